@@ -1,0 +1,24 @@
+"""The one place that names a device. Everything else works on whatever device its model or its tensors are on."""
+
+import torch
+
+from armillary.errors import ArmillaryError
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """`auto` takes CUDA, then MPS, then the CPU; any other name is taken as it is, if it is there.
+
+    Raises:
+        ArmillaryError: the name is no device, or the device is not on this machine.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ArmillaryError(f"device {name!r} cannot be used here ({reason}); take auto, cpu, cuda or mps") from error
+    return device

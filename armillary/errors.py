@@ -1,0 +1,34 @@
+"""Errors that a user can mend, and the one place that imports what is optional.
+
+An `ArmillaryError` says what was given, what was expected and what to do. The command line prints it as one line and
+exits with status 2; in Python it is a `ValueError`.
+"""
+
+import importlib
+from types import ModuleType
+
+
+class ArmillaryError(ValueError):
+    """Bad input, in words that tell its owner how to mend it."""
+
+
+class SpecMismatch(ArmillaryError):
+    """Two specs that have to agree do not; the message names the stream and both shapes."""
+
+
+class CorruptFile(ArmillaryError):
+    """A file or store that is truncated, of another format, or was changed after it was written."""
+
+
+class MissingExtra(ArmillaryError, ImportError):
+    """An optional dependency is needed and absent; the message names the extra that brings it."""
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import an optional module, or raise `MissingExtra` with the command that installs it."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
+            raise
+        raise MissingExtra(f"this needs the package {module!r}: pip install 'armillary[{extra}]'") from error

@@ -1,0 +1,285 @@
+"""What is sensed and what is done: the Spec that a recording, a model and an agent each carry.
+
+A Spec lists the observation streams and the action space. Two that have to agree are compared with `check`, and where
+they do not, the error names the stream and both shapes. Design choices:
+- a stream is a kind (which encoder fits, which unit its numbers are in) and a shape; the dtype follows from the kind;
+- `truth` marks privileged ground truth, for probes and judges. `observed` leaves it out, and models see only `observed`;
+- JSON in and out, with nothing lost, so that a checkpoint or a store describes itself.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from armillary.errors import ArmillaryError, SpecMismatch
+
+Kind = Literal["image", "depth", "scan", "points", "vector", "signal"]
+
+# kind -> (dtype, its axes in words). Depth, scan and points are in metres.
+KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "image": ("uint8", ("height", "width", "channels")),
+    "depth": ("float32", ("height", "width")),
+    "scan": ("float32", ("beams",)),
+    "points": ("float32", ("points", "coordinates")),
+    "vector": ("float32", ("channels",)),
+    "signal": ("float32", ("samples", "channels")),
+}
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One thing that is sensed at every step.
+
+    Args:
+        name: how recordings, batches and messages call it, for example `image` or `observation.state`.
+        kind: image (H, W, C) uint8; depth (H, W), scan (beams,), points (N, 3 + C) in metres; vector (n,);
+            signal (samples per step, channels). All but images are float32.
+        shape: the shape of one observation, without batch and time.
+        unit: one unit for each channel of a vector or signal, in order ("rad", "m/s", "" where there is none), or none.
+        channels: a name for each channel, or none.
+        rate: observations a second in Hz, or None when time has no unit.
+        truth: privileged ground truth, which no model sees.
+
+    Raises:
+        ArmillaryError: unknown kind, a shape of the wrong rank, or units or names that do not match the channels.
+    """
+
+    name: str
+    kind: Kind
+    shape: tuple[int, ...]
+    unit: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    rate: float | None = None
+    truth: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("shape", "unit", "channels"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if not self.name:
+            raise ArmillaryError("a stream needs a name")
+        if self.kind not in KINDS:
+            raise ArmillaryError(f"stream {self.name!r}: kind {self.kind!r} is none of {', '.join(get_args(Kind))}")
+        axes = KINDS[self.kind][1]
+        if len(self.shape) != len(axes) or min(self.shape) < 1:
+            raise ArmillaryError(f"stream {self.name!r}: kind {self.kind} has shape ({', '.join(axes)}), not {self.shape}")
+        if self.kind == "points" and self.shape[-1] < 3:
+            raise ArmillaryError(f"stream {self.name!r}: points have at least x, y and z, not {self.shape[-1]} coordinates")
+        for field_name in ("unit", "channels"):
+            given = getattr(self, field_name)
+            if given and len(given) != self.shape[-1]:
+                raise ArmillaryError(
+                    f"stream {self.name!r}: {len(given)} entries in {field_name!r} for {self.shape[-1]} channels"
+                )
+        _check_rate(self.rate, f"stream {self.name!r}")
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of its arrays: uint8 for images, float32 for everything else."""
+        return np.dtype(KINDS[self.kind][0])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of one uncompressed observation."""
+        return int(np.prod(self.shape)) * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class ActionSpace:
+    """What can be done at every step: a box of `n` floats, or one of `n` choices.
+
+    Args:
+        kind: "box" or "discrete".
+        n: numbers in a box action, or choices of a discrete one.
+        low, high: bounds of each number of a box, in its own unit (infinite where there are none); empty for discrete.
+        unit, channels: a unit and a name for each number of a box, or none.
+
+    Raises:
+        ArmillaryError: bounds, units or names that do not match `n`.
+    """
+
+    kind: Literal["box", "discrete"]
+    n: int
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    unit: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("box", "discrete"):
+            raise ArmillaryError(f"an action space is 'box' or 'discrete', not {self.kind!r}")
+        if self.n < 1:
+            raise ArmillaryError(f"an action space needs at least one number or choice, not {self.n}")
+        for name in ("low", "high"):
+            default = () if self.kind == "discrete" else (-np.inf if name == "low" else np.inf,) * self.n
+            object.__setattr__(self, name, tuple(float(x) for x in getattr(self, name)) or default)
+        for name in ("unit", "channels"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("low", "high", "unit", "channels"):
+            given = getattr(self, name)
+            if given and (len(given) != self.n or self.kind == "discrete"):
+                raise ArmillaryError(f"action space {self.kind}({self.n}): {len(given)} entries in {name!r}")
+        if any(not low < high for low, high in zip(self.low, self.high, strict=True)):
+            raise ArmillaryError(f"action space: every low must be below its high, not {self.low} and {self.high}")
+
+    @property
+    def dtype(self) -> np.dtype:
+        """float32 for a box, int64 for choices."""
+        return np.dtype("float32" if self.kind == "box" else "int64")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one action: (n,) for a box, () for a choice."""
+        return (self.n,) if self.kind == "box" else ()
+
+    def check(self, actions: np.ndarray, what: str = "actions") -> np.ndarray:
+        """Return `actions` (..., n) or (...,) in this space's dtype.
+
+        Raises:
+            ArmillaryError: wrong size, NaN or infinite numbers, or choices that are not there.
+        """
+        actions = np.asarray(actions)
+        if self.kind == "box":
+            if actions.shape[-1:] != (self.n,):
+                raise ArmillaryError(f"{what}: expected {self.n} numbers an action, got shape {actions.shape}")
+            if not np.isfinite(actions).all():
+                where = tuple(int(i) for i in np.argwhere(~np.isfinite(actions))[0])
+                raise ArmillaryError(f"{what}: not a finite number at {where}; remove or repair that step")
+        elif not np.issubdtype(actions.dtype, np.integer) or ((actions < 0) | (actions >= self.n)).any():
+            raise ArmillaryError(f"{what}: expected whole numbers from 0 to {self.n - 1}")
+        return actions.astype(self.dtype, copy=False)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The streams that are sensed and the actions that are taken, at `rate` steps a second.
+
+    Raises:
+        ArmillaryError: no stream at all, or two of one name.
+    """
+
+    streams: tuple[Stream, ...]
+    action: ActionSpace
+    rate: float | None = None
+    _by_name: dict[str, Stream] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "streams", tuple(self.streams))
+        object.__setattr__(self, "_by_name", {stream.name: stream for stream in self.streams})
+        if not self.streams:
+            raise ArmillaryError("a spec needs at least one stream")
+        if len(self._by_name) < len(self.streams):
+            raise ArmillaryError(f"two streams of one name: {[stream.name for stream in self.streams]}")
+        _check_rate(self.rate, "spec")
+
+    def __getitem__(self, name: str) -> Stream:
+        if name not in self._by_name:
+            raise SpecMismatch(f"there is no stream {name!r}; the streams are {', '.join(self._by_name)}")
+        return self._by_name[name]
+
+    @property
+    def observed(self) -> tuple[Stream, ...]:
+        """The streams that a model may see."""
+        return tuple(stream for stream in self.streams if not stream.truth)
+
+    @property
+    def truth(self) -> tuple[Stream, ...]:
+        """The streams of ground truth, for probes and judges alone."""
+        return tuple(stream for stream in self.streams if stream.truth)
+
+    def select(self, names: tuple[str, ...] | list[str]) -> "Spec":
+        """The same spec with these streams alone, in this order."""
+        return Spec(tuple(self[name] for name in names), self.action, self.rate)
+
+    def check(self, offered: "Spec", what: str = "recording") -> None:
+        """Require that `offered` has every observed stream of this spec, and the same action space.
+
+        Streams beyond these are welcome; truth is not asked for. Bounds of a box may differ.
+
+        Raises:
+            SpecMismatch: naming the stream (or the action) and both shapes.
+        """
+        for stream in self.observed:
+            other = offered._by_name.get(stream.name)
+            if other is None:
+                have = ", ".join(s.name for s in offered.observed)
+                raise SpecMismatch(f"the {what} has no stream {stream.name!r} {stream.shape}; it has {have}")
+            if other.truth:
+                raise SpecMismatch(f"stream {stream.name!r} is ground truth in the {what}, which no model may see")
+            if (other.kind, other.shape) != (stream.kind, stream.shape):
+                raise SpecMismatch(
+                    f"stream {stream.name!r}: expected {stream.kind} {stream.shape}, the {what} has {other.kind} {other.shape}"
+                )
+        ours, theirs = (f"{a.kind}({a.n})" for a in (self.action, offered.action))
+        if ours != theirs:
+            raise SpecMismatch(f"action space: expected {ours}, the {what} has {theirs}")
+
+    def to_json(self) -> str:
+        """One line of JSON that `from_json` reads back to an equal Spec."""
+        plain = {
+            "streams": [asdict(stream) for stream in self.streams],
+            "action": asdict(self.action),
+            "rate": self.rate,
+        }
+        # JSON has no infinity: an absent bound is null.
+        for bound in ("low", "high"):
+            plain["action"][bound] = [x if np.isfinite(x) else None for x in plain["action"][bound]]
+        return json.dumps(plain, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Spec":
+        """Read what `to_json` wrote.
+
+        Raises:
+            ArmillaryError: the text is not such JSON.
+        """
+        try:
+            plain = json.loads(text)
+            action = dict(plain["action"])
+            for bound, absent in (("low", -np.inf), ("high", np.inf)):
+                action[bound] = [absent if x is None else x for x in action[bound]]
+            return cls(tuple(Stream(**stream) for stream in plain["streams"]), ActionSpace(**action), plain["rate"])
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ArmillaryError(f"this is not a Spec in JSON ({type(error).__name__}: {error})") from error
+
+    @classmethod
+    def from_env(cls, env: Any) -> "Spec":
+        """The Spec of a Gymnasium environment or vector environment.
+
+        A world of ours carries its own as `stream_spec`. Elsewhere: uint8 boxes of rank 3 are images, float boxes of
+        rank 1 are vectors, a dictionary of them is several streams, and a lone box is named `image` or `state`.
+
+        Raises:
+            ArmillaryError: a space that is none of these; the message names it.
+        """
+        own = getattr(getattr(env, "unwrapped", env), "stream_spec", None)
+        if own is not None:
+            return own
+        space = getattr(env, "single_observation_space", None) or env.observation_space
+        spaces = dict(space.spaces) if hasattr(space, "spaces") and hasattr(space.spaces, "items") else {None: space}
+        action = getattr(env, "single_action_space", None) or env.action_space
+        rate = (env.metadata or {}).get("render_fps")
+        return cls(tuple(_stream_of(name, box) for name, box in spaces.items()), _action_of(action), rate)
+
+
+def _check_rate(rate: float | None, what: str) -> None:
+    if rate is not None and not (np.isfinite(rate) and rate > 0):
+        raise ArmillaryError(f"{what}: a rate is a positive number of Hz or None, not {rate}")
+
+
+def _stream_of(name: str | None, space: Any) -> Stream:
+    shape, dtype = getattr(space, "shape", None), getattr(space, "dtype", None)
+    if shape and len(shape) == 3 and dtype == np.uint8:
+        return Stream(name or "image", "image", shape)
+    if shape and len(shape) == 1 and dtype is not None and np.issubdtype(dtype, np.floating):
+        return Stream(name or "state", "vector", shape)
+    raise ArmillaryError(f"observation {name or 'space'} {space}: only uint8 (H, W, C) and float (n,) boxes map to streams")
+
+
+def _action_of(space: Any) -> ActionSpace:
+    if hasattr(space, "n") and getattr(space, "start", 0) == 0:
+        return ActionSpace("discrete", int(space.n))
+    if hasattr(space, "low") and len(space.shape) == 1:
+        return ActionSpace("box", space.shape[0], tuple(space.low.tolist()), tuple(space.high.tolist()))
+    raise ArmillaryError(f"action space {space}: only Box (n,) and Discrete(n) from 0 are supported")
