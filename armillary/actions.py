@@ -1,0 +1,88 @@
+"""Statistics of action blocks: how raw actions are scaled for the predictor, and where planners may search.
+
+A model that keeps every k-th frame is given, between two frames, all k raw actions as one dense block. The blocks of a
+recording have a shape (held actions, smooth ones), and a planner that leaves it asks the model about what it never saw:
+white noise over blocks cost 70 points of success on data with held actions. So the principal components of the recorded blocks
+are kept here, in the checkpoint, and planners search in their whitened coordinates.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from armillary.errors import ArmillaryError
+from armillary.spec import ActionSpace
+
+EXPLAINED = 0.99
+
+
+class ActionBlocks(nn.Module):
+    """Blocks of `skip` raw actions, flattened to A = skip * n numbers; choices are one-hot.
+
+    Args:
+        space: the action space.
+        skip: actions in a block.
+        dim: principal coordinates that are kept; `fit` finds it.
+    """
+
+    mean: Tensor
+    std: Tensor
+    low: Tensor
+    high: Tensor
+    basis: Tensor
+
+    def __init__(self, space: ActionSpace, skip: int, dim: int | None = None) -> None:
+        super().__init__()
+        self.space, self.skip, self.size = space, skip, skip * space.n
+        discrete = space.kind == "discrete"
+        self.register_buffer("mean", torch.zeros(self.size))
+        self.register_buffer("std", torch.ones(self.size))
+        self.register_buffer("low", torch.zeros(self.size) if discrete else torch.tensor(space.low).repeat(skip))
+        self.register_buffer("high", torch.ones(self.size) if discrete else torch.tensor(space.high).repeat(skip))
+        self.register_buffer("basis", torch.eye(self.size)[:, : dim or self.size].clone())
+
+    @property
+    def dim(self) -> int:
+        """K, the number of coordinates in which planners search."""
+        return self.basis.shape[1]
+
+    @torch.no_grad()
+    def fit(self, blocks: Float[Tensor, "n a"]) -> None:
+        """Take scale, range and principal components (99% of the variance) from recorded blocks.
+
+        Where the action space has no bounds, the recorded range becomes the bounds.
+
+        Raises:
+            ArmillaryError: fewer than two blocks, or actions that never change.
+        """
+        if len(blocks) < 2:
+            raise ArmillaryError(f"action statistics need at least 2 blocks of {self.skip} actions, got {len(blocks)}")
+        blocks = blocks.to(self.mean)
+        self.mean.copy_(blocks.mean(0))
+        std = blocks.std(0)
+        if not (std > 1e-6).any():
+            raise ArmillaryError("the recorded actions never change, so nothing can be learned about what they do")
+        self.std.copy_(torch.where(std > 1e-6, std, 1.0))
+        self.low.copy_(torch.where(self.low.isfinite(), self.low, blocks.amin(0)))
+        self.high.copy_(torch.where(self.high.isfinite(), self.high, blocks.amax(0)))
+        standard = self.standardise(blocks)
+        variance, vectors = torch.linalg.eigh(standard.T @ standard / len(blocks))
+        variance, vectors = variance.flip(0).clamp(min=0), vectors.flip(1)
+        kept = int((variance.cumsum(0) < EXPLAINED * variance.sum()).sum()) + 1
+        self.basis = vectors[:, :kept] * variance[:kept].sqrt()
+
+    def standardise(self, raw: Float[Tensor, "*batch a"]) -> Float[Tensor, "*batch a"]:
+        """Raw blocks to zero mean and unit variance, as the predictor takes them."""
+        return (raw - self.mean) / self.std
+
+    def encode(self, raw: Float[Tensor, "*batch a"]) -> Float[Tensor, "*batch k"]:
+        """Raw blocks to whitened principal coordinates."""
+        return self.standardise(raw) @ (self.basis / self.basis.square().sum(0))
+
+    def decode(self, coordinates: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch a"]:
+        """Whitened coordinates to raw blocks within the bounds; choices come out as hard one-hot."""
+        raw = torch.addcmul(self.mean, coordinates @ self.basis.T, self.std)
+        if self.space.kind == "box":
+            return raw.clamp_(self.low, self.high)
+        choices = raw.unflatten(-1, (self.skip, self.space.n))
+        return torch.zeros_like(choices).scatter_(-1, choices.argmax(-1, keepdim=True), 1.0).flatten(-2)

@@ -1,0 +1,33 @@
+"""What every predictor does: the next latent from the latents and actions up to now.
+
+`forward` is causal and parallel in time, for training. `rollout` imagines many action sequences from one context, for
+planning; the version here slides a window of the last `context` steps and suits any predictor. Nothing is padded: a shorter
+context is a shorter window.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Predictor(nn.Module):
+    """Base class. `context` is the number of steps that a prediction looks back on, the present one included."""
+
+    context: int = 1
+
+    def forward(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> Float[Tensor, "b t d"]:
+        """z[:, t] and actions[:, t], and those before, to the latent at t + 1."""
+        raise NotImplementedError
+
+    def rollout(
+        self, z: Float[Tensor, "n c d"], past: Float[Tensor, "n c-1 a"], actions: Float[Tensor, "n h a"]
+    ) -> Float[Tensor, "n h d"]:
+        """Imagine: from the latents of the context and the actions between them, through `actions`, open loop."""
+        actions = torch.cat([past, actions], 1)
+        horizon, first = actions.shape[1] - past.shape[1], past.shape[1]
+        states = list(z.unbind(1))
+        for step in range(first, first + horizon):
+            start = max(0, step + 1 - self.context)
+            window = torch.stack(states[start:], 1)
+            states.append(self(window, actions[:, start : step + 1])[:, -1])
+        return torch.stack(states[-horizon:], 1)

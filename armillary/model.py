@@ -1,0 +1,323 @@
+"""The world model: perception and dynamics, with everything that a prediction depends on.
+
+`encode` raw observations into latents, `predict` the next latent from latents and raw actions, `rollout` many action sequences
+from one context, `losses` for training. Spec, scales, frame skip, context length and the statistics of action blocks are
+inside, and so inside the checkpoint: a file is all that planning needs. No decoder: nothing here draws pixels.
+
+`size` is the one dial: nano (a laptop learns it in seconds), tiny, small, base (LeWM, arXiv 2603.19312: 18 M parameters).
+"""
+
+import copy
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from armillary import weights
+from armillary.actions import ActionBlocks
+from armillary.device import pick_device
+from armillary.dynamics.gru import GRUPredictor
+from armillary.dynamics.mlp import MLPPredictor
+from armillary.dynamics.predictor import Predictor
+from armillary.dynamics.transformer import TransformerPredictor
+from armillary.episodes.clips import Batch
+from armillary.errors import ArmillaryError, CorruptFile
+from armillary.objectives import prediction
+from armillary.objectives.inverse import InverseDynamics
+from armillary.objectives.sigreg import centred_by_episode, directions, sigreg
+from armillary.objectives.temporal import TemporalDistance
+from armillary.objectives.vicreg import vicreg
+from armillary.perception.convolutional import ConvolutionalEncoder
+from armillary.perception.fusion import Perception
+from armillary.perception.vector import VectorEncoder
+from armillary.perception.vit import VisionTransformer
+from armillary.spec import Spec, Stream
+
+FORMAT = 1
+Size = Literal["nano", "tiny", "small", "base"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What training minimises. Weights that are 0 cost nothing."""
+
+    rollout: int = 3
+    """Steps that the prediction loss looks ahead, open loop; 1 is teacher-forced at every step of the clip."""
+    sigreg: float = 1.0
+    """Weight of SIGReg (without the paper's factor N)."""
+    slices: int = 64
+    """Random directions a step for SIGReg."""
+    per_step: bool = False
+    """SIGReg at each step of the clips apart (LeWM), instead of on all latents pooled."""
+    episode_dims: int = 0
+    """SIGReg, once more, on this many first dimensions minus their mean over the episode; for worlds whose layout varies."""
+    clips_per_episode: int = 1
+    """Consecutive clips of a batch that come from one episode."""
+    variance: float = 0.0
+    """Weight of VICReg's variance term."""
+    covariance: float = 0.0
+    """Weight of VICReg's covariance term."""
+    inverse: float = 0.0
+    """Weight of inverse dynamics."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of a model. `sized` gives the four that are tested together."""
+
+    image_size: int | None = 64
+    """Images are reduced to this many pixels a side; None keeps the recording's size."""
+    encoder: Literal["convolutional", "vit"] = "convolutional"
+    """Image encoder."""
+    width: int = 32
+    """Channels of the convolutional stem, or width of the vision transformer."""
+    depth: int = 12
+    """Blocks of the vision transformer."""
+    heads: int = 3
+    """Attention heads of the vision transformer."""
+    patch: int = 14
+    """Patch of the vision transformer, in pixels."""
+    projector: int = 256
+    """Hidden width of the projector."""
+    latent: int = 32
+    """Width of the latent."""
+    predictor: Literal["mlp", "gru", "transformer"] = "mlp"
+    """What foretells the next latent."""
+    predictor_width: int = 256
+    """Hidden width of the predictor (of the MLP inside a transformer's blocks)."""
+    predictor_depth: int = 2
+    """Layers or blocks of the predictor."""
+    predictor_heads: int = 16
+    """Attention heads of a transformer predictor, each 64 wide."""
+    predictor_head: int = 0
+    """Hidden width of the transformer's projection head; 0 makes it residual instead."""
+    dropout: float = 0.0
+    """Dropout of a transformer predictor."""
+    context: int = 1
+    """Kept frames that a prediction looks back on; 1 for an MLP."""
+    skip: int = 1
+    """Environment steps between kept frames: the length of an action block."""
+    objective: Objective = field(default_factory=Objective)
+
+    @classmethod
+    def sized(cls, size: Size, **changes: Any) -> "ModelConfig":
+        """One of the tested sizes, with `changes` to single fields."""
+        return replace(SIZES[size], **changes)
+
+
+SIZES: dict[Size, ModelConfig] = {
+    "nano": ModelConfig(),
+    "tiny": ModelConfig(width=48, projector=512, latent=64, predictor_width=512),
+    "small": ModelConfig(
+        image_size=112, encoder="vit", width=192, depth=6, projector=1024, latent=128, predictor="transformer",
+        predictor_width=512, predictor_depth=4, predictor_heads=4, dropout=0.1, context=3,
+    ),
+    "base": ModelConfig(
+        image_size=224, encoder="vit", width=192, projector=2048, latent=192, predictor="transformer", predictor_width=2048,
+        predictor_depth=6, predictor_head=2048, dropout=0.1, context=3,
+        objective=Objective(rollout=1, sigreg=0.09 * 128, slices=1024, per_step=True),
+    ),
+}  # fmt: skip
+
+
+class Context(NamedTuple):
+    """What a rollout starts from: the last C latents (B, C, D) and the raw action blocks (B, C - 1, A) between them."""
+
+    z: Tensor
+    actions: Tensor
+
+
+class WorldModel(nn.Module):
+    """Perception, dynamics and their scales for one Spec.
+
+    Args:
+        spec: what is sensed and done. Streams of ground truth are left out: the model's own `spec` has the observed ones.
+        config: the shape of the model.
+
+    Raises:
+        ArmillaryError: a kind of stream without an encoder, or a context that the predictor cannot use.
+    """
+
+    def __init__(self, spec: Spec, config: ModelConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or ModelConfig()
+        self.spec = spec.select([stream.name for stream in spec.observed])
+        encoders = {stream.name: _encoder(stream, config) for stream in spec.observed}
+        self.perception = Perception(self.spec, encoders, config.projector, config.latent)
+        self.blocks = ActionBlocks(spec.action, config.skip)
+        self.predictor = _predictor(config, self.blocks.size)
+        self.inverse = InverseDynamics(config.latent, self.blocks.size) if config.objective.inverse else None
+        self.critic: TemporalDistance | None = None
+        self.provenance: dict[str, Any] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.blocks.mean.device
+
+    def add_critic(self) -> TemporalDistance:
+        """Give the model a fresh temporal-distance head, to be trained and saved with it."""
+        self.critic = TemporalDistance(self.config.latent).to(self.device)
+        return self.critic
+
+    def fit_scales(self, batch: Batch) -> None:
+        """Take the scales of vectors and action blocks from raw training data, before training.
+
+        Args:
+            batch: clips from all over the training part; a few thousand are enough.
+        """
+        self.blocks.fit(batch.actions.flatten(0, 1))
+        for name, encoder in zip(self.perception.streams, self.perception.encoders, strict=True):
+            if isinstance(encoder, VectorEncoder):
+                encoder.fit(batch.observations[name].flatten(0, 1))
+
+    def encode(self, observations: dict[str, Tensor]) -> Float[Tensor, "b t d"]:
+        """Latents of raw observations (B, T, *shape) by stream, in the streams' own dtypes and units.
+
+        Raises:
+            SpecMismatch: a stream is missing or of another shape or dtype; the message names it.
+        """
+        return self.perception({name: observations[name] for name in self.perception.streams if name in observations})
+
+    def predict(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> Float[Tensor, "b t d"]:
+        """The latent after each of `z`, given the raw action block taken there; teacher-forced, parallel in time."""
+        return self.predictor(z, self.blocks.standardise(self._check(actions)))
+
+    def rollout(self, context: Context, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s h d"]:
+        """Imagine S sequences of H raw action blocks from each of B contexts, open loop."""
+        batch, samples = self._check(actions).shape[:2]
+        standard = self.blocks.standardise(actions).flatten(0, 1)
+        past = self.blocks.standardise(context.actions)
+        z, past = (x.unsqueeze(1).expand(-1, samples, -1, -1).flatten(0, 1) for x in (context.z, past))
+        return self.predictor.rollout(z, past, standard).unflatten(0, (batch, samples))
+
+    def surprise(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b t-1"]:
+        """Mean squared error, over dimensions, of each one-step prediction: how unexpected each latent after the first is."""
+        return (self.predict(z[:, :-1], actions) - z[:, 1:]).square().mean(-1)
+
+    def losses(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, Float[Tensor, ""]]:
+        """The named terms of the objective, and their weighted sum as `loss`.
+
+        Args:
+            batch: clips of `context + rollout` frames or more.
+            generator: draws SIGReg's directions; the same on every process.
+        """
+        aim, z = self.config.objective, self.encode(batch.observations)
+        actions = self.blocks.standardise(self._check(batch.actions))
+        error = (prediction.one_step if aim.rollout == 1 else prediction.rollout)(self.predictor, z, actions)
+        losses, weights = {"prediction": error.float().mean()}, {"prediction": 1.0}
+        if aim.sigreg:
+            weights["sigreg"] = aim.sigreg
+            slices = directions(aim.slices, z.shape[-1], generator, z.device)
+            groups = z.unbind(1) if aim.per_step else [z.flatten(0, 1)]
+            losses["sigreg"] = torch.stack([sigreg(group, slices) for group in groups]).mean()
+        if aim.sigreg and aim.episode_dims:
+            weights["sigreg_episode"] = aim.sigreg
+            slices = directions(aim.slices, aim.episode_dims, generator, z.device)
+            centred = centred_by_episode(z[..., : aim.episode_dims], aim.clips_per_episode)
+            losses["sigreg_episode"] = sigreg(centred, slices)
+        if aim.variance or aim.covariance:
+            weights |= {"variance": aim.variance, "covariance": aim.covariance}
+            losses["variance"], losses["covariance"] = vicreg(z.flatten(0, 1))
+        if self.inverse is not None:
+            weights["inverse"] = aim.inverse
+            losses["inverse"] = self.inverse.loss(z, actions)
+        losses["loss"] = sum(weight * losses[name] for name, weight in weights.items())
+        return losses
+
+    def untrained(self) -> "WorldModel":
+        """The same model with fresh weights and the same scales: a baseline for every table."""
+        fresh = WorldModel(self.spec, self.config)
+        fresh.blocks = copy.deepcopy(self.blocks)
+        for new, old in zip(fresh.perception.encoders, self.perception.encoders, strict=True):
+            if isinstance(new, VectorEncoder):
+                new.mean, new.std = old.mean.clone(), old.std.clone()
+        if self.critic is not None:
+            fresh.add_critic()
+        return fresh.to(self.device).eval()
+
+    def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> None:
+        """Write the checkpoint: one safetensors file whose header holds Spec, config and `provenance` (JSON-able).
+
+        Raises:
+            ArmillaryError: the disk is full or the folder cannot be written to; what was there stays.
+        """
+        header = {
+            "format": FORMAT,
+            "spec": self.spec.to_json(),
+            "config": asdict(self.config),
+            "action_dim": self.blocks.dim,
+            "critic": self.critic is not None,
+            "provenance": provenance or {},
+        }
+        weights.write(path, self.state_dict(), header)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "auto") -> "WorldModel":
+        """Read a checkpoint, ready to use (in eval mode) on `device`. Nothing in the file is run.
+
+        Args:
+            path: the file, or a run's folder that holds `model.safetensors`.
+            device: auto, cpu, cuda or mps.
+
+        Raises:
+            ArmillaryError: no such file, or no such device.
+            CorruptFile: truncated, not a checkpoint, or weights that do not fit its own header.
+        """
+        path = Path(path) / "model.safetensors" if Path(path).is_dir() else Path(path)
+        tensors, header = weights.read(path)
+        if header.get("format") != FORMAT:
+            raise CorruptFile(f"{path}: checkpoint format {header.get('format')}, this version reads {FORMAT}")
+        try:
+            config = header["config"] | {"objective": Objective(**header["config"]["objective"])}
+            model = cls(Spec.from_json(header["spec"]), ModelConfig(**config))
+            model.blocks = ActionBlocks(model.spec.action, model.config.skip, header["action_dim"])
+            if header["critic"]:
+                model.add_critic()
+            model.load_state_dict(tensors)
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise CorruptFile(f"{path}: the weights do not fit the header ({str(error).splitlines()[0]})") from error
+        model.provenance = header["provenance"]
+        return model.to(pick_device(device)).eval()
+
+    def _check(self, actions: Tensor) -> Tensor:
+        if actions.shape[-1] != self.blocks.size:
+            n, skip = self.spec.action.n, self.config.skip
+            raise ArmillaryError(
+                f"action blocks have {actions.shape[-1]} numbers; this model takes {skip} actions of {n} = {self.blocks.size}"
+            )
+        return actions
+
+
+def _encoder(stream: Stream, config: ModelConfig) -> nn.Module:
+    if stream.kind == "image":
+        side = config.image_size
+        shape = (side, side, stream.shape[2]) if side else stream.shape
+        if config.encoder == "convolutional":
+            return ConvolutionalEncoder(shape, config.width)
+        return VisionTransformer(shape, config.width, config.depth, config.heads, config.patch)
+    if stream.kind == "vector":
+        return VectorEncoder(stream.shape)
+    raise ArmillaryError(f"stream {stream.name!r}: there is no encoder for {stream.kind} yet; leave it out of the spec")
+
+
+def _predictor(config: ModelConfig, action: int) -> Predictor:
+    if config.predictor == "mlp":
+        if config.context != 1:
+            raise ArmillaryError(f"an MLP predictor sees one step; a context of {config.context} needs 'gru' or 'transformer'")
+        return MLPPredictor(config.latent, action, config.predictor_width, config.predictor_depth)
+    if config.predictor == "gru":
+        return GRUPredictor(config.latent, action, config.predictor_width, config.context)
+    return TransformerPredictor(
+        config.latent,
+        action,
+        depth=config.predictor_depth,
+        heads=config.predictor_heads,
+        hidden=config.predictor_width,
+        context=config.context,
+        dropout=config.dropout,
+        head=config.predictor_head,
+    )

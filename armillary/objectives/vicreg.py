@@ -1,0 +1,22 @@
+"""VICReg's two regularisers against collapse (Bardes, Ponce and LeCun, arXiv 2105.04906).
+
+Variance: a hinge that keeps each dimension's standard deviation above one. Covariance: squared correlations between
+dimensions, driven to zero. Both over the batch of all processes.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from armillary.distributed import all_mean
+
+
+def vicreg(z: Float[Tensor, "n d"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """The variance term and the covariance term of samples `z`."""
+    z = z.float()
+    centred = z - all_mean(z.mean(0))
+    covariance = all_mean(centred.T @ centred / len(z))
+    variance = F.relu(1 - torch.sqrt(covariance.diagonal() + 1e-4)).mean()
+    off_diagonal = covariance - torch.diag(covariance.diagonal())
+    return variance, off_diagonal.square().sum() / z.shape[1]

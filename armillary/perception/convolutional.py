@@ -1,0 +1,49 @@
+"""Images to features with a small convolutional network, the fast choice on a CPU.
+
+A patch stem (stride 4, so that most pixels are touched once) and two stride-2 convolutions, without normalisation layers:
+they cost 25-90% here and the projector's BatchNorm does their work. Channels-last, which oneDNN prefers.
+"""
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from armillary.errors import ArmillaryError
+
+
+def centre_pixels(images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n c h w"]:
+    """Bytes to numbers of about unit scale, channels-last in memory."""
+    return ((images.float() - 127.5) / 64).permute(0, 3, 1, 2)
+
+
+class ConvolutionalEncoder(nn.Module):
+    """(N, H, W, C) uint8 to (N, features).
+
+    Args:
+        shape: (H, W, C) of one image; H and W at least 16.
+        width: channels of the stem; the later layers have twice as many.
+
+    Raises:
+        ArmillaryError: the images are too small for the strides.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], width: int = 32) -> None:
+        super().__init__()
+        height, breadth, channels = shape
+        self.shape = shape
+        if min(height, breadth) < 16:
+            raise ArmillaryError(f"images of {height}x{breadth} px are too small for this encoder; it needs 16x16 or more")
+        self.net = nn.Sequential(
+            nn.Conv2d(channels, width, 4, 4),
+            nn.ReLU(),
+            nn.Conv2d(width, 2 * width, 3, 2, 1),
+            nn.ReLU(),
+            nn.Conv2d(2 * width, 2 * width, 3, 2, 1),
+            nn.ReLU(),
+            nn.Flatten(),
+        ).to(memory_format=torch.channels_last)
+        with torch.no_grad():
+            self.features = self.net(torch.zeros(1, channels, height, breadth)).shape[1]
+
+    def forward(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n f"]:
+        return self.net(centre_pixels(images))

@@ -1,0 +1,49 @@
+"""Images to features with a vision transformer, the choice for real cameras and a GPU.
+
+Pre-norm blocks, learned positions, a class token whose last state is the feature (LeWM, arXiv 2603.19312: ViT-tiny with
+patch 14 at 224 px). The blocks are `attention.Block` with neither mask nor condition.
+"""
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from armillary.errors import ArmillaryError
+from armillary.attention import Block
+from armillary.perception.convolutional import centre_pixels
+
+
+class VisionTransformer(nn.Module):
+    """(N, H, W, C) uint8 to (N, width).
+
+    Args:
+        shape: (H, W, C) of one image; H and W divide by `patch`.
+        width, depth, heads, patch: as in the paper; heads divide width.
+
+    Raises:
+        ArmillaryError: the image does not divide into patches.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], width: int = 192, depth: int = 12, heads: int = 3, patch: int = 14) -> None:
+        super().__init__()
+        height, breadth, channels = shape
+        self.shape = shape
+        if height % patch or breadth % patch:
+            raise ArmillaryError(
+                f"images of {height}x{breadth} px do not divide into patches of {patch}; "
+                f"import them at a multiple of {patch} px, or choose another patch"
+            )
+        self.features = width
+        self.stem = nn.Conv2d(channels, width, patch, patch)
+        self.token = nn.Parameter(torch.zeros(1, 1, width))
+        tokens = 1 + (height // patch) * (breadth // patch)
+        self.position = nn.Parameter(0.02 * torch.randn(1, tokens, width))
+        self.blocks = nn.ModuleList(Block(width, heads, width // heads, 4 * width) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n f"]:
+        patches = self.stem(centre_pixels(images)).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(len(patches), -1, -1), patches], 1) + self.position
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x[:, 0])

@@ -1,0 +1,57 @@
+"""Files that hold tensors: safetensors with a JSON header of ours, written atomically, read without running any code.
+
+The file appears under its name only when it is whole: it is written beside it, flushed to the disk and renamed.
+"""
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from armillary.errors import ArmillaryError, CorruptFile
+
+KEY = "armillary"
+
+
+def write(path: str | Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    """Write tensors and a JSON-able header to `path`, or leave what was there.
+
+    Raises:
+        ArmillaryError: the disk is full or the folder cannot be written to.
+    """
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    # safetensors refuses tensors that share memory or are not contiguous.
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, part, {KEY: json.dumps(header)})
+        with open(part, "rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    except (OSError, SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
+        raise ArmillaryError(f"{path}: {'the disk is full' if full else error}; nothing was written") from error
+
+
+def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors (on the CPU) and header of a file that `write` made.
+
+    Raises:
+        ArmillaryError: there is no such file.
+        CorruptFile: it is truncated, or no file of ours.
+    """
+    if not Path(path).is_file():
+        raise ArmillaryError(f"{path}: no such file")
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads((file.metadata() or {})[KEY])
+            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+        raise CorruptFile(f"{path}: not an Armillary checkpoint, or a truncated one ({error})") from error
