@@ -1,0 +1,141 @@
+"""How an episode is laid out in the columns of a Lance dataset, and the checks that it passes first.
+
+Columns: episode, step; `observation/<stream>` and `truth/<stream>` (a dot, which Lance keeps for nested fields, becomes a
+slash); action, null in the last row of an episode; info (JSON) and digest, in its first row alone. Images are binary, one
+file or one raw frame a row, everything else is a list of float32 of fixed size.
+"""
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from armillary.episodes import images as codecs
+from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.spec import Spec, Stream
+
+if TYPE_CHECKING:
+    from armillary.episodes.store import Episode
+
+
+def column_of(stream: Stream) -> str:
+    """The name of a stream's column."""
+    return f"{'truth' if stream.truth else 'observation'}/{stream.name.replace('.', '/')}"
+
+
+def schema_of(spec: Spec) -> Any:
+    """The pyarrow schema of a store of this spec."""
+    pa = require("pyarrow", "data")
+    action = pa.list_(pa.float32(), spec.action.n) if spec.action.kind == "box" else pa.int64()
+    fields = [pa.field("episode", pa.int32(), nullable=False), pa.field("step", pa.int32(), nullable=False)]
+    for stream in spec.streams:
+        if stream.kind == "image":
+            metadata = {"lance-encoding:compression": "lz4"}
+            fields.append(pa.field(column_of(stream), pa.large_binary(), nullable=False, metadata=metadata))
+        else:
+            kind = pa.list_(pa.float32(), int(np.prod(stream.shape)))
+            fields.append(pa.field(column_of(stream), kind, nullable=False))
+    last = [pa.field("action", action), pa.field("info", pa.large_string()), pa.field("digest", pa.large_string())]
+    return pa.schema(fields + last)
+
+
+def to_json(info: dict, what: str) -> str:
+    """`info` as JSON, or an `ArmillaryError` that names what it was for."""
+    try:
+        return json.dumps(info)
+    except TypeError as error:
+        raise ArmillaryError(f"{what}: info is kept as JSON, which cannot hold this: {error}") from error
+
+
+def check(spec: Spec, episode: "Episode", what: str) -> None:
+    """Require that an episode matches the spec and holds finite numbers.
+
+    Raises:
+        ArmillaryError: naming the episode, the stream and the row.
+    """
+    action, length = spec.action, len(episode)
+    expected = (length - 1, *action.shape)
+    if episode.actions.shape != expected:
+        raise ArmillaryError(f"{what}: actions have shape {episode.actions.shape}, expected {expected}")
+    action.check(episode.actions, f"{what}: actions")
+    for streams, given, kind in ((spec.observed, episode.observations, "stream"), (spec.truth, episode.truth, "truth")):
+        names = [stream.name for stream in streams]
+        if set(given) != set(names):
+            raise ArmillaryError(f"{what}: {kind}s {sorted(given)}, expected {sorted(names)}")
+        for stream in streams:
+            _check_stream(stream, given[stream.name], length, f"{what}: {kind} {stream.name!r}")
+
+
+def _check_stream(stream: Stream, values: np.ndarray, length: int, what: str) -> None:
+    if values.shape != (length, *stream.shape):
+        expected = f"{(length, *stream.shape)}: one row more than the {length - 1} actions"
+        raise ArmillaryError(f"{what}: shape {values.shape}, expected {expected}")
+    if values.dtype != stream.dtype:
+        raise ArmillaryError(f"{what}: dtype {values.dtype}, expected {stream.dtype}; convert it with astype")
+    if stream.kind != "image" and not np.isfinite(values).all():
+        row, *where = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        raise ArmillaryError(f"{what}: not a finite number in row {row} at {tuple(where)}; remove or repair that row")
+
+
+def digest(spec: Spec, episode: "Episode") -> str:
+    """A hash of an episode's observed streams and actions."""
+    hasher = hashlib.sha256(str(len(episode)).encode())
+    for stream in spec.observed:
+        hasher.update(np.ascontiguousarray(episode.observations[stream.name]))
+    hasher.update(np.ascontiguousarray(episode.actions.astype(spec.action.dtype, copy=False)))
+    return hasher.hexdigest()[:32]
+
+
+def to_arrow(spec: Spec, episode: "Episode", number: int, image_codecs: dict[str, str], schema: Any) -> Any:
+    """One episode as a record batch; raw arrays are not copied."""
+    pa = require("pyarrow", "data")
+    length = len(episode)
+    columns = [pa.array(np.full(length, number, np.int32)), pa.array(np.arange(length, dtype=np.int32))]
+    for stream in spec.streams:
+        values = np.ascontiguousarray((episode.truth if stream.truth else episode.observations)[stream.name])
+        if stream.kind != "image":
+            columns.append(pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), int(np.prod(stream.shape))))
+        elif image_codecs[stream.name] == "raw":
+            offsets = np.arange(length + 1, dtype=np.int64) * stream.nbytes
+            buffers = [None, pa.py_buffer(offsets), pa.py_buffer(values)]
+            columns.append(pa.LargeBinaryArray.from_buffers(pa.large_binary(), length, buffers))
+        else:
+            columns.append(pa.array(codecs.encode(values, image_codecs[stream.name]), pa.large_binary()))
+    actions, absent = np.zeros((length, *spec.action.shape), spec.action.dtype), np.arange(length) == length - 1
+    actions[:-1] = episode.actions
+    if spec.action.kind == "box":
+        columns.append(pa.FixedSizeListArray.from_arrays(pa.array(actions.reshape(-1)), spec.action.n, mask=pa.array(absent)))
+    else:
+        columns.append(pa.array(actions, mask=absent))
+    for text in (to_json(episode.info, f"episode {number}"), digest(spec, episode)):
+        columns.append(pa.array([text] + [None] * (length - 1), pa.large_string()))
+    return pa.record_batch(columns, schema=schema)
+
+
+def from_arrow(column: Any, stream: Stream, codec: str | None, size: int | None) -> np.ndarray:
+    """The values (rows, *shape) of a stream's column; images at (size, size) if that is given.
+
+    Raises:
+        CorruptFile: a row that is not what the spec says.
+    """
+    if stream.kind != "image":
+        return column.flatten().to_numpy().reshape(-1, *stream.shape)
+    if codec != "raw":
+        return codecs.decode([value.as_buffer() for value in column], stream.shape, size)
+    offsets = np.frombuffer(column.buffers()[1], np.int64)[column.offset : column.offset + len(column) + 1]
+    if (np.diff(offsets) != stream.nbytes).any():
+        raise CorruptFile(f"stream {stream.name!r}: a raw image is not {stream.nbytes} bytes long")
+    frames = np.frombuffer(column.buffers()[2], np.uint8)[offsets[0] : offsets[-1]].reshape(-1, *stream.shape)
+    return frames if size is None else codecs.resize(frames, size)
+
+
+def actions_from_arrow(column: Any, spec: Spec) -> np.ndarray:
+    """Actions (rows, n) float32 with NaN, or (rows,) int64 with -1, where the column is null."""
+    action = spec.action
+    if action.kind == "discrete":
+        return column.fill_null(-1).to_numpy()
+    present = column.is_valid().to_numpy(zero_copy_only=False)
+    values = np.full((len(column), action.n), np.nan, np.float32)
+    values[present] = column.flatten().to_numpy().reshape(-1, action.n)  # flatten leaves out what is null
+    return values

@@ -1,0 +1,326 @@
+"""Episodes: what was seen and done, on disk or on an object store, as one Lance dataset.
+
+Row t of an episode holds o[t] and the action a[t] that was taken on seeing it and led to o[t+1]; the last row has none.
+Design choices:
+- one row a step, one column a stream. Truth has columns of its own (`truth/...`), which are read only when asked for;
+- everything that describes the store is inside it: spec, codecs and info in the schema's metadata, and the info and the
+  digest of an episode in its first row. So one append is one commit of Lance, also on an object store, and whatever
+  kills the writer, all that was committed stays and nothing half-written shows;
+- episodes begin where `step` is 0, so opening reads one column of small integers, and a row is found by its offset;
+- the digest of an episode covers what a model learns from (observed streams and actions): it finds exact duplicates
+  and makes the content hash of a store without reading the store.
+One process writes at a time; any number read. Format: Lance, https://lance.org.
+"""
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from armillary.episodes import columns
+from armillary.episodes import images as codecs
+from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.spec import Spec, Stream
+
+FORMAT = "armillary episodes 1"
+_FRAGMENTS = 64  # so many new commits are merged into larger files
+_CHUNK = 32 << 20  # bytes of one column that are read at a time
+
+
+@dataclass
+class Episode:
+    """One episode in memory. `actions[t]` was taken on seeing row t and led to row t + 1.
+
+    Args:
+        observations: name -> (T, *shape) in the dtype of the stream, observed streams alone.
+        actions: (T-1, n) float32 for a box, (T-1,) int64 for choices.
+        truth: name -> (T, *shape), the privileged streams.
+        info: whatever JSON holds: seed, source, policy.
+    """
+
+    observations: dict[str, np.ndarray]
+    actions: np.ndarray
+    truth: dict[str, np.ndarray] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.actions) + 1
+
+
+class Episodes:
+    """A store of episodes. Make one with `Episodes.create` or `Episodes.open`; a context manager.
+
+    Attributes:
+        spec: the Spec of every episode in it.
+        info: what its maker said of it, and `images`: the codec of each image stream and whether it is lossy.
+        lengths: (E,) int64 rows of each episode.
+        starts: (E,) int64 first row of each episode, counted over the whole store.
+    """
+
+    def __init__(self, path: str, dataset: Any):
+        self.path, self._dataset = path, dataset
+        try:
+            meta = json.loads(dataset.schema.metadata[b"armillary"])
+            known = meta["format"] == FORMAT
+            self.spec, self._codecs, self._info = Spec.from_json(meta["spec"]), meta["images"], meta["info"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptFile(f"{path} is a Lance dataset, but not a store of episodes") from error
+        if not known:
+            raise CorruptFile(f"{path} has the format {meta['format']!r}, and this version reads {FORMAT!r}")
+        step = self._take_column("step")
+        self.starts = np.flatnonzero(step == 0)
+        self.lengths = np.diff(self.starts, append=len(step))
+        if not np.array_equal(step, np.arange(len(step)) - np.repeat(self.starts, self.lengths)):
+            raise CorruptFile(f"{path}: the steps of its episodes are not in order")
+
+    @classmethod
+    def create(
+        cls, path: str | os.PathLike, spec: Spec, *, images: codecs.Codec = "auto", info: dict | None = None
+    ) -> "Episodes":
+        """A new, empty store.
+
+        Args:
+            path: a folder that does not exist yet, or the URI of an object store (s3://, gs://, az://).
+            spec: the streams and actions of every episode to come.
+            images: codec of all image streams; "auto" chooses for each from the first frames appended (images.py).
+            info: whatever JSON holds, about the store as a whole.
+
+        Raises:
+            ArmillaryError: the path exists, or images cannot be kept in this codec.
+        """
+        lance, path = require("lance", "data"), os.fspath(path)
+        if "://" not in path and Path(path).exists():
+            raise ArmillaryError(f"{path} exists; a new store needs a new path, or open this one to append to it")
+        chosen = {stream.name: images for stream in spec.streams if stream.kind == "image"}
+        for name, codec in chosen.items():
+            codecs.check_codec(codec, spec[name])
+        names = [columns.column_of(stream) for stream in spec.streams]
+        if len(set(names)) < len(names):
+            raise ArmillaryError(f"two streams would share one column: {sorted(names)}; rename one")
+        schema = columns.schema_of(spec).with_metadata({"armillary": _describe(spec, chosen, info or {})})
+        with _writing(path):
+            return cls(path, lance.write_dataset(schema.empty_table(), path, schema=schema, data_storage_version="2.1"))
+
+    @classmethod
+    def open(cls, path: str | os.PathLike) -> "Episodes":
+        """A store that exists, to read and to append to.
+
+        Raises:
+            ArmillaryError: nothing is there.
+            CorruptFile: it is something else, truncated or damaged.
+        """
+        lance, path = require("lance", "data"), os.fspath(path)
+        if "://" not in path and not Path(path).exists():
+            raise ArmillaryError(f"there is no store at {path}; make one with 'armillary record' or 'armillary import'")
+        with _reading(path):
+            return cls(path, lance.dataset(path))
+
+    def __enter__(self) -> "Episodes":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the files. Everything appended is committed already."""
+        self._dataset = None
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __repr__(self) -> str:
+        return f"Episodes({self.path!r}, {len(self)} episodes, {int(self.lengths.sum())} rows)"
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What the maker said of the store, and under `images` the codec of each image stream."""
+        lossy = {"auto": "not chosen yet", "raw": "raw (lossless)", "png": "png (lossless)", "jpeg": "jpeg (lossy, quality 95)"}
+        return {**self._info, "images": {name: lossy[codec] for name, codec in self._codecs.items()}}
+
+    def require_some(self) -> "Episodes":
+        """This store, or an `ArmillaryError` that says that it is empty."""
+        if len(self) == 0:
+            raise ArmillaryError(f"{self.path} is an empty store; record or import episodes into it first")
+        return self
+
+    def append(self, *episodes: Episode) -> None:
+        """Add episodes in one atomic commit: all of them are in the store when this returns, or none.
+
+        Raises:
+            ArmillaryError: an episode that does not match the spec, holds NaN or infinite numbers, or could not be
+                written (disk full). The store stays as it was.
+        """
+        if not episodes:
+            return
+        first = len(self)
+        for number, episode in enumerate(episodes, first):
+            columns.check(self.spec, episode, f"episode {number}")
+        self._choose_codecs(episodes[0])
+        pyarrow, lance = require("pyarrow", "data"), require("lance", "data")
+        schema = columns.schema_of(self.spec)
+        batches = [columns.to_arrow(self.spec, episode, first + i, self._codecs, schema) for i, episode in enumerate(episodes)]
+        with _writing(self.path):
+            reader = pyarrow.RecordBatchReader.from_batches(schema, batches)
+            self._dataset = lance.write_dataset(reader, self._dataset, schema=schema, mode="append")
+            self._compact()
+        lengths = np.array([len(episode) for episode in episodes])
+        self.starts = np.append(self.starts, self.lengths.sum() + np.cumsum(lengths) - lengths)
+        self.lengths = np.append(self.lengths, lengths)
+        self.__dict__.pop("infos", None), self.__dict__.pop("digests", None)
+
+    def _choose_codecs(self, episode: Episode) -> None:
+        everything = {**episode.observations, **episode.truth}
+        chosen = {n: codecs.choose(everything[n]) if codec == "auto" else codec for n, codec in self._codecs.items()}
+        if chosen != self._codecs:
+            with _writing(self.path):
+                self._dataset.update_schema_metadata({"armillary": _describe(self.spec, chosen, self._info)})
+            self._codecs = chosen
+
+    def _compact(self) -> None:
+        """Merge small files once there are many; sizes grow as powers of four, so that a row is rewritten log(E) times."""
+        small = len(self._dataset.get_fragments())
+        if small % _FRAGMENTS == 0:
+            target = 4 ** max(3, int(math.log(self._dataset.count_rows() / 8 + 1, 4)))
+            self._dataset.optimize.compact_files(target_rows_per_fragment=target)
+            self._dataset.cleanup_old_versions(older_than=timedelta(hours=1), error_if_tagged_old_versions=False)
+
+    def read(
+        self, episode: int, rows: Any = None, streams: Sequence[str] | None = None, *, truth: Sequence[str] = ()
+    ) -> dict[str, np.ndarray]:
+        """Streams of one episode.
+
+        Args:
+            episode: its number, from 0.
+            rows: which of its rows, as an index, a slice or an array of indices; all of them by default.
+            streams: names of observed streams; all of them by default.
+            truth: names of truth streams to read too.
+
+        Returns:
+            name -> (rows, *shape).
+        """
+        start = self.starts[self._number(episode)]
+        chosen = np.arange(self.lengths[episode])[slice(None) if rows is None else rows]
+        return self.read_rows(start + np.atleast_1d(chosen), streams, truth=truth)
+
+    def read_rows(
+        self,
+        rows: np.ndarray,
+        streams: Sequence[str] | None = None,
+        *,
+        truth: Sequence[str] = (),
+        image_size: int | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Streams at these rows of the whole store (`starts[episode] + step`), in any order; see `read`.
+
+        Args:
+            image_size: images come as (image_size, image_size), by the average of each area.
+        """
+        chosen = [self._stream(name, False) for name in streams] if streams is not None else list(self.spec.observed)
+        chosen += [self._stream(name, True) for name in truth]
+        rows, back = np.unique(np.asarray(rows, np.int64), return_inverse=True)
+        sorted_already = np.array_equal(back, np.arange(len(rows)))
+        result = {}
+        for stream in chosen:
+            values = self._read_stream(stream, rows, image_size)
+            result[stream.name] = values if sorted_already else values[back]
+        return result
+
+    def actions(self, episode: int | None = None) -> np.ndarray:
+        """Actions (T-1, ...) of one episode; or of the whole store, (rows, ...) with NaN or -1 where there is none."""
+        rows = None if episode is None else self._rows(episode)[:-1]
+        return columns.actions_from_arrow(self._table("action", rows).column(0).combine_chunks(), self.spec)
+
+    def episode(self, number: int, *, truth: bool = False) -> Episode:
+        """One episode in memory, without its truth unless that is asked for."""
+        names = [stream.name for stream in self.spec.truth] if truth else []
+        values = self.read(number, truth=names)
+        privileged = {name: values.pop(name) for name in names}
+        return Episode(values, self.actions(number), privileged, self.infos[number])
+
+    @cached_property
+    def infos(self) -> list[dict[str, Any]]:
+        """The info of each episode."""
+        return [json.loads(text) for text in self._take_column("info", self.starts)]
+
+    @cached_property
+    def digests(self) -> list[str]:
+        """A digest of each episode's observed streams and actions: two that are equal are duplicates."""
+        return list(self._take_column("digest", self.starts))
+
+    def content_hash(self) -> str:
+        """A short hash of all that a model could learn from this store: spec, codecs, every episode in order."""
+        parts = [self.spec.to_json(), json.dumps(self._codecs, sort_keys=True), *self.digests]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    def _number(self, episode: int) -> int:
+        if not 0 <= episode < len(self):
+            raise ArmillaryError(f"{self.path} has {len(self)} episodes, counted from 0; there is no episode {episode}")
+        return int(episode)
+
+    def _rows(self, episode: int) -> np.ndarray:
+        return self.starts[self._number(episode)] + np.arange(self.lengths[episode])
+
+    def _stream(self, name: str, truth: bool) -> Stream:
+        stream = self.spec[name]
+        if stream.truth != truth:
+            raise ArmillaryError(f"stream {name!r} is {'ground truth; ask for it as truth' if stream.truth else 'no truth'}")
+        return stream
+
+    def _table(self, column: str, rows: np.ndarray | None = None) -> Any:
+        if self._dataset is None:
+            raise ArmillaryError(f"the store {self.path} is closed")
+        with _reading(self.path):
+            if rows is None:
+                return self._dataset.to_table(columns=[column])
+            return self._dataset.take(require("pyarrow", "data").array(rows), columns=[column])
+
+    def _take_column(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
+        return self._table(column, rows).column(0).to_numpy()
+
+    def _read_stream(self, stream: Stream, rows: np.ndarray, size: int | None) -> np.ndarray:
+        size = size if stream.kind == "image" else None
+        shape = stream.shape if size is None else (size, size, stream.shape[-1])
+        values = np.empty((len(rows), *shape), stream.dtype)
+        some = max(1, _CHUNK // stream.nbytes)
+        for at in range(0, len(rows), some):
+            column = self._table(columns.column_of(stream), rows[at : at + some]).column(0).combine_chunks()
+            with _reading(self.path):
+                values[at : at + some] = columns.from_arrow(column, stream, self._codecs.get(stream.name), size)
+        return values
+
+
+def _describe(spec: Spec, images: dict[str, str], info: dict[str, Any]) -> str:
+    return columns.to_json({"format": FORMAT, "spec": spec.to_json(), "images": images, "info": info}, "store")
+
+
+@contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """Turn what Lance raises on a store that is damaged into `CorruptFile`."""
+    try:
+        yield
+    except (ArmillaryError, MemoryError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a panic of Lance is no Exception
+        raise CorruptFile(f"{path} is no store of episodes, or is truncated or damaged ({_first_line(error)})") from error
+
+
+@contextmanager
+def _writing(path: str) -> Iterator[None]:
+    """Turn what Lance raises when it cannot write into `ArmillaryError`."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise ArmillaryError(f"cannot write to {path}: {_first_line(error)}; what was committed before is intact") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
