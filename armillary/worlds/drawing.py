@@ -1,0 +1,73 @@
+"""Draws the two-room world: an anti-aliased disc over a base image of walls and floor.
+
+Design choices:
+- a base image depends on the layout alone, so it is drawn once per layout and copied. Per frame, only the few pixels around the
+  disc are blended. This is what makes 100,000 frames/s on one core possible;
+- the disc covers a pixel by `radius + 1/2 - distance` of its centre, between 0 and 1: the image is a continuous function of the
+  position, and moves by sub-pixel amounts show in it. Walls cover the pixels on their edges in part, too.
+"""
+
+import numpy as np
+
+CHUNK = 256  # frames drawn at a time, so that they stay in the cache
+
+
+def base_images(
+    size: int, wall: np.ndarray, door: np.ndarray, gap: float, colours: tuple[np.ndarray, np.ndarray], wave: np.ndarray
+) -> np.ndarray:
+    """Walls and floor of k layouts, (k, size, size, 3) uint8.
+
+    Args:
+        size: height and width in pixels.
+        wall: (k,) thickness of the border and of the dividing wall, px.
+        door: (k,) y of the door's centre, px.
+        gap: height of the door, px.
+        colours: of wall and floor, (k, 3) each, 0-255.
+        wave: (k, 4) a plane wave that is added to the floor: amplitude (0-255), periods along x and y, phase (rad).
+    """
+    edges = np.arange(size + 1.0)
+
+    def cover(low, high):  # share of each pixel of a row that lies between low and high: (k, size)
+        inside = np.clip(edges, np.reshape(low, (-1, 1)), np.reshape(high, (-1, 1)))
+        return np.diff(inside).astype(np.float32)
+
+    room, doorway = cover(wall, size - wall), cover(door - gap / 2, door + gap / 2)
+    divider = cover((size - wall) / 2, (size + wall) / 2)
+    floor = room[:, :, None] * room[:, None, :] * (1 - divider[:, None, :] * (1 - doorway[:, :, None]))
+    wall_colour, floor_colour = (c[:, None, None, :].astype(np.float32) for c in colours)
+    amplitude, along_x, along_y, phase = (w[:, None, None] for w in wave.T)
+    if amplitude.any():
+        centre = (edges[:-1] + 0.5) * (2 * np.pi / size)
+        texture = amplitude * np.cos(along_x * centre + along_y * centre[:, None] + phase)
+        floor_colour = np.clip(floor_colour + texture[..., None].astype(np.float32), 0, 255)
+    return np.rint(wall_colour + floor[..., None] * (floor_colour - wall_colour)).astype(np.uint8)
+
+
+def draw(base: np.ndarray, index: np.ndarray, position: np.ndarray, radius: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Frames with a disc on them, (n, size, size, 3) uint8.
+
+    Args:
+        base: (k, size, size, 3) base images.
+        index: (n,) which base image each frame has.
+        position: (n, 2) centre of the disc, x and y in px.
+        radius: (n,) px.
+        colour: (n, 3) 0-255.
+    """
+    size, count = base.shape[1], len(index)
+    frames = np.empty((count, *base.shape[1:]), np.uint8)
+    around = np.arange(-np.ceil(radius.max()), np.ceil(radius.max()) + 1) if count else np.empty(0)
+    for begin in range(0, count, CHUNK):
+        part = slice(begin, begin + CHUNK)
+        np.take(base, index[part], axis=0, out=frames[part])
+        corner = np.floor(position[part])
+        column, row = (corner[:, axis, None] + around for axis in (0, 1))
+        dx, dy = ((p + 0.5 - position[part, axis, None]).astype(np.float32) for axis, p in enumerate((column, row)))
+        distance = np.sqrt(dx[:, None, :] ** 2 + dy[:, :, None] ** 2)
+        cover = np.clip(radius[part, None, None].astype(np.float32) + 0.5 - distance, 0, 1)[..., None]
+        # A pixel beyond the edge of the image wraps around; the disc does not cover it, so it keeps its value.
+        frame = np.arange(len(corner))[:, None, None]
+        pixel = ((frame * size + row.astype(int)[:, :, None] % size) * size) + column.astype(int)[:, None, :] % size
+        pixels = frames[part].reshape(-1, 3)
+        under = pixels[pixel]
+        pixels[pixel] = np.rint(under + cover * (colour[part, None, None].astype(np.float32) - under)).astype(np.uint8)
+    return frames

@@ -1,0 +1,358 @@
+"""Two rooms and a door: the smallest world in which a straight line to the goal is wrong.
+
+A disc moves in a square arena that a wall divides; a door in the wall joins the halves. Seen from above, 64 x 64 RGB.
+
+Design choices:
+- all environments step in one vectorised call, and only the pixels around the disc are drawn anew (`rooms`, `drawing`);
+- the state vector holds the layout beside the position, so that any state can be rendered and any episode replayed;
+- each environment has a random stream of its own: number i of a batch seeded s is a single one seeded s + i;
+- there is no reward and no termination: what counts as success is for a judge to say, on ground truth (`success`).
+
+Data to learn from are held random actions: one draw from U(-1, 1)^2 a step, which the world holds for `action_repeat` moves.
+
+Sources: the task is "Two Rooms" of Sobal et al., "Learning from reward-free offline data" (arXiv 2502.14819).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from gymnasium.spaces import Box, Dict
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from armillary.errors import ArmillaryError
+from armillary.spec import ActionSpace, Spec, Stream
+from armillary.worlds.drawing import base_images, draw
+from armillary.worlds.rooms import Rooms
+from armillary.worlds.single import Single
+
+VERSION = "1"  # of physics and rendering
+
+# Lengths in px of a 64 px image; other sizes scale them.
+RADIUS, WALL, GAP, MOVE, THRESHOLD = 2.5, 4.0, 12.0, 2.5, 3.2
+DOORS = 12.0, 52.0  # range of the door's centre
+AGENT_COLOUR, WALL_COLOUR, FLOOR_COLOUR = (220, 40, 40), (50, 55, 70), (230, 230, 225)
+
+# Columns of the state vector; all but the position are the layout, which lasts an episode.
+POSITION, LAYOUT = slice(0, 2), slice(2, 18)
+DOOR, AGENT_RADIUS, THICKNESS = 2, 3, 4
+AGENT_RGB, WALL_RGB, FLOOR_RGB = slice(5, 8), slice(8, 11), slice(11, 14)
+WAVE = slice(14, 18)  # a plane wave on the floor: amplitude (0-255), periods along x and y, phase (rad)
+
+Factor = Literal["radius", "thickness", "agent_colour", "wall_colour", "floor_colour", "background"]
+# factor -> the columns that it draws, uniformly from low to high; lengths in px of a 64 px image.
+# The agent's colour is a hue of full saturation, which is far from every dark wall and light floor.
+FACTORS: dict[str, tuple[int | slice, Any, Any]] = {
+    "radius": (AGENT_RADIUS, 1.8, 3.4),
+    "thickness": (THICKNESS, 2.0, 6.0),
+    "agent_colour": (AGENT_RGB, 0.0, 1.0),
+    "wall_colour": (WALL_RGB, 20.0, 110.0),
+    "floor_colour": (FLOOR_RGB, 170.0, 250.0),
+    "background": (WAVE, (0.0, -4.0, -4.0, 0.0), (30.0, 4.0, 4.0, 2 * np.pi)),
+}
+
+
+class TwoRoom(VectorEnv):
+    """The two-room world, a native Gymnasium vector environment and a `World`.
+
+    Actions are (N, 2) in [-1, 1], along x and y (down), clipped: the share of the greatest displacement, held for a step.
+    Observations are `image` (N, size, size, 3) uint8 and, as ground truth, `position` (N, 2) and `door` (N, 1) in px.
+
+    Args:
+        num_envs: N.
+        size: height and width of the image in px, at least 16; all lengths scale with it.
+        door: "fixed" in the middle of the wall, "random" in each episode, or the places (y of the centre, px) to draw from:
+            those left out are unseen doors.
+        factors: what else is drawn for each episode (factors of variation): "radius" of the agent, "thickness" of walls,
+            "agent_colour", "wall_colour", "floor_colour", "background" (a plane wave: a gradient or stripes on the floor).
+        action_repeat: moves of up to 2.5 px (of 64) along each axis that a step makes.
+        max_steps: an episode is truncated after these, or never.
+        threshold: success is a distance below this in px, 3.2 (of 64) where it is None.
+        autoreset_mode: "NextStep", or "Disabled" for evaluation, where episodes begin by `reset` alone.
+        render_mode: "rgb_array", or None.
+
+    Raises:
+        ArmillaryError: an option out of its range.
+    """
+
+    name = "two_room"
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10, "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        size: int = 64,
+        door: Literal["fixed", "random"] | Sequence[float] = "fixed",
+        factors: Sequence[Factor] = (),
+        action_repeat: int = 5,
+        max_steps: int | None = 100,
+        threshold: float | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+    ) -> None:
+        for option, value, least in (
+            ("num_envs", num_envs, 1),
+            ("size", size, 16),
+            ("action_repeat", action_repeat, 1),
+            ("max_steps", 1 if max_steps is None else max_steps, 1),
+        ):
+            if int(value) != value or value < least:
+                raise ArmillaryError(f"two_room: {option} is a whole number of at least {least}, not {value}")
+        if unknown := [factor for factor in factors if factor not in FACTORS]:
+            raise ArmillaryError(f"two_room: no factor {', '.join(unknown)}; the factors are {', '.join(FACTORS)}")
+        if render_mode not in (None, "rgb_array"):
+            raise ArmillaryError(f"two_room: render_mode is 'rgb_array' or None, not {render_mode!r}")
+        modes = AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED
+        if autoreset_mode not in (*modes, *(mode.value for mode in modes)):
+            raise ArmillaryError(f"two_room: autoreset_mode is 'NextStep' or 'Disabled', not {autoreset_mode}")
+        self.num_envs, self.size, self.factors, self.max_steps, self.render_mode = (
+            num_envs,
+            size,
+            factors,
+            max_steps,
+            render_mode,
+        )
+        self.scale = size / 64
+        self.doors = self._allowed_doors(door)
+        self.step_length = action_repeat * MOVE * self.scale  # px along an axis
+        self.threshold = THRESHOLD * self.scale if threshold is None else threshold
+        self.version = f"{VERSION}/{size}px/repeat{action_repeat}/threshold{self.threshold:g}"
+        self.metadata = {**self.metadata, "autoreset_mode": AutoresetMode(autoreset_mode)}
+        unit = (f"{self.step_length:g} px",) * 2
+        self.stream_spec = Spec(
+            (
+                Stream("image", "image", (size, size, 3)),
+                Stream("position", "vector", (2,), unit=("px", "px"), channels=("x", "y"), truth=True),
+                Stream("door", "vector", (1,), unit=("px",), channels=("y",), truth=True),
+            ),
+            ActionSpace("box", 2, (-1.0, -1.0), (1.0, 1.0), unit=unit, channels=("x", "y")),
+        )
+        self.single_observation_space = Dict(
+            {s.name: Box(0, 255 if s.kind == "image" else size, s.shape, s.dtype.type) for s in self.stream_spec.streams}
+        )
+        self.single_action_space = Box(-1.0, 1.0, (2,), np.float32)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._streams = [seeding.np_random()[0] for _ in range(num_envs)]
+        self._state = np.full((num_envs, LAYOUT.stop), np.nan)
+        self._base = np.empty((num_envs, size, size, 3), np.uint8)
+        self._steps, self._done = np.zeros(num_envs, int), np.zeros(num_envs, bool)
+
+    # Gymnasium's side
+
+    @property
+    def state(self) -> np.ndarray:
+        """The full state, (N, 18) float64: x, y, then the layout (the columns are named at the top of this file)."""
+        return self._state.copy()
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict]:
+        """Begin episodes: in all environments, or in those where `options["reset_mask"]` (N,) is true.
+
+        Args:
+            seed: environment i is seeded `seed + i`, or `seed[i]`.
+            options: `state` (N, 18) to begin from in place of random ones, `reset_mask` (N,) bool.
+
+        Raises:
+            ArmillaryError: a state of another shape or inside a wall, or seeds or a mask of another length.
+        """
+        options = options or {}
+        mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, bool)))
+        if mask.shape != (self.num_envs,) or mask.dtype != bool:
+            raise ArmillaryError(f"two_room: reset_mask is ({self.num_envs},) bool, not {mask.shape} {mask.dtype}")
+        seeds = [seed] * self.num_envs if seed is None else seed
+        if isinstance(seeds, int | np.integer):
+            seeds = [int(seed) + i for i in range(self.num_envs)]
+        if len(seeds) != self.num_envs:
+            raise ArmillaryError(f"two_room: {len(seeds)} seeds for {self.num_envs} environments")
+        for i in np.flatnonzero(mask):
+            if seeds[i] is not None:
+                self._streams[i] = seeding.np_random(seeds[i])[0]
+        state = self._checked(options["state"], self.num_envs) if "state" in options else None
+        self._begin(mask, state)
+        return self._observe(), {}
+
+    def step(self, actions: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, dict]:
+        """Observation, reward (0), terminated (never), truncated, info.
+
+        Where an episode ended before, NEXT_STEP begins the next one and ignores the action; DISABLED goes on.
+
+        Raises:
+            ArmillaryError: actions of another shape than (N, 2), not finite, or before `reset`.
+        """
+        actions = self.stream_spec.action.check(actions, "two_room actions")
+        if actions.shape != (self.num_envs, 2):
+            raise ArmillaryError(f"two_room: actions are ({self.num_envs}, 2), not {actions.shape}")
+        if np.isnan(self._state[0, 0]):
+            raise ArmillaryError("two_room: call reset before the first step")
+        displacement = np.clip(actions.astype(float), -1, 1) * self.step_length
+        self._state[:, POSITION] = self._rooms(self._state).move(self._state[:, POSITION], displacement)
+        self._steps += 1
+        if self.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP and self._done.any():
+            self._begin(self._done)
+        self._done = self._steps >= (np.inf if self.max_steps is None else self.max_steps)
+        return self._observe(), np.zeros(self.num_envs), np.zeros(self.num_envs, bool), self._done.copy(), {}
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """The current image of each environment, (size, size, 3) uint8; None without a render mode."""
+        return tuple(self._observe()["image"]) if self.render_mode else None
+
+    # The judge's side
+
+    def sample_pairs(
+        self, n: int, rng: np.random.Generator, *, cross: bool | None = None, min_distance: float = 1.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Start and goal states, (n, 18) each, that share a layout; both uniform over free space, within the constraints.
+
+        Args:
+            cross: goals are in the other room (True), in the same room (False), or anywhere (None).
+            min_distance: least `shortest_path` of a pair, in env steps.
+
+        Raises:
+            ArmillaryError: the constraints leave next to nothing.
+        """
+        start = self._layouts(n, rng)
+        goal = start.copy()
+        rooms, missing = self._rooms(start), np.ones(n, bool)
+        for _ in range(10_000):
+            drawn = [rooms.sample(rng) for _ in range(2)]
+            sides = [rooms.side(position) for position in drawn]
+            right = cross is None or (sides[0] * sides[1] == (-1 if cross else 1))
+            right &= self._steps_between(rooms, *drawn) >= min_distance
+            for state, position in zip((start, goal), drawn, strict=True):
+                state[missing & right, POSITION] = position[missing & right]
+            missing &= ~right
+            if not missing.any():
+                return start, goal
+        raise ArmillaryError(f"two_room: found no pairs with cross={cross} and min_distance={min_distance} steps; lower it")
+
+    def shortest_path(self, start: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """Fewest env steps from start to goal states (n, 18), as a real number; (n,).
+
+        A step goes up to `step_length` along x and along y, so its length is a Chebyshev distance, and steps can be no fewer
+        than the Chebyshev length of the shortest path by `step_length`. Counted to the goal itself, not to its threshold.
+        """
+        start, goal = self._pair(start, goal)
+        return self._steps_between(self._rooms(start), start[:, POSITION], goal[:, POSITION])
+
+    def oracle(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """Actions (n, 2) that walk the shortest path from states to goals (n, 18) and stop there.
+
+        A step aims at the farthest bend of the path (or the goal) that is in sight, so each bend costs up to a step.
+        """
+        state, goal = self._pair(state, goal)
+        position, rooms = state[:, POSITION], self._rooms(state)
+        # A little off the walls, so that rounding of actions to float32 does not leave it behind a corner.
+        path = replace(rooms, wall=rooms.wall + 1e-4, slack=rooms.slack - 1e-4).path(position, goal[:, POSITION])
+        target = path[:, 1]
+        for bend in (path[:, 2], path[:, 3]):
+            in_sight = np.abs(rooms.move(position, bend - position) - bend).max(axis=1) < 1e-6
+            target = np.where(in_sight[:, None], bend, target)
+        wanted = (target - position) / self.step_length
+        return (wanted / np.maximum(np.abs(wanted).max(axis=1, keepdims=True), 1)).astype(np.float32)
+
+    def success(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """Whether the agent is less than `threshold` px from the goal, in states (n, 18); (n,) bool."""
+        state, goal = self._pair(state, goal)
+        return np.hypot(*(state - goal)[:, POSITION].T) < self.threshold
+
+    def render_states(self, states: np.ndarray) -> dict[str, np.ndarray]:
+        """The observations in states (n, 18)."""
+        states = self._checked(states)
+        layouts, index = np.unique(states[:, LAYOUT], axis=0, return_inverse=True)
+        base = self._base_images(np.pad(layouts, ((0, 0), (LAYOUT.start, 0))))
+        return self._sense(states, base, index.reshape(-1))
+
+    # What both share
+
+    def _allowed_doors(self, door: str | Sequence[float]) -> np.ndarray | None:
+        if door == "fixed":
+            return np.array([self.size / 2])
+        if door == "random":
+            return None
+        low, high = (limit * self.scale for limit in DOORS)
+        doors = np.empty(0) if isinstance(door, str) else np.asarray(door, float)
+        if doors.ndim != 1 or not doors.size or not ((doors >= low) & (doors <= high)).all():
+            raise ArmillaryError(f"two_room: door is 'fixed', 'random' or places from {low:g} to {high:g} px, not {door!r}")
+        return doors
+
+    def _layouts(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """States with a random layout and no position yet. A factor that is on leaves what else is drawn as it was."""
+        state, lengths = np.zeros((n, LAYOUT.stop)), [AGENT_RADIUS, THICKNESS]
+        state[:, lengths] = RADIUS, WALL
+        state[:, AGENT_RGB], state[:, WALL_RGB], state[:, FLOOR_RGB] = AGENT_COLOUR, WALL_COLOUR, FLOOR_COLOUR
+        uniform = rng.random(state.shape)
+        for factor in self.factors:
+            columns, low, high = FACTORS[factor]
+            state[:, columns] = low + uniform[:, columns] * np.subtract(high, low)
+        if "agent_colour" in self.factors:
+            hue = state[:, AGENT_RGB][:, :1] * 6 + (0, 4, 2)
+            state[:, AGENT_RGB] = 230 * np.clip(np.abs(hue % 6 - 3) - 1, 0, 1)
+        state[:, lengths] *= self.scale
+        if self.doors is None:
+            state[:, DOOR] = (DOORS[0] + uniform[:, DOOR] * (DOORS[1] - DOORS[0])) * self.scale
+        else:
+            state[:, DOOR] = self.doors[(uniform[:, DOOR] * len(self.doors)).astype(int)]
+        return state
+
+    def _begin(self, mask: np.ndarray, state: np.ndarray | None = None) -> None:
+        """Start episodes where `mask` is true, from `state` (N, 18) or a random one."""
+        if state is None:
+            state = np.empty_like(self._state)
+            for i in np.flatnonzero(mask):
+                drawn = self._layouts(1, self._streams[i])
+                drawn[:, POSITION] = self._rooms(drawn).sample(self._streams[i])
+                state[i] = drawn[0]
+        self._state[mask] = state[mask]
+        self._base[mask] = self._base_images(self._state[mask])
+        self._steps[mask], self._done[mask] = 0, False
+
+    def _rooms(self, state: np.ndarray) -> Rooms:
+        radius, wall = state[:, AGENT_RADIUS], state[:, THICKNESS]
+        reach, slack = self.size / 2 - wall - radius, GAP * self.scale / 2 - radius
+        return Rooms(self.size / 2, reach, wall / 2 + radius, state[:, DOOR], slack)
+
+    def _steps_between(self, rooms: Rooms, start: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        legs = np.diff(rooms.path(start, goal), axis=1)
+        return np.abs(legs).max(axis=-1).sum(axis=-1) / self.step_length
+
+    def _base_images(self, state: np.ndarray) -> np.ndarray:
+        colours = state[:, WALL_RGB], state[:, FLOOR_RGB]
+        return base_images(self.size, state[:, THICKNESS], state[:, DOOR], GAP * self.scale, colours, state[:, WAVE])
+
+    def _sense(self, state: np.ndarray, base: np.ndarray, index: np.ndarray) -> dict[str, np.ndarray]:
+        image = draw(base, index, state[:, POSITION], state[:, AGENT_RADIUS], state[:, AGENT_RGB])
+        position, door = state[:, POSITION].astype(np.float32), state[:, DOOR, None].astype(np.float32)
+        return {"image": image, "position": position, "door": door}
+
+    def _observe(self) -> dict[str, np.ndarray]:
+        return self._sense(self._state, self._base, np.arange(self.num_envs))
+
+    def _checked(self, state: np.ndarray, n: int | None = None) -> np.ndarray:
+        """States as (n, 18) float64, moved out of walls by no more than rounding to float32 puts them in."""
+        state = np.array(state, float)
+        if state.ndim != 2 or state.shape[1] != LAYOUT.stop or n not in (None, len(state)):
+            raise ArmillaryError(f"two_room: states are ({n or 'n'}, {LAYOUT.stop}), not {state.shape}")
+        free = self._rooms(state).nearest_free(state[:, POSITION])
+        outside = ~(np.abs(free - state[:, POSITION]).max(axis=1) < 1e-3)
+        if outside.any():
+            i = int(outside.argmax())
+            raise ArmillaryError(f"two_room: state {i} at {state[i, POSITION].tolist()} px is not clear of walls")
+        state[:, POSITION] = free
+        return state
+
+    def _pair(self, state: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        state, goal = self._checked(state), self._checked(goal)
+        if not np.array_equal(state[:, LAYOUT], goal[:, LAYOUT]):
+            raise ArmillaryError("two_room: a state and its goal must share their layout (the door and all factors)")
+        return state, goal
+
+
+def single(**options: Any) -> Single:
+    """A two-room world as a plain `gymnasium.Env`, with the options of `TwoRoom`."""
+    return Single(TwoRoom(1, autoreset_mode=AutoresetMode.DISABLED, **options))

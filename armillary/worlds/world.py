@@ -1,0 +1,95 @@
+"""What a world is to those who record in it and judge in it, and `make`, which builds one by name.
+
+A World is a Gymnasium vector environment that can also be asked what only a simulator knows. Its full state is one vector that
+holds the layout, so that whatever started from it can be replayed.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from armillary.errors import ArmillaryError, require
+from armillary.spec import Spec
+
+Observation = dict[str, np.ndarray]  # observed streams and truth by name, each (N, *stream.shape)
+
+
+@runtime_checkable
+class World(Protocol):
+    """A `gymnasium.vector.VectorEnv` of N environments, plus the judge's side. S numbers are the full state of one.
+
+    Attributes:
+        name: as given to `make`.
+        version: changes whenever the same state and actions no longer give the same result.
+        num_envs: N.
+        stream_spec: the Spec of observations and actions; streams of ground truth are marked.
+    """
+
+    name: str
+    version: str
+    num_envs: int
+    stream_spec: Spec
+
+    @property
+    def state(self) -> np.ndarray:
+        """The full state of each environment, (N, S) float64."""
+        ...
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict]:
+        """Begin episodes, from `options["state"]` (N, S) where it is given."""
+        ...
+
+    def step(self, actions: np.ndarray) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, dict]:
+        """Observation, reward, terminated, truncated, info after actions (N, n)."""
+        ...
+
+    def sample_pairs(self, n: int, rng: np.random.Generator, **constraints: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Start and goal states, (n, S) each, that share their layout.
+
+        Every world takes `min_distance`, the least `shortest_path` of a pair; further constraints are its own.
+        """
+        ...
+
+    def shortest_path(self, start: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """A lower bound on the env steps between states (n, S): geodesic distance by greatest distance a step; (n,)."""
+        ...
+
+    def oracle(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """Actions (N, n) of an expert that walks the shortest path from states to goals (N, S) and stops there."""
+        ...
+
+    def success(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """Whether states (n, S) are at their goals, by ground truth; (n,) bool."""
+        ...
+
+    def render_states(self, states: np.ndarray) -> Observation:
+        """What is sensed in states (n, S), for example the image of a goal."""
+        ...
+
+
+def _two_room() -> Callable[..., World]:
+    from armillary.worlds.two_room import TwoRoom
+
+    return TwoRoom
+
+
+WORLDS = {"two_room": _two_room}
+
+
+def make(name: str, **options: Any) -> World:
+    """Build a world: `make("two_room", num_envs=16, door="random")`.
+
+    Raises:
+        ArmillaryError: no such world or no such option; the message lists those there are.
+        MissingExtra: gymnasium is not installed.
+    """
+    if name not in WORLDS:
+        raise ArmillaryError(f"there is no world {name!r}; the worlds are {', '.join(WORLDS)}")
+    require("gymnasium", "worlds")
+    constructor = WORLDS[name]()
+    known = inspect.signature(constructor).parameters
+    if unknown := [option for option in options if option not in known]:
+        raise ArmillaryError(f"world {name!r} has no option {', '.join(unknown)}; its options are {', '.join(known)}")
+    return constructor(**options)
