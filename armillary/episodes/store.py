@@ -152,6 +152,17 @@ class Episodes:
             raise ArmillaryError(f"{self.path} is an empty store; record or import episodes into it first")
         return self
 
+    def stream(self, name: str, *, truth: bool = False) -> Stream:
+        """The observed (or, as asked, the privileged) stream of this name.
+
+        Raises:
+            ArmillaryError: there is none, or it is of the other sort, so that truth never gets in by mistake.
+        """
+        stream = self.spec[name]
+        if stream.truth != truth:
+            raise ArmillaryError(f"stream {name!r} is {'ground truth; ask for it as truth' if stream.truth else 'no truth'}")
+        return stream
+
     def append(self, *episodes: Episode) -> None:
         """Add episodes in one atomic commit: all of them are in the store when this returns, or none.
 
@@ -224,8 +235,8 @@ class Episodes:
         Args:
             image_size: images come as (image_size, image_size), by the average of each area.
         """
-        chosen = [self._stream(name, False) for name in streams] if streams is not None else list(self.spec.observed)
-        chosen += [self._stream(name, True) for name in truth]
+        chosen = [self.stream(name) for name in streams] if streams is not None else list(self.spec.observed)
+        chosen += [self.stream(name, truth=True) for name in truth]
         rows, back = np.unique(np.asarray(rows, np.int64), return_inverse=True)
         sorted_already = np.array_equal(back, np.arange(len(rows)))
         result = {}
@@ -268,12 +279,6 @@ class Episodes:
 
     def _rows(self, episode: int) -> np.ndarray:
         return self.starts[self._number(episode)] + np.arange(self.lengths[episode])
-
-    def _stream(self, name: str, truth: bool) -> Stream:
-        stream = self.spec[name]
-        if stream.truth != truth:
-            raise ArmillaryError(f"stream {name!r} is {'ground truth; ask for it as truth' if stream.truth else 'no truth'}")
-        return stream
 
     def _table(self, column: str, rows: np.ndarray | None = None) -> Any:
         if self._dataset is None:

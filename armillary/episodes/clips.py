@@ -1,0 +1,259 @@
+"""Clips: windows of fixed length from a store of episodes, as batches for training and evaluation.
+
+A window that starts at row s of an episode has the frames at rows s, s + skip, s + 2 skip, ..., and between two of them
+all `skip` raw actions as one dense block. Windows start at multiples of `stride` and never leave their episode.
+Design choices:
+- only rows that some window uses are read and decoded, each once, into the fastest tier that has room (tiers.py): small
+  streams first into memory up to `budget_mb`, then into cache files if `cache_dir` is given, else read as they are needed;
+- used rows are kept in the order (episode, row modulo skip, row), in which every window is contiguous;
+- actions are small and always in memory. A batch is a gather without a loop over clips.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from armillary.episodes.store import Episodes
+from armillary.episodes.tiers import Frames, Mapped, Resident, Streamed, Tier
+from armillary.errors import ArmillaryError
+from armillary.spec import Spec
+
+_AHEAD = 2  # batches that `prefetch` makes before they are asked for
+
+
+@dataclass
+class Batch:
+    """B clips of T frames.
+
+    Args:
+        observations: name -> (B, T, *shape), raw units and dtypes (uint8 images).
+        actions: (B, T-1, skip * n) float32, raw units: the `skip` actions between two frames, flattened; choices one-hot.
+        truth: name -> (B, T, *shape), only what was asked for; never fed to a model.
+        episode: (B,) int64 number of the episode in the store.
+        step: (B,) int64 row of the first frame in its episode.
+    """
+
+    observations: dict[str, Tensor]
+    actions: Tensor
+    truth: dict[str, Tensor]
+    episode: Tensor
+    step: Tensor
+
+    def __len__(self) -> int:
+        return len(self.episode)
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on this device."""
+        observations, truth = ({k: v.to(device) for k, v in streams.items()} for streams in (self.observations, self.truth))
+        return Batch(observations, self.actions.to(device), truth, self.episode.to(device), self.step.to(device))
+
+
+class Clips:
+    """All windows of a recording, by number: `clips[indices]` is a Batch.
+
+    Args:
+        episodes: the store.
+        length: frames T of a window.
+        skip: environment steps between two frames.
+        stride: windows start at multiples of it.
+        which: numbers of the episodes to use; all by default. See `split`.
+        streams: names of observed streams; all by default.
+        truth: names of truth streams, for probes.
+        budget_mb: memory for decoded frames, in MB.
+        cache_dir: folder for what is larger than the budget, decoded; without it that is read from the store each time.
+        image_size: images are resized to (image_size, image_size), by the average of each area.
+
+    Attributes:
+        spec: the Spec of its batches, with the resized images.
+        tiers: name of a stream -> "memory", "mapped" or "streamed".
+
+    Raises:
+        ArmillaryError: the store is empty, no episode is long enough, or a stream or an episode is not there.
+    """
+
+    def __init__(
+        self,
+        episodes: Episodes,
+        length: int,
+        *,
+        skip: int = 1,
+        stride: int = 1,
+        which: np.ndarray | Sequence[int] | None = None,
+        streams: Sequence[str] | None = None,
+        truth: Sequence[str] = (),
+        budget_mb: float = 512,
+        cache_dir: str | os.PathLike | None = None,
+        image_size: int | None = None,
+    ):
+        if min(length, skip, stride) < 1:
+            raise ArmillaryError(f"length, skip and stride are at least 1, not {length}, {skip} and {stride}")
+        episodes.require_some()
+        self.length, self.skip, self.stride = length, skip, stride
+        self.which = np.arange(len(episodes)) if which is None else np.unique(np.asarray(which, np.int64))
+        if len(self.which) and not 0 <= self.which[0] <= self.which[-1] < len(episodes):
+            raise ArmillaryError(f"episodes {self.which} were asked for; the store has {len(episodes)}, counted from 0")
+        lengths, self._start = episodes.lengths[self.which], episodes.starts[self.which]
+        reach = (length - 1) * skip + 1  # rows from the first frame to the last, both included
+        counts = np.maximum(0, (lengths - reach) // stride + 1)
+        if not counts.any():
+            longest = f"the longest of {len(lengths)} episodes has {lengths.max()}" if len(lengths) else "no episode was chosen"
+            raise ArmillaryError(f"clips of {length} frames with skip {skip} need {reach} rows; {longest}")
+        self._first = np.concatenate([[0], np.cumsum(counts)])  # number of the first window of each episode
+        rows = self._lay_out()
+
+        self.spec = _offered(episodes, streams, truth, image_size)
+        self.tiers: dict[str, str] = {}
+        self._frames: dict[str, Tier] = {}
+        left = budget_mb * 1e6
+        for stream in sorted(self.spec.streams, key=lambda stream: stream.nbytes):
+            frames = Frames(episodes, stream, rows)
+            tier = "memory" if frames.nbytes <= left else "streamed" if cache_dir is None else "mapped"
+            self.tiers[stream.name] = tier
+            if tier == "memory":
+                left -= frames.nbytes
+            make = {"memory": Resident, "streamed": Streamed}.get(tier)
+            self._frames[stream.name] = make(frames) if make else Mapped(frames, cache_dir)
+        actions = episodes.actions()
+        if actions.ndim == 1:
+            actions = (actions[:, None] == np.arange(self.spec.action.n)).astype(np.float32)
+        self._actions = torch.from_numpy(actions)
+
+    def _lay_out(self) -> np.ndarray:
+        """Rows of the store in the order in which frames are kept; and the first slot of every window."""
+        _, step, row = self._locate(np.arange(len(self)))
+        used = np.zeros(row[-1] + (self.length - 1) * self.skip + 1, bool)
+        for frame in range(self.length):
+            used[row + frame * self.skip] = True
+        rows = np.flatnonzero(used)
+        episode = np.searchsorted(self._start, rows, "right") - 1
+        step = rows - self._start[episode]
+        rows = rows[np.lexsort((step, step % self.skip, episode))]
+        slot_of = np.empty(len(used), np.int64)
+        slot_of[rows] = np.arange(len(rows))
+        self._slot = slot_of[row]
+        return rows
+
+    def _locate(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Position in `which`, step and row in the store of the first frame of these windows."""
+        position = np.searchsorted(self._first, windows, "right") - 1
+        step = (windows - self._first[position]) * self.stride
+        return position, step, self._start[position] + step
+
+    def __len__(self) -> int:
+        """How many different windows there are."""
+        return int(self._first[-1])
+
+    def __getitem__(self, indices: int | slice | Sequence[int] | np.ndarray) -> Batch:
+        windows = np.atleast_1d(np.arange(len(self))[indices])
+        position, step, row = self._locate(windows)
+        values = {name: tier.gather(self._slot[windows], self.length) for name, tier in self._frames.items()}
+        truth = {stream.name: values.pop(stream.name) for stream in self.spec.truth}
+        blocks = torch.from_numpy(row[:, None] + np.arange((self.length - 1) * self.skip))
+        actions = self._actions[blocks].reshape(len(windows), self.length - 1, self.skip * self.spec.action.n)
+        return Batch(values, actions, truth, torch.from_numpy(self.which[position]), torch.from_numpy(step))
+
+    def batch(self, indices: Sequence[int] | np.ndarray) -> Batch:
+        """The windows of these numbers, as `clips[indices]`."""
+        return self[indices]
+
+    def draw(self, batch_size: int, generator: np.random.Generator, per_episode: int | None = None) -> np.ndarray:
+        """Numbers (batch_size,) of random windows.
+
+        Args:
+            per_episode: draw episodes first, all different if there are enough, and so many windows of each, which stand
+                side by side: with 4, a batch of 64 is 16 episodes. By default every window is equally likely.
+
+        Raises:
+            ArmillaryError: the batch is no multiple of `per_episode`.
+        """
+        if per_episode is None:
+            return generator.integers(len(self), size=batch_size)
+        if batch_size % per_episode:
+            raise ArmillaryError(f"a batch of {batch_size} clips cannot hold {per_episode} of each episode")
+        counts = np.diff(self._first)
+        usable, wanted = np.flatnonzero(counts), batch_size // per_episode
+        chosen = generator.choice(usable, wanted, replace=wanted > len(usable))[:, None]
+        within = generator.random((wanted, per_episode)) * counts[chosen]
+        return (self._first[chosen] + within.astype(np.int64)).reshape(-1)
+
+    def sample(
+        self,
+        batch_size: int,
+        generator: np.random.Generator,
+        per_episode: int | None = None,
+        *,
+        shard: tuple[int, int] = (0, 1),
+    ) -> Batch:
+        """Random windows; see `draw`.
+
+        Args:
+            shard: (rank, processes): this process's contiguous part of the batch, drawn alike in all of them.
+        """
+        rank, processes = shard
+        if batch_size % (processes * (per_episode or 1)):
+            raise ArmillaryError(f"a batch of {batch_size} is no multiple of {processes} processes x {per_episode or 1} clips")
+        return self[self.draw(batch_size, generator, per_episode).reshape(processes, -1)[rank]]
+
+    def sequential(self, batch_size: int) -> Iterator[Batch]:
+        """Every window once, in order; the last batch may be smaller. Made ahead in the background."""
+        return self.prefetch(np.array_split(np.arange(len(self)), range(batch_size, len(self), batch_size)))
+
+    def stream(self, batch_size: int, generator: np.random.Generator, per_episode: int | None = None) -> Iterator[Batch]:
+        """What `sample` would give, call after call, without end; made ahead in the background."""
+        return self.prefetch(self.draw(batch_size, generator, per_episode) for _ in repeat(None))
+
+    def prefetch(self, windows: Iterable[np.ndarray]) -> Iterator[Batch]:
+        """A Batch for each of these arrays of window numbers, in order, with the next ones made in the background."""
+        with ThreadPoolExecutor(_AHEAD, "armillary-clips") as pool:
+            ahead: deque = deque()
+            for number in chain(windows, repeat(None, _AHEAD)):
+                if number is not None:
+                    ahead.append(pool.submit(self.batch, number))
+                if len(ahead) > _AHEAD or (number is None and ahead):
+                    yield ahead.popleft().result()
+
+
+def split(episodes: Episodes, held_out: float | int | Sequence[float | int] = 0.1, *, seed: int = 0) -> tuple[np.ndarray, ...]:
+    """Split a recording by episode; exact duplicates of an episode stay on one side.
+
+    Args:
+        held_out: share (below 1) or number of the episodes to hold out; several of them for several parts.
+        seed: of the shuffle.
+
+    Returns:
+        Sorted episode numbers: the training part, then each part held out (at least the size asked for).
+
+    Raises:
+        ArmillaryError: not enough different episodes, so that a part would be empty.
+    """
+    wanted = [held_out] if isinstance(held_out, (int, float)) else list(held_out)
+    sizes = [max(1, round(part * len(episodes.require_some()))) if part < 1 else int(part) for part in wanted]
+    _, group = np.unique(episodes.digests, return_inverse=True)
+    order = iter(np.random.default_rng(seed).permutation(group.max() + 1))
+    parts: list[np.ndarray] = []
+    for size in sizes:
+        part = np.empty(0, np.int64)
+        while len(part) < size and (number := next(order, None)) is not None:
+            part = np.append(part, np.flatnonzero(group == number))
+        parts.append(np.sort(part))
+    rest = np.setdiff1d(np.arange(len(episodes)), np.concatenate(parts))
+    if not len(rest) or any(len(part) < size for part, size in zip(parts, sizes, strict=True)):
+        raise ArmillaryError(f"{group.max() + 1} different episodes cannot give {sizes} held out and any to train on")
+    return rest, *parts
+
+
+def _offered(episodes: Episodes, streams: Sequence[str] | None, truth: Sequence[str], image_size: int | None) -> Spec:
+    """The Spec of batches: the chosen streams, with images at the size that is asked for."""
+    chosen = list(episodes.spec.observed) if streams is None else [episodes.stream(name) for name in streams]
+    chosen += [episodes.stream(name, truth=True) for name in truth]
+    if image_size is not None:
+        size = (image_size, image_size)
+        chosen = [replace(s, shape=(*size, s.shape[-1])) if s.kind == "image" else s for s in chosen]
+    return Spec(tuple(chosen), episodes.spec.action, episodes.spec.rate)

@@ -1,0 +1,120 @@
+"""Where the frames of clips are kept: in memory, in a cache file, or left in the store.
+
+Each tier holds the used frames of one stream in slots, so ordered that a clip of T frames is T slots in a row, and gives
+the same answer to `gather(first slots, T)`.
+- `Resident`: one array and one vectorised gather;
+- `Mapped`: decoded once into a file; a clip is one read into the batch. Reading rather than mapping keeps the pages in
+  the system's cache and out of this process, so that a recording larger than memory costs no memory;
+- `Streamed`: nothing is kept; rows are read and decoded as they are asked for.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from armillary.episodes.store import Episodes
+from armillary.errors import ArmillaryError, CorruptFile
+from armillary.spec import Stream
+
+_CHUNK = 32 << 20  # bytes that are decoded at a time
+
+
+class Tier(Protocol):
+    """The frames of one stream."""
+
+    def gather(self, slots: np.ndarray, length: int) -> Tensor:
+        """Frames (B, length, *shape) from these first slots (B,) on, in a new tensor."""
+
+
+class Frames:
+    """The frames of one stream at `rows` of a store, in that order; `stream` has the shape that they are wanted in."""
+
+    def __init__(self, episodes: Episodes, stream: Stream, rows: np.ndarray):
+        self.episodes, self.stream, self.rows = episodes, stream, rows
+        self.nbytes = len(rows) * stream.nbytes
+        resized = stream.shape != episodes.spec[stream.name].shape
+        self._size = stream.shape[0] if resized else None
+
+    def read(self, at: np.ndarray | slice) -> np.ndarray:
+        """Frames (n, *shape) of these slots."""
+        name = self.stream.name
+        kind = {"streams": (), "truth": (name,)} if self.stream.truth else {"streams": (name,)}
+        return self.episodes.read_rows(self.rows[at], **kind, image_size=self._size)[name]
+
+    def chunks(self) -> Iterator[np.ndarray]:
+        """All of them in order, some at a time."""
+        some = max(1, _CHUNK // self.stream.nbytes)
+        for at in range(0, len(self.rows), some):
+            yield self.read(slice(at, at + some))
+
+    def key(self) -> str:
+        """A hash of what these frames are: store, stream, shape, rows."""
+        parts = (self.episodes.content_hash(), repr(self.stream), str(self._size))
+        return hashlib.sha256("\n".join(parts).encode() + self.rows.tobytes()).hexdigest()[:20]
+
+
+class Resident:
+    """Frames in memory."""
+
+    def __init__(self, frames: Frames):
+        values, at = np.empty((len(frames.rows), *frames.stream.shape), frames.stream.dtype), 0
+        for chunk in frames.chunks():
+            values[at : at + len(chunk)] = chunk
+            at += len(chunk)
+        self._values = torch.from_numpy(values)
+
+    def gather(self, slots: np.ndarray, length: int) -> Tensor:
+        index = torch.from_numpy(slots[:, None] + np.arange(length))
+        return self._values.index_select(0, index.flatten()).unflatten(0, index.shape)
+
+
+class Mapped:
+    """Frames in a file of `folder`, which is made once and used again while store and rows are the same.
+
+    Raises:
+        ArmillaryError: the file cannot be written.
+    """
+
+    def __init__(self, frames: Frames, folder: str | os.PathLike):
+        self._stream, self._path = frames.stream, Path(folder) / f"{frames.key()}.frames"
+        if self._path.exists() and self._path.stat().st_size == frames.nbytes:
+            return
+        unfinished = self._path.with_suffix(f".{os.getpid()}")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with open(unfinished, "wb") as file:
+                for chunk in frames.chunks():
+                    file.write(chunk)
+            os.replace(unfinished, self._path)
+        except OSError as error:
+            raise ArmillaryError(f"the cache of {frames.nbytes >> 20} MB in {folder} cannot be written: {error}") from error
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def gather(self, slots: np.ndarray, length: int) -> Tensor:
+        result = torch.from_numpy(np.empty((len(slots), length, *self._stream.shape), self._stream.dtype))
+        size = length * self._stream.nbytes
+        view = memoryview(result.numpy().reshape(-1)).cast("B")
+        with open(self._path, "rb", buffering=0) as file:
+            for number, slot in enumerate(slots.tolist()):
+                file.seek(slot * self._stream.nbytes)
+                if file.readinto(view[number * size : (number + 1) * size]) != size:
+                    raise CorruptFile(f"the cache file {self._path} is truncated; delete it, and it will be made again")
+        return result
+
+
+class Streamed:
+    """Frames that stay in the store."""
+
+    def __init__(self, frames: Frames):
+        self._frames = frames
+
+    def gather(self, slots: np.ndarray, length: int) -> Tensor:
+        index = slots[:, None] + np.arange(length)
+        return torch.from_numpy(self._frames.read(index.reshape(-1))).unflatten(0, index.shape)
