@@ -106,14 +106,14 @@ class Clips:
             longest = f"the longest of {len(lengths)} episodes has {lengths.max()}" if len(lengths) else "no episode was chosen"
             raise ArmillaryError(f"clips of {length} frames with skip {skip} need {reach} rows; {longest}")
         self._first = np.concatenate([[0], np.cumsum(counts)])  # number of the first window of each episode
-        rows = self._lay_out()
+        self._row, self._slot = self._lay_out()
 
         self.spec = _offered(episodes, streams, truth, image_size)
         self.tiers: dict[str, str] = {}
         self._frames: dict[str, Tier] = {}
         left = budget_mb * 1e6
         for stream in sorted(self.spec.streams, key=lambda stream: stream.nbytes):
-            frames = Frames(episodes, stream, rows)
+            frames = Frames(episodes, stream, self._row)
             tier = "memory" if frames.nbytes <= left else "streamed" if cache_dir is None else "mapped"
             self.tiers[stream.name] = tier
             if tier == "memory":
@@ -125,20 +125,19 @@ class Clips:
             actions = (actions[:, None] == np.arange(self.spec.action.n)).astype(np.float32)
         self._actions = torch.from_numpy(actions)
 
-    def _lay_out(self) -> np.ndarray:
-        """Rows of the store in the order in which frames are kept; and the first slot of every window."""
-        _, step, row = self._locate(np.arange(len(self)))
+    def _lay_out(self) -> tuple[np.ndarray, np.ndarray]:
+        """The row of the store in each slot, in the order in which frames are kept; and the first slot of every window."""
+        row = self._locate(np.arange(len(self)))[2]
         used = np.zeros(row[-1] + (self.length - 1) * self.skip + 1, bool)
         for frame in range(self.length):
             used[row + frame * self.skip] = True
         rows = np.flatnonzero(used)
-        episode = np.searchsorted(self._start, rows, "right") - 1
-        step = rows - self._start[episode]
-        rows = rows[np.lexsort((step, step % self.skip, episode))]
+        position = np.searchsorted(self._start, rows, "right") - 1
+        step = rows - self._start[position]
+        rows = rows[np.lexsort((step, step % self.skip, position))]
         slot_of = np.empty(len(used), np.int64)
         slot_of[rows] = np.arange(len(rows))
-        self._slot = slot_of[row]
-        return rows
+        return rows, slot_of[row]
 
     def _locate(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Position in `which`, step and row in the store of the first frame of these windows."""
@@ -153,10 +152,13 @@ class Clips:
     def __getitem__(self, indices: int | slice | Sequence[int] | np.ndarray) -> Batch:
         windows = np.atleast_1d(np.arange(len(self))[indices])
         position, step, row = self._locate(windows)
-        values = {name: tier.gather(self._slot[windows], self.length) for name, tier in self._frames.items()}
+        return self._gather(position, step, row, self._slot[windows], self.length)
+
+    def _gather(self, position: np.ndarray, step: np.ndarray, row: np.ndarray, slot: np.ndarray, length: int) -> Batch:
+        values = {name: tier.gather(slot, length) for name, tier in self._frames.items()}
         truth = {stream.name: values.pop(stream.name) for stream in self.spec.truth}
-        blocks = torch.from_numpy(row[:, None] + np.arange((self.length - 1) * self.skip))
-        actions = self._actions[blocks].reshape(len(windows), self.length - 1, self.skip * self.spec.action.n)
+        actions = self._actions[torch.from_numpy(row[:, None] + np.arange((length - 1) * self.skip))]
+        actions = actions.reshape(len(row), length - 1, self.skip * self.spec.action.n)
         return Batch(values, actions, truth, torch.from_numpy(self.which[position]), torch.from_numpy(step))
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> Batch:
@@ -183,23 +185,20 @@ class Clips:
         within = generator.random((wanted, per_episode)) * counts[chosen]
         return (self._first[chosen] + within.astype(np.int64)).reshape(-1)
 
-    def sample(
-        self,
-        batch_size: int,
-        generator: np.random.Generator,
-        per_episode: int | None = None,
-        *,
-        shard: tuple[int, int] = (0, 1),
-    ) -> Batch:
-        """Random windows; see `draw`.
+    def sample(self, batch_size: int, generator: np.random.Generator, per_episode: int | None = None) -> Batch:
+        """Random windows; see `draw`."""
+        return self[self.draw(batch_size, generator, per_episode)]
 
-        Args:
-            shard: (rank, processes): this process's contiguous part of the batch, drawn alike in all of them.
+    def tracks(self) -> Iterator[Batch]:
+        """Every frame that is in some window, once: each longest run of frames `skip` rows apart, as one long clip (B = 1).
+
+        With `stride` a multiple of `skip` that is one track an episode, else up to `skip` of them.
         """
-        rank, processes = shard
-        if batch_size % (processes * (per_episode or 1)):
-            raise ArmillaryError(f"a batch of {batch_size} is no multiple of {processes} processes x {per_episode or 1} clips")
-        return self[self.draw(batch_size, generator, per_episode).reshape(processes, -1)[rank]]
+        position = np.searchsorted(self._start, self._row, "right") - 1
+        ends = (np.diff(self._row) != self.skip) | (np.diff(position) != 0)
+        for slots in np.split(np.arange(len(self._row)), np.flatnonzero(ends) + 1):
+            first, row = slots[:1], self._row[slots[:1]]
+            yield self._gather(position[first], row - self._start[position[first]], row, first, len(slots))
 
     def sequential(self, batch_size: int) -> Iterator[Batch]:
         """Every window once, in order; the last batch may be smaller. Made ahead in the background."""
