@@ -22,3 +22,12 @@ def pick_device(name: str = "auto") -> torch.device:
         reason = str(error).splitlines()[0]
         raise ArmillaryError(f"device {name!r} cannot be used here ({reason}); take auto, cpu, cuda or mps") from error
     return device
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bfloat16 where the device has arithmetic for it, else a context that does nothing."""
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)

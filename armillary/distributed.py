@@ -32,15 +32,24 @@ def start(device: torch.device) -> None:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
 
 
-def shard(batch_size: int) -> int:
-    """This process's share of a global batch.
+def shard(batch: Tensor) -> Tensor:
+    """This process's share of a global batch, along the first axis.
 
     Raises:
         ArmillaryError: the batch does not divide by the number of processes.
     """
-    if batch_size % world_size():
-        raise ArmillaryError(f"a batch of {batch_size} does not divide into {world_size()} processes; change one of them")
-    return batch_size // world_size()
+    if len(batch) % world_size():
+        raise ArmillaryError(f"a batch of {len(batch)} does not divide into {world_size()} processes; change one of them")
+    return batch.chunk(world_size())[rank()]
+
+
+def gather(part: Tensor) -> Tensor:
+    """The global batch of which each process has a `shard`."""
+    if world_size() == 1:
+        return part
+    parts = [torch.empty_like(part) for _ in range(world_size())]
+    dist.all_gather(parts, part)
+    return torch.cat(parts)
 
 
 class _AllMean(torch.autograd.Function):

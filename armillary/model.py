@@ -239,21 +239,30 @@ class WorldModel(nn.Module):
             fresh.add_critic()
         return fresh.to(self.device).eval()
 
-    def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> None:
-        """Write the checkpoint: one safetensors file whose header holds Spec, config and `provenance` (JSON-able).
-
-        Raises:
-            ArmillaryError: the disk is full or the folder cannot be written to; what was there stays.
-        """
-        header = {
+    def describe(self) -> dict[str, Any]:
+        """What `restore` needs beyond the weights, JSON-able: Spec, config, and which parts there are."""
+        return {
             "format": FORMAT,
             "spec": self.spec.to_json(),
             "config": asdict(self.config),
             "action_dim": self.blocks.dim,
             "critic": self.critic is not None,
-            "provenance": provenance or {},
         }
-        weights.write(path, self.state_dict(), header)
+
+    def restore(self, tensors: dict[str, Tensor], described: dict[str, Any]) -> None:
+        """Take weights and scales from a state dict and the description that was made with it, in place."""
+        self.blocks = ActionBlocks(self.spec.action, self.config.skip, described["action_dim"]).to(self.device)
+        if described["critic"]:
+            self.add_critic()
+        self.load_state_dict(tensors)
+
+    def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> None:
+        """Write the checkpoint: one safetensors file whose header holds `describe()` and `provenance` (JSON-able).
+
+        Raises:
+            ArmillaryError: the disk is full or the folder cannot be written to; what was there stays.
+        """
+        weights.write(path, self.state_dict(), {**self.describe(), "provenance": provenance or self.provenance})
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto") -> "WorldModel":
@@ -274,13 +283,10 @@ class WorldModel(nn.Module):
         try:
             config = header["config"] | {"objective": Objective(**header["config"]["objective"])}
             model = cls(Spec.from_json(header["spec"]), ModelConfig(**config))
-            model.blocks = ActionBlocks(model.spec.action, model.config.skip, header["action_dim"])
-            if header["critic"]:
-                model.add_critic()
-            model.load_state_dict(tensors)
+            model.restore(tensors, header)
+            model.provenance = header["provenance"]
         except (KeyError, TypeError, RuntimeError) as error:
             raise CorruptFile(f"{path}: the weights do not fit the header ({str(error).splitlines()[0]})") from error
-        model.provenance = header["provenance"]
         return model.to(pick_device(device)).eval()
 
     def _check(self, actions: Tensor) -> Tensor:

@@ -12,8 +12,10 @@ from armillary.errors import ArmillaryError
 
 
 def centre_pixels(images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n c h w"]:
-    """Bytes to numbers of about unit scale, channels-last in memory."""
-    return ((images.float() - 127.5) / 64).permute(0, 3, 1, 2)
+    """Bytes to numbers of about unit scale, channels-last in memory, in autocast's precision where it is on."""
+    kind = images.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
+    return images.to(dtype).sub_(127.5).div_(64).permute(0, 3, 1, 2)
 
 
 class ConvolutionalEncoder(nn.Module):
@@ -35,11 +37,11 @@ class ConvolutionalEncoder(nn.Module):
             raise ArmillaryError(f"images of {height}x{breadth} px are too small for this encoder; it needs 16x16 or more")
         self.net = nn.Sequential(
             nn.Conv2d(channels, width, 4, 4),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(width, 2 * width, 3, 2, 1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(2 * width, 2 * width, 3, 2, 1),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Flatten(),
         ).to(memory_format=torch.channels_last)
         with torch.no_grad():

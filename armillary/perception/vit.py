@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from armillary.errors import ArmillaryError
 from armillary.attention import Block
+from armillary.errors import ArmillaryError
 from armillary.perception.convolutional import centre_pixels
 
 

@@ -1,0 +1,187 @@
+"""The agent: it sees, remembers, and plans what to do, in a batch of environments at once (Mode 2 of LeCun 2022, figure 4).
+
+- The configurator is a function from the goal's latent to the Cost that planning minimises; `set_goal` calls for a new one.
+- Time is counted in each environment by itself: every `skip` steps a frame is kept, every `execute` kept frames a plan is
+  made, and between them the plan is carried out. Environments may be reset one by one.
+- The rest of the last plan is where the next search begins, and the search's spread is full again.
+- One problem's actions don't depend on which others are in the batch: each has its own random stream.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from armillary.costs.cost import Cost
+from armillary.costs.goal import LatentGoal, encode_frames
+from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.memory import Memory
+from armillary.model import WorldModel
+from armillary.planning.planner import Plan, Planner, RandomStreams
+
+
+@dataclass
+class Decisions:
+    """What deciding has cost: one entry for each call of `act` in which plans were made."""
+
+    problems: list[int] = field(default_factory=list)
+    """plans made in the call"""
+    encode_seconds: list[float] = field(default_factory=list)
+    """wall time to encode what was seen"""
+    plan_seconds: list[float] = field(default_factory=list)
+    """wall time to plan"""
+    model_calls: list[int] = field(default_factory=list)
+    """imagined steps, summed over the problems"""
+
+
+class Agent:
+    """Acts in `num_envs` environments by planning towards goals.
+
+    Args:
+        model: the world as the agent knows it. It is put in eval mode.
+        planner: finds actions.
+        cost: configurator, from the goals' latents (B, D) to the Cost of B problems.
+        num_envs: N.
+        execute: blocks of a plan that are carried out before the next plan is made.
+        seed: of the random streams. The agent is deterministic given seed, observations and calls.
+
+    Raises:
+        ArmillaryError: `num_envs` or `execute` is below 1, or the plan is shorter than what is to be executed of it.
+    """
+
+    def __init__(
+        self,
+        model: WorldModel,
+        planner: Planner,
+        cost: Callable[[Tensor], Cost] = LatentGoal,
+        *,
+        num_envs: int = 1,
+        execute: int = 1,
+        seed: int = 0,
+    ) -> None:
+        if num_envs < 1 or not 1 <= execute <= planner.horizon:
+            raise ArmillaryError(
+                f"an agent needs num_envs >= 1 and 1 <= execute <= horizon; "
+                f"got num_envs {num_envs}, execute {execute}, horizon {planner.horizon}"
+            )
+        self.model, self.planner, self.cost = model.eval(), planner, cost
+        self.num_envs, self.execute, self.seed = num_envs, execute, seed
+        self.memory = Memory(num_envs, model.config.context, model.config.latent, model.blocks.size, model.device)
+        self.decisions = Decisions()
+        self.last_plan: Plan | None = None
+        """the latest plan of each environment, N rows; replaced, never changed in place"""
+        self._goal = torch.full((num_envs, model.config.latent), torch.nan, device=model.device)
+        self._streams = RandomStreams(seed, range(num_envs))
+        self._steps = np.zeros(num_envs, np.int64)
+        self._next_problem = 0
+        self.reset()
+
+    def reset(self, indices: Sequence[int] | np.ndarray | None = None, problems: Sequence[int] | None = None) -> None:
+        """A new episode begins in these environments. Goals stay until `set_goal`.
+
+        Args:
+            indices: environments; all, and everything as it was at the start, when left out.
+            problems: a whole number for each, which with the seed fixes its random numbers, so that an episode can be
+                repeated in another batch; the next unused ones when left out.
+        """
+        if indices is None:
+            self._next_problem, self.last_plan = 0, None
+        indices = np.arange(self.num_envs) if indices is None else np.asarray(indices, np.int64)
+        problems = range(self._next_problem, self._next_problem + len(indices)) if problems is None else problems
+        for index, problem in zip(indices, problems, strict=True):
+            self._streams.restart(index, self.seed, int(problem))
+            self._next_problem = max(self._next_problem, int(problem) + 1)
+        self._steps[indices] = 0
+        self.memory.reset(indices)
+
+    def set_goal(self, observations: Mapping[str, Any], indices: Sequence[int] | np.ndarray | None = None) -> None:
+        """What the sensors give at the goal; from the next plan on the agent goes there.
+
+        Args:
+            observations: arrays or tensors (n, *shape) by stream, or (1, *shape) for one goal for all.
+            indices: the n environments; all when left out.
+
+        Raises:
+            SpecMismatch: a stream is missing or of another shape or dtype.
+        """
+        indices = np.arange(self.num_envs) if indices is None else np.asarray(indices, np.int64)
+        goal = encode_frames(self.model, observations)
+        if len(goal) not in (1, len(indices)):
+            raise SpecMismatch(f"{len(goal)} goals for {len(indices)} environments; give one each, or one for all")
+        self._goal[indices] = goal
+
+    @torch.no_grad()
+    def act(self, observations: Mapping[str, Any]) -> np.ndarray:
+        """What to do next in every environment: (N, n) float32 actions in raw units, or (N,) int64 choices.
+
+        Only frames at the start of a block are looked at.
+
+        Args:
+            observations: arrays or tensors (N, *shape) by stream, as a VectorEnv gives them.
+
+        Raises:
+            SpecMismatch: a stream is missing, or of another shape, dtype or number of environments.
+            ArmillaryError: an environment has no goal.
+        """
+        skip = self.model.config.skip
+        kept = np.flatnonzero(self._steps % skip == 0)
+        due = kept[self._steps[kept] % (skip * self.execute) == 0]
+        if lost := self._goal[due].isnan().any(-1).nonzero().flatten().tolist():
+            raise ArmillaryError(f"environments {due[lost].tolist()} have no goal; call set_goal before act")
+        if len(kept):
+            encode_seconds = self._see(observations, kept)
+            if len(due):
+                self._decide(due, encode_seconds)
+        rows = torch.as_tensor(self._steps % (skip * self.execute), device=self.model.device)
+        self._steps += 1
+        return self.last_plan.actions[torch.arange(self.num_envs, device=rows.device), rows].cpu().numpy()
+
+    def _see(self, observations: Mapping[str, Any], kept: np.ndarray) -> float:
+        """Encode and remember what these environments show; the seconds it took to encode."""
+        began = perf_counter()
+        for name in (stream.name for stream in self.model.spec.observed if stream.name in observations):
+            if len(observations[name]) != self.num_envs:
+                raise SpecMismatch(f"stream {name!r}: {len(observations[name])} observations for {self.num_envs} environments")
+        some = observations if len(kept) == self.num_envs else {n: x[kept] for n, x in observations.items()}
+        z = encode_frames(self.model, some)
+        seconds = perf_counter() - began
+        done = z.new_zeros(len(kept), self.model.blocks.size)
+        if self.last_plan is not None:
+            block = (self._steps[kept] // self.model.config.skip - 1) % self.execute
+            done = self.last_plan.blocks[kept, block]
+        self.memory.add(kept, z, done)
+        return seconds
+
+    def _decide(self, due: np.ndarray, encode_seconds: float) -> None:
+        """Plan in these environments."""
+        began, calls = perf_counter(), 0
+        for group, context in self.memory.groups(due):
+            start = None
+            if self.last_plan is not None and self.execute < self.planner.horizon:
+                start = self.model.blocks.encode(self.last_plan.blocks[group, self.execute :])
+                start[self._steps[group] == 0] = 0
+            streams = self._streams.take(group)
+            plan = self.planner.plan(self.model, context, self.cost(self._goal[group]), start=start, streams=streams)
+            calls += plan.model_calls * len(group)
+            self.last_plan = _merge(self.last_plan, plan, group, self.num_envs)
+        self.decisions.problems.append(len(due))
+        self.decisions.encode_seconds.append(encode_seconds)
+        self.decisions.plan_seconds.append(perf_counter() - began)
+        self.decisions.model_calls.append(calls)
+
+
+def _merge(old: Plan | None, new: Plan, indices: np.ndarray, count: int) -> Plan:
+    """`old` with rows `indices` from `new`; without an old one, the other rows are zeros until they are planned."""
+    if len(indices) == count:
+        return new
+    rows = torch.as_tensor(indices, device=new.cost.device)
+    merged = {}
+    for name in ("actions", "blocks", "latents", "cost"):
+        tensor = getattr(new, name)
+        base = tensor.new_zeros(count, *tensor.shape[1:]) if old is None else getattr(old, name)
+        merged[name] = base.index_copy(0, rows, tensor)
+    return replace(new, **merged)

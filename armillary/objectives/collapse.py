@@ -1,0 +1,18 @@
+"""Has the latent collapsed? Two numbers that no loss shows."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def effective_rank(z: Float[Tensor, "n d"]) -> float:
+    """exp of the entropy of the normalised singular values (Roy and Vetterli, 2007): from 1, one direction, to D, all alike."""
+    values = torch.linalg.svdvals(z.float() - z.float().mean(0))
+    share = values / values.sum().clamp(min=1e-12)
+    return float(torch.exp(-torch.xlogy(share, share).sum()))
+
+
+def dead_share(z: Float[Tensor, "n d"], floor: float = 1e-2) -> float:
+    """Share of dimensions whose standard deviation is below `floor` of the largest one."""
+    std = z.float().std(0)
+    return float((std < floor * std.max().clamp(min=1e-12)).float().mean())

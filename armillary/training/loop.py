@@ -1,0 +1,294 @@
+"""The training loop.
+
+AdamW, a linear warm-up and a cosine, clipped gradients, bfloat16 where the device is fast in it; a budget of steps, of time
+or of both. What a step minimises is in `stages.py`. Design choices:
+- everything random at a step follows from (seed, stage, step), so that a run resumed after a kill gives the losses of an
+  unbroken one;
+- BatchNorm's running statistics lag behind the weights and would falsify evaluation, so they are recalibrated on fresh
+  batches before each validation and at the end of a stage that changes the encoder;
+- `validate` is a function of the caller, so that the judge stays out of training. Collapse, which no loss shows, is looked
+  for each time;
+- under `torchrun` each process takes its shard of the same batch, and the statistics of the batch span all of them.
+"""
+
+import json
+import math
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import nn
+
+from armillary import distributed
+from armillary.device import autocast
+from armillary.episodes.clips import Clips
+from armillary.errors import ArmillaryError, require
+from armillary.model import WorldModel
+from armillary.objectives.collapse import dead_share, effective_rank
+from armillary.training import state
+from armillary.training.stages import Stage, StageConfig, build_stage
+
+MODEL, METRICS, STATE = "model.safetensors", "metrics.jsonl", "training.safetensors"
+FLOOR = 0.02  # of the peak learning rate, where the cosine ends
+
+
+class CollapseWarning(UserWarning):
+    """The latent uses few of its dimensions."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train, whatever is trained."""
+
+    seed: int = 0
+    """Draws batches, directions and dropout. The weights are drawn when the model is made."""
+    log_every: int = 10
+    """Steps between lines of metrics."""
+    validations: int = 1
+    """Validations in a stage, evenly spaced; the last is at its end."""
+    save_every: float = 60.0
+    """Seconds between saves that a resumed run can start from; 0 saves at every logged step."""
+    tensorboard: bool = False
+    """Write TensorBoard events too (extra `tensorboard`)."""
+    progress: bool = True
+    """Show a progress bar."""
+
+
+def train(
+    model: WorldModel,
+    clips: Clips,
+    stages: tuple[StageConfig, ...],
+    out: str | Path,
+    config: TrainConfig | None = None,
+    *,
+    validate: Callable[[WorldModel], dict[str, float]] | None = None,
+    resume: bool = False,
+    provenance: dict[str, Any] | None = None,
+) -> WorldModel:
+    """Train `model` in place through `stages` and leave it in eval mode.
+
+    `out` gets `metrics.jsonl` (a JSON object a line) and at the end `model.safetensors`, the checkpoint; until then
+    `training.safetensors` holds what `resume` needs.
+
+    Args:
+        model: new, on the device to train on; its scales are fitted here.
+        clips: windows of the training part.
+        stages: run in order.
+        out: the run's folder.
+        validate: called at each validation; its numbers are logged.
+        resume: go on from `out`, with the same model, stages and seed; a finished run is loaded as it is.
+        provenance: JSON-able, kept in the checkpoint.
+
+    Raises:
+        ArmillaryError: `out` holds a run already (without `resume`), or none or another one (with it); a loss that is not
+            finite; the disk is full.
+    """
+    config, out = config or TrainConfig(), Path(out)
+    if resume and (out / MODEL).exists():
+        finished = WorldModel.load(out / MODEL, str(model.device))
+        model.restore(finished.state_dict(), finished.describe())
+        return model.eval()
+    if not resume and ((out / MODEL).exists() or (out / STATE).exists()):
+        raise ArmillaryError(f"{out} holds a run already; add --resume to go on with it, or take a new folder")
+    run = json.loads(json.dumps([asdict(model.config), [asdict(stage) for stage in stages], config.seed]))
+    saved = state.load(out / STATE, run) if resume else None
+    if saved is None:
+        model.fit_scales(clips.sample(min(4096, len(clips)), np.random.default_rng(config.seed)))
+        at = state.Progress()
+    else:
+        model.restore(saved.part("model"), saved.model)
+        at = saved.progress
+    with _Log(out, config, at) as log:
+        for number in range(at.stage, len(stages)):
+            stage = build_stage(model, clips, stages[number])
+            model.eval()
+            for module in stage.modules:
+                module.train()
+            optimizer = _optimizer(stage.modules, stages[number])
+            if saved is not None and at.step:
+                saved.restore_optimizer(optimizer)
+                for name, tensor in saved.part("stage").items():
+                    stage.state[name].copy_(tensor)
+            _run_stage(model, clips, stage, stages[number], optimizer, config, log, validate, out / STATE, run)
+            at.stage, at.step = number + 1, 0
+            at.earlier_seconds, at.stage_seconds = at.earlier_seconds + at.stage_seconds, 0.0
+    model.eval()
+    if distributed.rank() == 0:
+        model.save(out / MODEL, {"seed": config.seed, "train_seconds": at.earlier_seconds, **(provenance or {})})
+        (out / STATE).unlink(missing_ok=True)
+    return model
+
+
+def _run_stage(
+    model: WorldModel,
+    clips: Clips,
+    stage: Stage,
+    budget: StageConfig,
+    optimizer: torch.optim.Optimizer,
+    config: TrainConfig,
+    log: "_Log",
+    validate: Callable[[WorldModel], dict[str, float]] | None,
+    path: Path,
+    run: Any,
+) -> None:
+    at, parameters = log.at, [p for module in stage.modules for p in module.parameters()]
+    started, last_save, validated = time.perf_counter() - at.stage_seconds, time.perf_counter(), 0
+    done = _share_done(budget, at)
+    while done < 1:
+        rng = np.random.default_rng([config.seed, at.stage, at.step])
+        seed = int(rng.integers(2**31))
+        torch.manual_seed(seed + distributed.rank())  # dropout
+        rate = budget.learning_rate * _schedule(done, budget.warmup)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        with autocast(model.device):
+            losses = stage.losses(rng, torch.Generator().manual_seed(seed))
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        distributed.average_gradients(parameters)
+        norm = nn.utils.clip_grad_norm_(parameters, budget.clip)
+        optimizer.step()
+        at.step += 1
+        at.stage_seconds = _together(time.perf_counter() - started)
+        done = _share_done(budget, at)
+        if at.step % config.log_every == 0 or done >= 1:
+            numbers = {name: float(value) for name, value in losses.items()}
+            if not math.isfinite(numbers["loss"]):
+                raise ArmillaryError(
+                    f"stage {budget.kind}, step {at.step}: the loss is {numbers['loss']}; lower the learning rate"
+                )
+            log.write({"stage": budget.kind, **numbers, "gradient_norm": float(norm), "learning_rate": rate}, done)
+            if time.perf_counter() - last_save >= config.save_every and done < 1 and distributed.rank() == 0:
+                state.save(path, run, at, model, optimizer, stage.state)
+                last_save = time.perf_counter()
+        if done * config.validations >= validated + 1:
+            validated = int(done * config.validations)
+            log.write({"stage": budget.kind, **_look(model, clips, stage, budget, config, validate)}, done)
+
+
+def _look(model, clips, stage, budget, config, validate) -> dict[str, float]:
+    """Recalibrate, look for collapse, and ask the caller's judge; leaves the stage's modules in training mode."""
+    model.eval()
+    if budget.kind == "joint":
+        recalibrate(model, clips, config.seed)
+    with torch.inference_mode():
+        batch = clips.sample(min(256, len(clips)), np.random.default_rng([config.seed, 1])).to(model.device)
+        z = model.encode(batch.observations).flatten(0, 1)
+    numbers = {"effective_rank": effective_rank(z), "dead_share": dead_share(z)}
+    if numbers["effective_rank"] < 0.1 * z.shape[1] or numbers["dead_share"] > 0.5:
+        warnings.warn(
+            f"the latent collapses: effective rank {numbers['effective_rank']:.1f} of {z.shape[1]}, "
+            f"{numbers['dead_share']:.0%} of its dimensions dead; raise the weight of sigreg, or add inverse dynamics",
+            CollapseWarning,
+            stacklevel=2,
+        )
+    numbers |= validate(model) if validate else {}
+    for module in stage.modules:
+        module.train()
+    return numbers
+
+
+@torch.no_grad()
+def recalibrate(model: WorldModel, clips: Clips, seed: int = 0, batches: int = 16, batch_size: int = 64) -> None:
+    """Set BatchNorm's running statistics to their averages over fresh batches, at the present weights."""
+    norms = [m for part in (model.perception, model.predictor) for m in part.modules() if isinstance(m, distributed.BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average
+        norm.train()
+    rng = np.random.default_rng([seed, 2])
+    for _ in range(batches):
+        batch = clips.sample(min(batch_size, len(clips)), rng).to(model.device)
+        z = model.encode(batch.observations)
+        model.predict(z[:, :-1], batch.actions)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()
+
+
+def _optimizer(modules: list[nn.Module], budget: StageConfig) -> torch.optim.AdamW:
+    """AdamW with weight decay on matrices alone."""
+    parameters = [p for module in modules for p in module.parameters()]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": budget.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=budget.learning_rate, fused=True)
+
+
+def _schedule(done: float, warmup: float) -> float:
+    """Share of the peak learning rate: linear warm-up, then a cosine."""
+    if done < warmup:
+        return max(done / warmup, FLOOR)
+    return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
+
+
+def _share_done(budget: StageConfig, at: state.Progress) -> float:
+    """Share of the stage's budget that is spent, of steps or of time, whichever is further."""
+    by_steps = at.step / budget.steps if budget.steps is not None else 0.0
+    by_time = at.stage_seconds / budget.seconds if budget.seconds is not None else 0.0
+    return max(by_steps, by_time)
+
+
+def _together(seconds: float) -> float:
+    """The same clock on every process, so that all of them stop at the same step."""
+    return float(distributed.all_mean(torch.tensor(seconds, dtype=torch.float64)))
+
+
+class _Log:
+    """Metrics as JSON lines, the progress bar, and TensorBoard on request; silent on all processes but the first."""
+
+    def __init__(self, out: Path, config: TrainConfig, at: state.Progress) -> None:
+        self.at, self.quiet = at, distributed.rank() > 0
+        if self.quiet:
+            return
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            path = out / METRICS
+            kept = path.read_text().splitlines(keepends=True)[: at.lines] if path.exists() else []
+            path.write_text("".join(kept))  # lines that are newer than the save would come twice
+            self.file = path.open("a", buffering=1)
+        except OSError as error:
+            raise ArmillaryError(f"{out}: cannot write there ({error.strerror})") from error
+        self.board = None
+        if config.tensorboard:
+            self.board = require("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(out))
+        columns = "[bold]{task.description}", BarColumn(), "{task.percentage:3.0f}%", TextColumn("{task.fields[numbers]}")
+        self.bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), disable=not config.progress, transient=False)
+        self.tasks: dict[int, Any] = {}
+
+    def __enter__(self) -> "_Log":
+        if not self.quiet:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if not self.quiet:
+            self.bar.stop()
+            self.file.close()
+            if self.board:
+                self.board.close()
+
+    def write(self, numbers: dict[str, Any], done: float) -> None:
+        """One line of metrics at the present stage and step."""
+        if self.quiet:
+            return
+        at = self.at
+        seconds = at.earlier_seconds + at.stage_seconds
+        self.file.write(json.dumps({"step": at.step, "seconds": round(seconds, 3), **numbers}) + "\n")
+        at.lines += 1
+        if self.board:
+            for name, value in numbers.items():
+                if not isinstance(value, str):
+                    self.board.add_scalar(f"{numbers['stage']}/{name}", value, at.step)
+        if at.stage not in self.tasks:
+            self.tasks[at.stage] = self.bar.add_task(f"train: {numbers['stage']}", total=1.0, numbers="")
+        shown = f"loss {numbers['loss']:.4f}" if "loss" in numbers else f"effective rank {numbers['effective_rank']:.1f}"
+        self.bar.update(self.tasks[at.stage], completed=min(done, 1.0), numbers=f"step {at.step}  {shown}")

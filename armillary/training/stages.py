@@ -1,0 +1,176 @@
+"""What a step of training does, stage by stage. The loop (`loop.py`) runs one stage after another.
+
+- `Joint`: perception and dynamics together, end to end, on raw clips.
+- `Dynamics`: the encoder frozen and every frame encoded once, so that a step costs the predictor alone. Half the clips are
+  drawn in proportion to their last known one-step error: walls are rare, and most of the error.
+- `Critic`: the temporal-distance head on the same latents, encoded and imagined.
+
+A stage draws everything from the generator that it is given, made anew from (seed, stage, step) at each step. So nothing of
+a generator has to be saved, and a resumed run goes on exactly as an unbroken one.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from armillary import distributed
+from armillary.episodes.clips import Clips
+from armillary.errors import ArmillaryError
+from armillary.model import WorldModel
+from armillary.objectives.prediction import rollout
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One stage of training. Give `steps`, or `seconds`, or both (whichever ends first)."""
+
+    kind: Literal["joint", "dynamics", "critic"] = "joint"
+    """joint: everything; dynamics: the predictor on frozen latents; critic: the temporal-distance head."""
+    steps: int | None = None
+    """Optimiser steps."""
+    seconds: float | None = None
+    """Wall time. Runs with it are not repeatable to the digit, since machines differ."""
+    batch: int = 64
+    """Clips a step, over all processes."""
+    learning_rate: float = 1e-3
+    """Peak of the schedule: linear warm-up, then a cosine to 2%."""
+    warmup: float = 0.05
+    """Share of the stage that warms up."""
+    weight_decay: float = 1e-4
+    """AdamW's, on matrices alone."""
+    clip: float = 1.0
+    """Gradients are scaled down to this norm."""
+    length: int | None = None
+    """Frames of a clip; None takes the model's context plus the rollout of its objective."""
+
+    def __post_init__(self) -> None:
+        if self.steps is None and self.seconds is None:
+            raise ArmillaryError(f"stage {self.kind}: give it steps or seconds")
+
+
+class Stage:
+    """Base class. `modules` are trained; the rest of the model is in eval mode and stays as it is.
+
+    `state` names the tensors beyond the weights that a resumed run needs.
+    """
+
+    modules: list[nn.Module]
+    state: dict[str, Tensor]
+
+    def losses(self, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
+        """The named terms of one batch, `loss` among them. Every process has equal generators and takes its own shard."""
+        raise NotImplementedError
+
+
+class Joint(Stage):
+    """All of the model on raw clips."""
+
+    def __init__(self, model: WorldModel, clips: Clips, config: StageConfig) -> None:
+        self.model, self.clips, self.batch, self.state = model, clips, config.batch, {}
+        self.modules = [m for m in (model.perception, model.predictor, model.inverse) if m is not None]
+
+    def losses(self, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
+        per_episode = self.model.config.objective.clips_per_episode
+        drawn = self.clips.draw(self.batch, rng, per_episode if per_episode > 1 else None)
+        batch = self.clips[distributed.shard(torch.from_numpy(drawn)).numpy()]
+        return self.model.losses(batch.to(self.model.device), generator)
+
+
+class Latents:
+    """Every episode of a recording encoded once, for stages that leave the encoder as it is.
+
+    Attributes:
+        z: (N, D) latents of all kept frames, episode after episode.
+        actions: (N, A) the standardised block after each; zeros after the last of an episode, which no window reads.
+        starts: (W,) first row of each window of `length` frames.
+        last: (N,) last row of each row's episode.
+    """
+
+    @torch.no_grad()
+    def __init__(self, model: WorldModel, clips: Clips, length: int) -> None:
+        self.length = length
+        z, actions, starts, last = [], [], [], []
+        total = 0
+        for track in clips.tracks():
+            track = track.to(model.device)
+            latents = torch.cat(
+                [
+                    model.encode({name: x[:, i : i + 512] for name, x in track.observations.items()})
+                    for i in range(0, track.actions.shape[1] + 1, 512)
+                ],
+                1,
+            )[0]
+            z.append(latents)
+            actions.append(F.pad(model.blocks.standardise(track.actions[0]), (0, 0, 0, 1)))
+            starts.append(torch.arange(total, total + max(0, len(latents) - length + 1)))
+            total += len(latents)
+            last.append(torch.full((len(latents),), total - 1))
+        self.z, self.actions = torch.cat(z), torch.cat(actions)
+        self.starts, self.last = torch.cat(starts), torch.cat(last)
+
+    def windows(self, chosen: np.ndarray) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t-1 a"]]:
+        """Latents and standardised action blocks of these windows."""
+        rows = self.starts[chosen][:, None] + torch.arange(self.length)
+        return self.z[rows], self.actions[rows[:, :-1]]
+
+
+class Dynamics(Stage):
+    """The predictor alone, by open-loop rollouts on frozen latents.
+
+    `state["error"]` is each window's last known one-step error; half of the batch is drawn in proportion to it.
+    """
+
+    def __init__(self, model: WorldModel, clips: Clips, config: StageConfig) -> None:
+        self.model, self.batch, self.modules = model, config.batch, [model.predictor]
+        self.latents = Latents(model, clips, config.length or model.config.context + model.config.objective.rollout)
+        self.state = {"error": torch.ones(len(self.latents.starts))}
+
+    def losses(self, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
+        error = self.state["error"]
+        cumulative = error.cumsum(0, dtype=torch.float64)
+        half = self.batch // 2
+        hard = torch.searchsorted(cumulative, torch.from_numpy(rng.random(half)) * cumulative[-1]).clamp(max=len(error) - 1)
+        plain = torch.from_numpy(rng.integers(len(error), size=self.batch - half))
+        chosen = torch.cat([hard, plain])
+        z, actions = self.latents.windows(distributed.shard(chosen))
+        squared = rollout(self.model.predictor, z, actions).float()
+        error[chosen] = distributed.gather(squared[:, 0].detach().mean(-1)).to(error)
+        return {"loss": squared.mean()}
+
+
+class Critic(Stage):
+    """The temporal-distance head on frozen latents, encoded and imagined."""
+
+    def __init__(self, model: WorldModel, clips: Clips, config: StageConfig) -> None:
+        self.model, self.batch, self.state = model, config.batch, {}
+        self.critic = model.critic or model.add_critic()
+        self.modules = [self.critic]
+        self.latents = Latents(model, clips, config.length or model.config.context + model.config.objective.rollout)
+
+    def losses(self, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
+        latents, context = self.latents, self.model.config.context
+        chosen = torch.from_numpy(rng.integers(len(latents.starts), size=self.batch))
+        later = torch.from_numpy(rng.random(self.batch))
+        chosen, later = distributed.shard(chosen), distributed.shard(later)
+        z, actions = latents.windows(chosen)
+        with torch.no_grad():
+            imagined = self.model.predictor.rollout(z[:, :context], actions[:, : context - 1], actions[:, context - 1 :])
+        # Another moment of the same episode, encoded; the goals of planning are encoded too.
+        first = latents.starts[chosen]
+        goal = latents.z[first + (later * (latents.last[first] - first + 1)).long()]
+        lived = torch.cat([z, torch.cat([z[:, :context], imagined], 1)])
+        losses = self.critic.loss(
+            lived[:, -1], torch.cat([goal, goal]), lived[:, :-1].flatten(0, 1), lived[:, 1:].flatten(0, 1)
+        )
+        losses["loss"] = losses["apart"] + losses["steps"] + losses["dual"]
+        return losses
+
+
+def build_stage(model: WorldModel, clips: Clips, config: StageConfig) -> Stage:
+    """The stage that `config.kind` names."""
+    return {"joint": Joint, "dynamics": Dynamics, "critic": Critic}[config.kind](model, clips, config)
