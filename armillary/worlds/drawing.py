@@ -8,6 +8,7 @@ Design choices:
 """
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 CHUNK = 256  # frames drawn at a time, so that they stay in the cache
 
@@ -34,13 +35,15 @@ def base_images(
     room, doorway = cover(wall, size - wall), cover(door - gap / 2, door + gap / 2)
     divider = cover((size - wall) / 2, (size + wall) / 2)
     floor = room[:, :, None] * room[:, None, :] * (1 - divider[:, None, :] * (1 - doorway[:, :, None]))
-    wall_colour, floor_colour = (c[:, None, None, :].astype(np.float32) for c in colours)
+    # Channels first, where numpy is fast; channels last in the result.
+    wall_colour, floor_colour = (c[:, :, None, None].astype(np.float32) for c in colours)
     amplitude, along_x, along_y, phase = (w[:, None, None] for w in wave.T)
     if amplitude.any():
         centre = (edges[:-1] + 0.5) * (2 * np.pi / size)
         texture = amplitude * np.cos(along_x * centre + along_y * centre[:, None] + phase)
-        floor_colour = np.clip(floor_colour + texture[..., None].astype(np.float32), 0, 255)
-    return np.rint(wall_colour + floor[..., None] * (floor_colour - wall_colour)).astype(np.uint8)
+        floor_colour = np.clip(floor_colour + texture[:, None].astype(np.float32), 0, 255)
+    image = np.rint(wall_colour + floor[:, None] * (floor_colour - wall_colour)).astype(np.uint8)
+    return np.ascontiguousarray(np.moveaxis(image, 1, -1))
 
 
 def draw(base: np.ndarray, index: np.ndarray, position: np.ndarray, radius: np.ndarray, colour: np.ndarray) -> np.ndarray:
@@ -53,21 +56,18 @@ def draw(base: np.ndarray, index: np.ndarray, position: np.ndarray, radius: np.n
         radius: (n,) px.
         colour: (n, 3) 0-255.
     """
-    size, count = base.shape[1], len(index)
-    frames = np.empty((count, *base.shape[1:]), np.uint8)
-    around = np.arange(-np.ceil(radius.max()), np.ceil(radius.max()) + 1) if count else np.empty(0)
-    for begin in range(0, count, CHUNK):
+    frames = np.empty((len(index), *base.shape[1:]), np.uint8)
+    patch = 2 * int(np.ceil(radius.max(initial=0))) + 1
+    for begin in range(0, len(index), CHUNK):
         part = slice(begin, begin + CHUNK)
-        np.take(base, index[part], axis=0, out=frames[part])
-        corner = np.floor(position[part])
-        column, row = (corner[:, axis, None] + around for axis in (0, 1))
-        dx, dy = ((p + 0.5 - position[part, axis, None]).astype(np.float32) for axis, p in enumerate((column, row)))
+        np.take(base, index[part], axis=0, out=frames[part], mode="clip")
+        corner = np.clip(np.floor(position[part]) - patch // 2, 0, base.shape[1] - patch)
+        centre = (corner - position[part] + 0.5).astype(np.float32)  # of the corner's pixel, from the centre of the disc
+        dx, dy = (centre[:, axis, None] + np.arange(patch, dtype=np.float32) for axis in (0, 1))
         distance = np.sqrt(dx[:, None, :] ** 2 + dy[:, :, None] ** 2)
-        cover = np.clip(radius[part, None, None].astype(np.float32) + 0.5 - distance, 0, 1)[..., None]
-        # A pixel beyond the edge of the image wraps around; the disc does not cover it, so it keeps its value.
-        frame = np.arange(len(corner))[:, None, None]
-        pixel = ((frame * size + row.astype(int)[:, :, None] % size) * size) + column.astype(int)[:, None, :] % size
-        pixels = frames[part].reshape(-1, 3)
-        under = pixels[pixel]
-        pixels[pixel] = np.rint(under + cover * (colour[part, None, None].astype(np.float32) - under)).astype(np.uint8)
+        cover = np.clip(radius[part, None, None].astype(np.float32) + 0.5 - distance, 0, 1)[:, None]
+        windows = sliding_window_view(frames[part], (patch, patch), axis=(1, 2), writeable=True)
+        at = np.arange(len(corner)), *corner.T[::-1].astype(int)
+        under = windows[at]  # (frames, 3, patch, patch)
+        windows[at] = np.rint(under + cover * (colour[part, :, None, None].astype(np.float32) - under)).astype(np.uint8)
     return frames
