@@ -1,0 +1,270 @@
+"""Run a policy on pairs of start and goal, and keep everything that happened.
+
+Design choices:
+- each pair runs for its full budget, whatever happens in it; nothing is reset on the way, and a world that could is refused;
+- a pair is known by its number in the evaluation set, and everything random about it follows from that number. So it makes no
+  difference which pairs share a batch (rule 8), and pairs of similar budget are run together, which saves steps;
+- a policy is told the observed streams. The true state is handed over apart from them, for baselines; `Planned`, the policy of
+  a learned agent, never passes it on.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from armillary.agent import Agent
+from armillary.costs.cost import Cost
+from armillary.costs.goal import LatentGoal
+from armillary.errors import ArmillaryError
+from armillary.model import Context, WorldModel
+from armillary.planning.planner import Planner
+from armillary.spec import ActionSpace, Stream
+from armillary.worlds.world import World
+
+
+class Policy(Protocol):
+    """What can be run on pairs; B of them at a time."""
+
+    def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict[str, np.ndarray], steps: int) -> None:
+        """A new batch: numbers of the pairs (B,), goal states (B, S), what is sensed in them, and the most steps to come."""
+        ...
+
+    def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
+        """Actions (B, n) for what is sensed (B, ...) and the true state (B, S)."""
+        ...
+
+
+@dataclass
+class Decision:
+    """One plan of a learned agent, for the B pairs of a batch."""
+
+    step: int
+    rows: np.ndarray
+    """(B,) rows of the Rollouts that it was made for."""
+    latents: np.ndarray
+    """(B, H, D) imagined after each block."""
+
+
+@dataclass
+class Rollouts:
+    """What n pairs went through in at most T steps; NaN and False beyond a pair's own budget."""
+
+    states: np.ndarray
+    """(T + 1, n, S)"""
+    actions: np.ndarray
+    """(T, n, *action shape)"""
+    success: np.ndarray
+    """(T + 1, n) whether the state is at the goal, as the world says."""
+    budget: np.ndarray
+    """(n,) env steps."""
+    seconds: np.ndarray
+    """Wall time of each call that decided, for the whole batch; empty for policies that don't plan."""
+    model_calls: int = 0
+    """Imagined steps of one decision for one pair."""
+    decisions: list[Decision] = field(default_factory=list)
+    angles: dict[str, np.ndarray] = field(default_factory=dict)
+    """(T + 1, n, channels) of the streams that hold angles, observed and truth."""
+
+    def steps(self) -> np.ndarray:
+        """(T + 1, n) which entries are within the pair's budget."""
+        return np.arange(len(self.states))[:, None] <= self.budget
+
+    def held(self, hold: int) -> np.ndarray:
+        """(n,) success by rule 3: at the goal on each of the last `hold` steps of the budget."""
+        last = np.arange(len(self.states))[:, None] > self.budget - hold
+        return (self.success | ~(last & self.steps())).all(axis=0)
+
+    def arrival(self, hold: int) -> np.ndarray:
+        """(n,) the first step from which the goal was held for `hold` steps; infinite where it never was."""
+        streak = np.lib.stride_tricks.sliding_window_view(self.success, hold, axis=0).all(axis=-1)
+        return np.where(streak.any(axis=0), streak.argmax(axis=0), np.inf)
+
+
+@dataclass
+class DoNothing:
+    """Zero actions; the first choice of a discrete space."""
+
+    space: ActionSpace
+
+    def begin(self, problems: np.ndarray, *_: Any) -> None:
+        self.actions = np.zeros((len(problems), *self.space.shape), self.space.dtype)
+
+    def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
+        return self.actions
+
+
+@dataclass
+class Random:
+    """Uniform actions within the bounds, each held for `hold` steps. A pair's actions depend on `seed` and its number alone."""
+
+    space: ActionSpace
+    hold: int = 1
+    seed: int = 0
+
+    def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict, steps: int) -> None:
+        space, self.step, rows = self.space, 0, math.ceil(steps / self.hold)
+        if space.kind == "box" and not np.isfinite([space.low, space.high]).all():
+            raise ArmillaryError(f"a random policy needs bounds on every action, not {space.low} to {space.high}")
+        generators = [np.random.default_rng((self.seed, int(problem))) for problem in problems]
+        if space.kind == "box":
+            drawn = [rng.uniform(space.low, space.high, (rows, space.n)) for rng in generators]
+        else:
+            drawn = [rng.integers(space.n, size=rows) for rng in generators]
+        self.actions = np.stack(drawn, axis=1).astype(space.dtype)
+
+    def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
+        self.step += 1
+        return self.actions[(self.step - 1) // self.hold]
+
+
+@dataclass
+class Oracle:
+    """The world's own expert."""
+
+    world: World
+
+    def begin(self, problems: np.ndarray, goal: np.ndarray, *_: Any) -> None:
+        self.goal = goal
+
+    def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
+        return self.world.oracle(state, self.goal)
+
+
+@dataclass
+class Planned:
+    """A learned agent: sees the observed streams, and plans with its model. See `Agent` for the arguments.
+
+    `configure` gives the agent's configurator for a model, so that an untrained model is judged by its own critic:
+    `lambda model: partial(CriticGoal, model.critic)`.
+    """
+
+    model: WorldModel
+    planner: Planner
+    configure: Callable[[WorldModel], Callable[[Tensor], Cost]] = lambda model: LatentGoal
+    execute: int = 1
+    seed: int = 0
+    decided: bool = field(init=False, default=False)
+    """Whether the last `act` made plans."""
+
+    def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict[str, np.ndarray], steps: int) -> None:
+        cost, count = self.configure(self.model), len(problems)
+        self.agent = Agent(self.model, self.planner, cost, num_envs=count, execute=self.execute, seed=self.seed)
+        self.agent.reset(problems=problems)
+        self.agent.set_goal(goal_observation)
+
+    def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
+        before = len(self.agent.decisions.problems)
+        actions = self.agent.act(observation)
+        self.decided = len(self.agent.decisions.problems) > before
+        return actions
+
+
+def shuffle_actions(model: WorldModel) -> WorldModel:
+    """The same model, told the wrong actions: the blocks (S, H) of each problem's candidates change places before a rollout.
+
+    Every candidate is then judged by what others would do, so that planning knows what actions are like but not what they
+    lead to. The order is drawn once for each (S, H), and is the same for every problem and call. Weights are shared.
+    """
+    twin = copy.copy(model)
+
+    def rollout(context: Context, actions: Tensor) -> Tensor:
+        order = torch.randperm(actions.shape[1] * actions.shape[2], generator=torch.Generator().manual_seed(0))
+        shuffled = actions.flatten(1, 2)[:, order.to(actions.device)]
+        return model.rollout(context, shuffled.view_as(actions))
+
+    twin.rollout = rollout
+    return twin
+
+
+def run(
+    world: World,
+    policy: Policy,
+    start: np.ndarray,
+    goal: np.ndarray,
+    budget: np.ndarray,
+    *,
+    problems: np.ndarray | None = None,
+    batch: int | None = None,
+) -> Rollouts:
+    """Run `policy` from `start` to `goal` states (n, S) for `budget` (n,) env steps each.
+
+    Args:
+        problems: (n,) the numbers of the pairs; 0, 1, ... unless given.
+        batch: pairs that are run at a time; as many as the world has environments unless given.
+
+    Raises:
+        ArmillaryError: the world resets itself, or has fewer environments than `batch`.
+    """
+    mode = (world.metadata or {}).get("autoreset_mode")
+    if getattr(mode, "name", None) != "DISABLED":
+        raise ArmillaryError(f"a world that is judged must not reset itself: autoreset is {mode}, build it with DISABLED")
+    batch = world.num_envs if batch is None else batch
+    if not 1 <= batch <= world.num_envs:
+        raise ArmillaryError(f"{batch} pairs at a time on a world of {world.num_envs} environments; build one with more")
+    problems = np.arange(len(start)) if problems is None else problems
+    order, longest = np.argsort(budget, kind="stable"), int(budget.max())
+    space, angles = world.stream_spec.action, [s for s in world.stream_spec.streams if angular(s)]
+    result = Rollouts(
+        states=np.full((longest + 1, *start.shape), np.nan),
+        actions=np.zeros((longest, len(start), *space.shape), space.dtype),
+        success=np.zeros((longest + 1, len(start)), bool),
+        budget=np.asarray(budget),
+        seconds=np.empty(0),
+        angles={s.name: np.full((longest + 1, len(start), *s.shape), np.nan) for s in angles},
+    )
+    seconds: list[float] = []
+    for chunk in np.array_split(order, math.ceil(len(order) / batch)):
+        _run_chunk(world, policy, start, goal, problems, chunk, result, seconds)
+    result.seconds = np.array(seconds)
+    for values in (result.states, *result.angles.values()):
+        values[~result.steps()] = np.nan
+    result.success &= result.steps()
+    return result
+
+
+def angular(stream: Stream) -> bool:
+    """Whether the stream holds angles: all of its channels are in radians."""
+    return bool(stream.unit) and set(stream.unit) == {"rad"}
+
+
+def _run_chunk(
+    world: World,
+    policy: Policy,
+    start: np.ndarray,
+    goal: np.ndarray,
+    problems: np.ndarray,
+    chunk: np.ndarray,
+    result: Rollouts,
+    seconds: list[float],
+) -> None:
+    size, steps = len(chunk), int(result.budget[chunk].max())
+    # Environments that are left over repeat the first pair; nobody looks at them.
+    padded = np.concatenate([chunk, np.repeat(chunk[:1], world.num_envs - size)])
+    observed = [stream.name for stream in world.stream_spec.observed]
+    seen = world.render_states(goal[chunk])
+    policy.begin(problems[chunk], goal[chunk], {name: seen[name] for name in observed}, steps)
+    observation, _ = world.reset(options={"state": start[padded]})
+    for step in range(steps + 1):
+        state = np.array(world.state[:size])
+        result.states[step, chunk] = state
+        result.success[step, chunk] = world.success(state, goal[chunk])
+        for name, values in result.angles.items():
+            values[step, chunk] = observation[name][:size]
+        if step == steps:
+            return
+        began = time.perf_counter()
+        actions = policy.act({name: observation[name][:size] for name in observed}, state)
+        if isinstance(policy, Planned) and policy.decided:
+            plan = policy.agent.last_plan
+            seconds.append(time.perf_counter() - began)
+            result.model_calls = plan.model_calls
+            result.decisions.append(Decision(step, chunk, plan.latents.cpu().numpy()))
+        result.actions[step, chunk] = actions
+        observation, *_ = world.step(np.concatenate([actions, np.repeat(actions[:1], world.num_envs - size, axis=0)]))
