@@ -2,7 +2,7 @@
 
 By Cramer and Wold, a distribution is N(0, I) if all its projections on a line are N(0, 1). Each call draws fresh unit
 directions and compares the empirical characteristic function of each projection with exp(-t^2/2), by the Epps-Pulley statistic
-with weight exp(-t^2/2), integrated by the trapezoid rule over t in [0, 3].
+with weight exp(-t^2/2), integrated by the trapezoid rule over t in [-3, 3], which by symmetry is twice that over [0, 3].
 
 The paper multiplies by the number of samples N; here it is left out, so that a weight means the same at any batch size:
 weight(here) = weight(paper) * N. The characteristic function is averaged over all processes before it is squared.
@@ -29,12 +29,13 @@ def sigreg(z: Float[Tensor, "n d"], slices: Float[Tensor, "d m"]) -> Float[Tenso
     """Distance of the samples `z` from N(0, I), along the unit vectors `slices`; 0 for a perfect Gaussian of infinite size."""
     t = torch.linspace(0, T_MAX, KNOTS, device=z.device)
     gaussian = torch.exp(-0.5 * t.square())
-    weight = gaussian * T_MAX / (KNOTS - 1)
+    weight = gaussian * 2 * T_MAX / (KNOTS - 1)
     weight[0] *= 0.5
     weight[-1] *= 0.5
-    angles = (z.float() @ slices)[..., None] * t
-    real, imaginary = all_mean(torch.stack([angles.cos().mean(0), angles.sin().mean(0)]))
-    return (((real - gaussian).square() + imaginary.square()) @ weight).mean()
+    with torch.autocast(z.device.type, enabled=False):
+        angles = (z.float() @ slices)[..., None] * t
+        real, imaginary = all_mean(torch.stack([angles.cos().mean(0), angles.sin().mean(0)]))
+        return (((real - gaussian).square() + imaginary.square()) @ weight).mean()
 
 
 def centred_by_episode(z: Float[Tensor, "b t d"], clips: int) -> Float[Tensor, "n d"]:

@@ -158,12 +158,12 @@ def _run_stage(
         at.stage_seconds = _together(time.perf_counter() - started)
         done = _share_done(budget, at)
         if at.step % config.log_every == 0 or done >= 1:
-            numbers = {name: float(value) for name, value in losses.items()}
+            numbers = {name: value.item() for name, value in losses.items()}
             if not math.isfinite(numbers["loss"]):
                 raise ArmillaryError(
                     f"stage {budget.kind}, step {at.step}: the loss is {numbers['loss']}; lower the learning rate"
                 )
-            log.write({"stage": budget.kind, **numbers, "gradient_norm": float(norm), "learning_rate": rate}, done)
+            log.write({"stage": budget.kind, **numbers, "gradient_norm": norm.item(), "learning_rate": rate}, done)
             if time.perf_counter() - last_save >= config.save_every and done < 1 and distributed.rank() == 0:
                 state.save(path, run, at, model, optimizer, stage.state)
                 last_save = time.perf_counter()
