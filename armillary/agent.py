@@ -69,7 +69,7 @@ class Agent:
                 f"got num_envs {num_envs}, execute {execute}, horizon {planner.horizon}"
             )
         self.model, self.planner, self.cost = model.eval(), planner, cost
-        self.num_envs, self.execute, self.seed = num_envs, execute, seed
+        self.num_envs, self.execute = num_envs, execute
         self.memory = Memory(num_envs, model.config.context, model.config.latent, model.blocks.size, model.device)
         self.decisions = Decisions()
         self.last_plan: Plan | None = None
@@ -92,9 +92,9 @@ class Agent:
             self._next_problem, self.last_plan = 0, None
         indices = np.arange(self.num_envs) if indices is None else np.asarray(indices, np.int64)
         problems = range(self._next_problem, self._next_problem + len(indices)) if problems is None else problems
-        for index, problem in zip(indices, problems, strict=True):
-            self._streams.restart(index, self.seed, int(problem))
-            self._next_problem = max(self._next_problem, int(problem) + 1)
+        for index, problem in zip(indices.tolist(), problems, strict=True):
+            self._streams.restart(index, problem)
+            self._next_problem = max(self._next_problem, problem + 1)
         self._steps[indices] = 0
         self.memory.reset(indices)
 

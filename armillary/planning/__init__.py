@@ -1,0 +1,8 @@
+"""Mode 2: find actions by imagining what they lead to. Any planner works with any model and any cost."""
+
+from armillary.planning.cem import CEM
+from armillary.planning.mppi import MPPI
+from armillary.planning.planner import Plan, Planner, RandomStreams
+from armillary.planning.shooting import RandomShooting
+
+__all__ = ["CEM", "MPPI", "Plan", "Planner", "RandomShooting", "RandomStreams"]

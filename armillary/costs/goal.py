@@ -1,0 +1,89 @@
+"""Goals: how far from where it should be does an imagined future lead?
+
+The distance is summed over the rollout, so that arriving early and staying is cheapest; with the last step alone ("last")
+the two-room world falls from 95% to 12%. Distance is squared and straight in latent space (LatentGoal), which is right near the
+goal and saturates far from it, or counted in steps by the learned critic (CriticGoal), which knows the way round a wall.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from armillary.costs.cost import Cost
+from armillary.errors import ArmillaryError
+from armillary.model import WorldModel
+
+Reduce = Literal["sum", "last"]
+
+
+@dataclass(frozen=True, eq=False)
+class LatentGoal(Cost):
+    """Squared distance to the goal's latent, averaged over its dimensions.
+
+    Raises:
+        ArmillaryError: when called, if goal and rollout do not fit together; the message has both shapes.
+    """
+
+    z_goal: Tensor
+    """(B, D) one goal for each problem, or (1, D) one for all"""
+    reduce: Reduce = "sum"
+    """over the steps of the rollout: their sum, or the last alone"""
+
+    def __call__(self, z: Float[Tensor, "b s h d"], actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
+        z, goal = _align(z, self.z_goal, self.reduce)
+        return (z - goal).square().mean(-1).sum(-1)
+
+
+@dataclass(frozen=True, eq=False)
+class CriticGoal(Cost):
+    """Steps to the goal as the temporal-distance critic tells them: the trainable cost.
+
+    Raises:
+        ArmillaryError: when called, if goal and rollout do not fit together; the message has both shapes.
+    """
+
+    critic: Callable[[Tensor, Tensor], Tensor]
+    """(..., D), (..., D) -> steps apart (...), such as `model.critic`"""
+    z_goal: Tensor
+    """(B, D) one goal for each problem, or (1, D) one for all"""
+    reduce: Reduce = "sum"
+    """over the steps of the rollout: their sum, or the last alone"""
+
+    def __call__(self, z: Float[Tensor, "b s h d"], actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
+        return self.critic(*_align(z, self.z_goal, self.reduce)).sum(-1)
+
+
+def image_goal(model: WorldModel, observations: Mapping[str, Any], reduce: Reduce = "sum") -> LatentGoal:
+    """A LatentGoal from what the sensors give at the goal: one observation (B, *shape) of each stream, or (1, *shape)."""
+    return LatentGoal(encode_frames(model, observations), reduce)
+
+
+@torch.no_grad()
+def encode_frames(model: WorldModel, observations: Mapping[str, Any]) -> Float[Tensor, "n d"]:
+    """Latents of N moments, each seen once; arrays or tensors (N, *shape) by stream. Streams beyond the model's are left out.
+
+    Raises:
+        SpecMismatch: a stream that the model needs is missing, or has another shape or dtype.
+    """
+    frames = {}
+    for stream in model.spec.observed:
+        if stream.name in observations:
+            frame = torch.as_tensor(observations[stream.name], device=model.device).unsqueeze(1)
+            frames[stream.name] = frame.float() if frame.is_floating_point() else frame
+    return model.encode(frames).squeeze(1)
+
+
+def _align(z: Tensor, z_goal: Tensor, reduce: Reduce) -> tuple[Tensor, Tensor]:
+    """The steps that count (B, S, H, D), and the goal (B, 1, 1, D) to compare them with."""
+    if z_goal.ndim != 2 or z_goal.shape[0] not in (1, z.shape[0]) or z_goal.shape[1] != z.shape[-1]:
+        raise ArmillaryError(
+            f"a goal of shape {tuple(z_goal.shape)} does not fit a rollout of shape {tuple(z.shape)}; "
+            f"expected ({z.shape[0]}, {z.shape[-1]}) or (1, {z.shape[-1]})"
+        )
+    if reduce not in ("sum", "last"):
+        raise ArmillaryError(f"a goal reduces over steps by 'sum' or 'last', not {reduce!r}")
+    return z if reduce == "sum" else z[:, :, -1:], z_goal[:, None, None]

@@ -1,0 +1,59 @@
+"""The cross-entropy method: sample sequences around a mean, keep the best few, fit mean and spread to them, repeat.
+
+Rubinstein & Kroese 2004; as a planner in latent space, PlaNet (Hafner et al., arXiv 1811.04551). The defaults are those that
+solve the two-room world in 10 ms. Two details matter there: sample 0 is the mean itself, so that a good plan isn't lost to
+noise, and the spread starts anew at each decision, so that a warm start doesn't bind.
+
+Mean and spread are fitted to the coordinates as they were sampled, while costs are those of the clipped actions: where the
+best action lies on a bound, the mean may settle beyond it, and most samples then lie on the bound too.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from armillary.errors import ArmillaryError
+from armillary.planning.planner import Draw, Planner, Score
+
+
+@dataclass
+class CEM(Planner):
+    """Cross-entropy method.
+
+    Raises:
+        ArmillaryError: settings that make no search.
+    """
+
+    samples: int = 100
+    """candidates in an iteration"""
+    iterations: int = 5
+    """rounds of sampling and fitting"""
+    elites: int = 10
+    """candidates that the next round is fitted to"""
+    sigma: float = 1.2
+    """initial spread, where the recorded actions have 1"""
+    floor: float = 0.05
+    """the spread never falls below this"""
+    momentum: float = 0.0
+    """share of the old mean that is kept at each fit"""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.elites <= self.samples or min(self.horizon, self.iterations) < 1:
+            raise ArmillaryError(f"CEM needs 1 <= elites <= samples, and a horizon and iterations of 1 or more: {self}")
+        if not 0 <= self.floor <= self.sigma or not 0 <= self.momentum < 1:
+            raise ArmillaryError(f"CEM needs 0 <= floor <= sigma and 0 <= momentum < 1: {self}")
+
+    def search(self, mean: Float[Tensor, "b h k"], score: Score, draw: Draw) -> Float[Tensor, "b c h k"]:
+        noise = draw(self.iterations, self.samples)
+        noise[:, :, 0] = 0  # sample 0 is the mean
+        sigma = torch.full_like(mean, self.sigma)
+        for step in noise.unbind(1):
+            samples = torch.addcmul(mean.unsqueeze(1), sigma.unsqueeze(1), step)
+            costs, order = score(samples).topk(self.elites, dim=1, largest=False)
+            order = torch.where(costs.isfinite(), order, order[:, :1])  # what must not happen teaches nothing
+            elites = samples.gather(1, order[..., None, None].expand(-1, -1, *mean.shape[1:]))
+            sigma, centre = torch.std_mean(elites, dim=1, correction=0)
+            mean, sigma = centre.lerp(mean, self.momentum), sigma.clamp(min=self.floor)
+        return torch.stack([mean, elites[:, 0]], 1)

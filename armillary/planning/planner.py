@@ -1,0 +1,158 @@
+"""What all planners share: the problem, its random numbers, and the Plan that comes out.
+
+- A planner searches in whitened principal coordinates of the recorded action blocks (`model.blocks`), so that unit noise
+  looks like the data, held or smooth actions included. Off the data the model's imagination is worth nothing.
+- Every candidate is decoded to raw actions and clipped to their bounds before it is imagined and judged: the plan that is
+  judged is the plan that is returned.
+- Each problem has its own random stream, so that it has the same plan whether it is planned alone or among others.
+- A future whose cost is not finite is one that must not happen; if nothing else is left, `plan` says so.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from armillary.errors import ArmillaryError
+from armillary.model import Context, WorldModel
+
+Score = Callable[[Tensor], Tensor]
+"""Coordinates (B, S, H, K) to costs (B, S), infinite where a cost is not finite."""
+Draw = Callable[..., Tensor]
+"""Sizes (...) to standard normal numbers (B, ..., H, K)."""
+
+
+@dataclass
+class Plan:
+    """What to do in each of B problems, and what the model expects of it."""
+
+    actions: Tensor
+    """(B, H * skip, n) actions for the environment in raw units; choices (B, H * skip) int64"""
+    blocks: Tensor
+    """(B, H, A) the same actions as the model's blocks"""
+    latents: Tensor
+    """(B, H, D) the imagined latent after each block"""
+    cost: Tensor
+    """(B,)"""
+    seconds: float
+    """wall time of the search, for all B problems"""
+    model_calls: int
+    """imagined steps for each problem: candidates x horizon"""
+
+
+class RandomStreams:
+    """One independent random generator for each problem, which goes on from decision to decision.
+
+    Numbers are drawn on the CPU, so that a plan does not depend on the device.
+
+    Args:
+        seed: of the whole experiment.
+        problems: a whole number that names each problem; (seed, problem) fixes its stream.
+    """
+
+    def __init__(self, seed: int, problems: Iterable[int]) -> None:
+        self.seed = seed
+        self.generators = [np.random.default_rng((seed, problem)) for problem in problems]
+
+    def __len__(self) -> int:
+        return len(self.generators)
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> "RandomStreams":
+        """The streams of these problems, not copied: drawing from them moves them on."""
+        some = RandomStreams(self.seed, ())
+        some.generators = [self.generators[i] for i in indices]
+        return some
+
+    def restart(self, index: int, problem: int) -> None:
+        """Give place `index` to another problem, or to the same one from its beginning."""
+        self.generators[index] = np.random.default_rng((self.seed, problem))
+
+    def normal(self, *shape: int) -> Float[Tensor, "b ..."]:
+        """Standard normal numbers (B, *shape), float32."""
+        numbers = np.empty((len(self), *shape), np.float32)
+        for generator, row in zip(self.generators, numbers, strict=True):
+            generator.standard_normal(out=row, dtype=np.float32)
+        return torch.from_numpy(numbers)
+
+
+@dataclass
+class Planner(ABC):
+    """Base class: a planner is a `search` in whitened coordinates."""
+
+    horizon: int = 8
+    """blocks to look ahead; the two-room world needs 8"""
+
+    @abstractmethod
+    def search(self, mean: Float[Tensor, "b h k"], score: Score, draw: Draw) -> Float[Tensor, "b c h k"]:
+        """A few sequences of coordinates, of which the cheapest becomes the plan.
+
+        Args:
+            mean: where to begin.
+            score: coordinates (B, S, H, K) to costs (B, S).
+            draw: `draw(i, j)` gives standard normal numbers (B, i, j, H, K).
+        """
+
+    def plan(
+        self,
+        model: WorldModel,
+        context: Context,
+        cost: Callable[[Tensor, Tensor], Tensor],
+        *,
+        start: Tensor | None = None,
+        streams: RandomStreams | None = None,
+    ) -> Plan:
+        """Find actions for B problems at once.
+
+        Args:
+            model: imagines.
+            context: the last latents and the blocks between them.
+            cost: a Cost, or any function of z (B, S, H, D) and raw actions (B, S, H, A) that gives (B, S).
+            start: (B, h, K) coordinates of the first h <= H blocks to search around, such as the rest of the last plan or
+                `model.blocks.encode` of a proposal; beyond them, and without it, the recording's mean action.
+            streams: random numbers, one stream a problem; the first streams of seed 0 without it.
+
+        Raises:
+            ArmillaryError: shapes that do not fit together, or a problem for which no candidate has a finite cost.
+        """
+        began = time.perf_counter()
+        batch, size = context.z.shape[0], (self.horizon, model.blocks.dim)
+        streams = RandomStreams(0, range(batch)) if streams is None else streams
+        if len(streams) != batch:
+            raise ArmillaryError(f"{len(streams)} random streams for {batch} problems; give one a problem")
+        if start is not None and (start.shape[::2] != (batch, size[1]) or start.shape[1] > size[0]):
+            raise ArmillaryError(
+                f"start has shape {tuple(start.shape)}; expected (problems, blocks, coordinates) "
+                f"= ({batch}, <= {size[0]}, {size[1]})"
+            )
+        imagined = 0
+
+        def imagine(coordinates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            nonlocal imagined
+            imagined += coordinates.shape[1] * self.horizon
+            blocks = model.blocks.decode(coordinates)
+            z = model.rollout(context, blocks)
+            costs = cost(z, blocks)
+            if costs.shape != coordinates.shape[:2]:
+                raise ArmillaryError(f"the cost has shape {tuple(costs.shape)}; expected {tuple(coordinates.shape[:2])}")
+            return blocks, z, torch.where(costs.isfinite(), costs, torch.inf)
+
+        with torch.inference_mode():
+            mean = context.z.new_zeros(batch, *size)
+            if start is not None:
+                mean[:, : start.shape[1]] = start
+            found = imagine(self.search(mean, lambda x: imagine(x)[2], lambda *sizes: streams.normal(*sizes, *size).to(mean)))
+            best = torch.arange(batch, device=mean.device), found[2].argmin(1)
+        # Copies made outside inference mode are ordinary tensors, which may be trained on.
+        blocks, z, costs = (x[best] for x in found)
+        if not costs.isfinite().all():
+            lost = (~costs.isfinite()).nonzero().flatten().tolist()
+            raise ArmillaryError(f"no future with a finite cost was found for problems {lost}; look for NaN in model and cost")
+        space = model.spec.action
+        actions = blocks.unflatten(-1, (-1, space.n)).flatten(1, 2)
+        actions = actions.argmax(-1) if space.kind == "discrete" else actions
+        return Plan(actions, blocks, z, costs, time.perf_counter() - began, imagined)

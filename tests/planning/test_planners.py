@@ -1,0 +1,191 @@
+"""Planners on dynamics that are known: do they reach, stay within bounds and the data's shape, and plan alike in any batch?"""
+
+import pytest
+import torch
+from linear_model import LinearModel
+
+from armillary.costs import Cost, LatentGoal
+from armillary.errors import ArmillaryError
+from armillary.model import Context
+from armillary.planning import CEM, MPPI, RandomShooting, RandomStreams
+
+PLANNERS = [CEM(horizon=5), MPPI(horizon=5), RandomShooting(horizon=5)]
+NAMES = ["cem", "mppi", "shooting"]
+
+
+def contexts(batch: int, model: LinearModel, seed: int = 0) -> tuple[Context, torch.Tensor]:
+    """Points within the unit square, and goals that five blocks can reach."""
+    generator = torch.Generator().manual_seed(seed)
+    z = torch.rand(batch, 1, 2, generator=generator)
+    return Context(z, torch.zeros(batch, 0, model.blocks.size)), z[:, 0] + 4 * torch.rand(batch, 2, generator=generator) - 2
+
+
+class Everywhere(Cost):
+    """A cost that is `value` where a sequence's first action goes east, and the distance to the goal elsewhere."""
+
+    def __init__(self, goal: torch.Tensor, value: float, above: float = 0.0) -> None:
+        self.goal, self.value, self.above = LatentGoal(goal), value, above
+
+    def __call__(self, z: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        return torch.where(actions[:, :, 0, 0] > self.above, self.value, self.goal(z, actions))
+
+
+@pytest.mark.parametrize("planner", PLANNERS, ids=NAMES)
+@pytest.mark.parametrize("discrete", [False, True], ids=["box", "discrete"])
+def test_a_plan_leads_to_the_goal(planner, discrete):
+    model = LinearModel(discrete=discrete)
+    context, goal = contexts(20, model)
+    plan = planner.plan(model, context, LatentGoal(goal))
+    stay = (context.z[:, 0] - goal).norm(dim=-1)
+    reached = (plan.latents[:, -1] - goal).norm(dim=-1)
+    assert reached.mean() < 0.5 * stay.mean()
+
+
+def test_cem_beats_random_shooting_of_as_many_candidates():
+    model = LinearModel(held=False)
+    context, goal = contexts(20, model)
+    shot = RandomShooting(horizon=8, samples=500).plan(model, context, LatentGoal(goal))
+    assert CEM().plan(model, context, LatentGoal(goal)).cost.mean() < 0.8 * shot.cost.mean()
+    assert MPPI().plan(model, context, LatentGoal(goal)).cost.mean() < shot.cost.mean()
+
+
+@pytest.mark.parametrize("planner", PLANNERS, ids=NAMES)
+@pytest.mark.parametrize("discrete", [False, True], ids=["box", "discrete"])
+def test_the_plan_that_is_returned_is_the_plan_that_was_judged(planner, discrete):
+    model = LinearModel(discrete=discrete, skip=3)
+    context, goal = contexts(4, model)
+    plan = planner.plan(model, context, LatentGoal(goal))
+    z = model.rollout(context, plan.blocks[:, None])
+    torch.testing.assert_close(z[:, 0], plan.latents)
+    torch.testing.assert_close(LatentGoal(goal)(z, plan.blocks[:, None])[:, 0], plan.cost)
+    if discrete:
+        assert plan.actions.dtype == torch.int64
+        assert plan.actions.shape == (4, 15)
+        torch.testing.assert_close(torch.nn.functional.one_hot(plan.actions, 4).float().view(4, 5, 12), plan.blocks)
+    else:
+        assert plan.actions.shape == (4, 15, 2)
+        assert plan.actions.abs().max() <= 1
+        torch.testing.assert_close(plan.actions.reshape(4, 5, 6), plan.blocks)
+
+
+@pytest.mark.parametrize("planner", PLANNERS, ids=NAMES)
+def test_plans_from_held_actions_are_held(planner):
+    model = LinearModel(skip=4, held=True)
+    assert model.blocks.dim == 2
+    context, goal = contexts(5, model)
+    actions = planner.plan(model, context, LatentGoal(goal)).actions.unflatten(1, (5, 4))
+    torch.testing.assert_close(actions, actions[:, :, :1].expand_as(actions))
+
+
+@pytest.mark.parametrize("planner", PLANNERS, ids=NAMES)
+@pytest.mark.parametrize("discrete", [False, True], ids=["box", "discrete"])
+def test_one_problem_or_sixteen_are_planned_alike(planner, discrete):
+    model = LinearModel(discrete=discrete)
+    context, goal = contexts(16, model)
+    together, alone = RandomStreams(3, range(16)), [RandomStreams(3, [i]) for i in range(16)]
+    start = torch.randn(16, 4, model.blocks.dim)
+    for start in (None, start):  # noqa: B020  two decisions, so that streams must advance alike
+        plan = planner.plan(model, context, LatentGoal(goal), start=start, streams=together)
+        for i in range(16):
+            own = Context(context.z[i : i + 1], context.actions[i : i + 1])
+            begin = None if start is None else start[i : i + 1]
+            single = planner.plan(model, own, LatentGoal(goal[i : i + 1]), start=begin, streams=alone[i])
+            torch.testing.assert_close(single.actions, plan.actions[i : i + 1], rtol=0, atol=1e-5)
+            torch.testing.assert_close(single.latents, plan.latents[i : i + 1], rtol=0, atol=1e-5)
+
+
+def test_streams_differ_by_problem_and_seed_and_advance():
+    streams = RandomStreams(0, [7, 8])
+    first, second = streams.normal(3, 2), streams.normal(3, 2)
+    assert first.shape == (2, 3, 2)
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first, second)
+    assert torch.equal(RandomStreams(0, [8]).normal(3, 2)[0], first[1])
+    assert not torch.equal(RandomStreams(1, [7]).normal(3, 2)[0], first[0])
+    again = RandomStreams(0, [7, 8])
+    again.take([1]).normal(3, 2)
+    assert torch.equal(again.normal(3, 2), torch.stack([first[0], second[1]]))
+    again.restart(0, 7)
+    assert torch.equal(again.normal(3, 2)[0], first[0])
+
+
+def test_plans_repeat_without_streams_and_are_ordinary_tensors():
+    model = LinearModel()
+    context, goal = contexts(2, model)
+    one, two = (CEM().plan(model, context, LatentGoal(goal)) for _ in range(2))
+    assert torch.equal(one.actions, two.actions)
+    weight = torch.ones(2, requires_grad=True)
+    (one.latents * weight).sum().backward()  # an inference tensor would refuse
+    assert weight.grad is not None
+
+
+def test_a_warm_start_is_searched_around():
+    model = LinearModel()
+    context, goal = contexts(10, model)
+    good = CEM().plan(model, context, LatentGoal(goal))
+    start = model.blocks.encode(good.blocks)
+    narrow = CEM(iterations=1, samples=20, elites=5, sigma=0.05, horizon=8)
+    warm, cold = (narrow.plan(model, context, LatentGoal(goal), start=s) for s in (start, None))
+    assert (warm.cost <= good.cost + 1e-4).all()  # sample 0 is the start
+    assert warm.cost.mean() < 0.5 * cold.cost.mean()
+    part = narrow.plan(model, context, LatentGoal(goal), start=start[:, :3])
+    torch.testing.assert_close(part.blocks[:, :3], good.blocks[:, :3], rtol=0, atol=0.2)
+    assert part.blocks[:, 3:].abs().max() < 0.3  # beyond the start: the mean action, which is near zero
+
+
+@pytest.mark.parametrize("planner", PLANNERS, ids=NAMES)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_futures_without_a_finite_cost_are_not_chosen(planner, value):
+    model = LinearModel()
+    context, _ = contexts(8, model)
+    east = context.z[:, 0] + torch.tensor([2.0, 0.0])
+    plan = planner.plan(model, context, Everywhere(east, value))
+    assert (plan.blocks[:, 0, 0] <= 0).all()
+    assert plan.cost.isfinite().all()
+
+
+@pytest.mark.parametrize("planner", PLANNERS, ids=NAMES)
+def test_no_finite_future_at_all_is_an_error_that_names_the_problem(planner):
+    model = LinearModel()
+    context, goal = contexts(3, model)
+    goal[1] = torch.nan
+    with pytest.raises(ArmillaryError, match=r"problems \[1\]"):
+        planner.plan(model, context, LatentGoal(goal))
+
+
+def test_shapes_that_do_not_fit_are_errors():
+    model = LinearModel()
+    context, goal = contexts(3, model)
+    cost = LatentGoal(goal)
+    with pytest.raises(ArmillaryError, match="2 random streams for 3 problems"):
+        CEM().plan(model, context, cost, streams=RandomStreams(0, range(2)))
+    for shape in ((3, 9, 2), (2, 8, 2), (3, 8, 4)):
+        with pytest.raises(ArmillaryError, match=r"\(3, <= 8, 2\)"):
+            CEM().plan(model, context, cost, start=torch.zeros(shape))
+    with pytest.raises(ArmillaryError, match=r"shape \(3, 100, 8\); expected \(3, 100\)"):
+        CEM().plan(model, context, lambda z, actions: z.sum(-1))
+
+
+@pytest.mark.parametrize(
+    ("planner", "settings"),
+    [
+        (CEM, {"elites": 101}),
+        (CEM, {"elites": 0}),
+        (CEM, {"horizon": 0}),
+        (CEM, {"floor": 2.0}),
+        (CEM, {"momentum": 1.0}),
+        (MPPI, {"temperature": 0.0}),
+        (MPPI, {"samples": 0}),
+        (RandomShooting, {"samples": 0}),
+    ],
+)
+def test_settings_that_make_no_search_are_refused(planner, settings):
+    with pytest.raises(ArmillaryError, match=f"{next(iter(settings))}={next(iter(settings.values()))}"):
+        planner(**settings)
+
+
+def test_a_plan_counts_what_it_imagined():
+    model = LinearModel()
+    context, goal = contexts(2, model)
+    assert CEM(samples=30, iterations=4, horizon=6).plan(model, context, LatentGoal(goal)).model_calls == (4 * 30 + 2) * 6
+    assert RandomShooting(samples=50).plan(model, context, LatentGoal(goal)).model_calls == 51 * 8

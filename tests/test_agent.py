@@ -1,0 +1,158 @@
+"""The agent in a plane of points that move as they are told: timing of plans, memory, single and batched, bad input."""
+
+import numpy as np
+import pytest
+import torch
+from linear_model import CHOICES, LinearModel
+
+from armillary.agent import Agent
+from armillary.costs import Effort, LatentGoal
+from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.model import ModelConfig, WorldModel
+from armillary.planning import CEM, MPPI
+from armillary.spec import ActionSpace, Spec, Stream
+
+STARTS = np.random.default_rng(0).uniform(-1, 1, (16, 2)).astype(np.float32)
+GOALS = (STARTS + np.random.default_rng(1).uniform(-6, 6, (16, 2))).astype(np.float32)
+
+
+def live(agent: Agent, starts: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (steps + 1, N, 2) and actions (steps, N, ...) of agents that really move by what they do."""
+    positions, actions = [starts], []
+    for _ in range(steps):
+        actions.append(agent.act({"position": positions[-1]}))
+        moves = CHOICES.numpy()[actions[-1]] if actions[-1].dtype == np.int64 else actions[-1]
+        positions.append((positions[-1] + moves).astype(np.float32))
+    return np.stack(positions), np.stack(actions)
+
+
+@pytest.mark.parametrize("execute", [1, 3])
+@pytest.mark.parametrize("discrete", [False, True], ids=["box", "discrete"])
+def test_it_reaches_goals_beyond_the_horizon_of_one_plan(discrete, execute):
+    agent = Agent(LinearModel(discrete), CEM(horizon=5), num_envs=16, execute=execute)
+    agent.set_goal({"position": GOALS})
+    positions, actions = live(agent, STARTS, 24)
+    assert actions.dtype == (np.int64 if discrete else np.float32)
+    assert actions.shape == ((24, 16) if discrete else (24, 16, 2))
+    reached = np.abs(positions[-1] - GOALS).max(-1)
+    assert np.median(reached) < (1.2 if discrete else 0.5)
+    assert reached.max() < 2
+    assert np.abs(STARTS - GOALS).max(-1).mean() > 3
+
+
+@pytest.mark.parametrize("context", [1, 3])
+def test_one_environment_or_sixteen_act_alike(context):
+    model = LinearModel(context=context, held=False)
+    batch = Agent(model, CEM(horizon=4, samples=50), num_envs=16)
+    batch.set_goal({"position": GOALS})
+    together = live(batch, STARTS, 12)[1]
+    alone = Agent(model, CEM(horizon=4, samples=50))
+    for i in range(16):
+        alone.reset([0], problems=[i])
+        alone.set_goal({"position": GOALS[i : i + 1]})
+        np.testing.assert_allclose(live(alone, STARTS[i : i + 1], 12)[1][:, 0], together[:, i], atol=1e-4)
+
+
+def test_episodes_one_after_another_get_the_streams_of_a_batch():
+    agent = Agent(LinearModel(), CEM(horizon=3, samples=20), num_envs=2)
+    agent.set_goal({"position": GOALS[:1]})
+    first = live(agent, STARTS[:2], 4)[1]
+    agent.reset([0, 1])
+    assert not np.array_equal(live(agent, STARTS[:2], 4)[1], first)  # problems 2 and 3
+    agent.reset()
+    assert np.array_equal(live(agent, STARTS[:2], 4)[1], first)
+    other = Agent(LinearModel(), CEM(horizon=3, samples=20), num_envs=2, seed=1)
+    other.set_goal({"position": GOALS[:1]})
+    assert not np.array_equal(live(other, STARTS[:2], 4)[1], first)
+
+
+def test_it_plans_once_in_execute_blocks_and_looks_once_a_block():
+    model = LinearModel(skip=3)
+    agent = Agent(model, CEM(horizon=4, samples=20), num_envs=2, execute=2)
+    agent.set_goal({"position": GOALS[:2]})
+    model.seen.clear()
+    plans = []
+    positions, actions = [STARTS[:2]], []
+    for _ in range(12):
+        actions.append(agent.act({"position": positions[-1]}))
+        positions.append(positions[-1] + actions[-1])
+        plans.append(agent.last_plan)
+    assert model.seen == [2] * 4
+    assert agent.decisions.problems == [2, 2]
+    assert agent.decisions.model_calls == [2 * (5 * 20 + 2) * 4] * 2
+    assert len(agent.decisions.encode_seconds) == len(agent.decisions.plan_seconds) == 2
+    for step in range(12):
+        assert plans[step] is plans[step // 6 * 6]
+        np.testing.assert_array_equal(actions[step], plans[step].actions[:, step % 6].numpy())
+    np.testing.assert_allclose(plans[0].latents[:, 1], positions[6], atol=1e-5)  # the plan came true
+
+
+def test_what_the_planner_is_given_is_what_was_seen_and_done():
+    class Spy(CEM):
+        def plan(self, model, context, cost, **given):
+            contexts.append(context)
+            return super().plan(model, context, cost, **given)
+
+    contexts = []
+    agent = Agent(LinearModel(skip=2, context=3), Spy(horizon=4, samples=20), num_envs=1, execute=2)
+    agent.set_goal({"position": GOALS[:1]})
+    positions, actions = live(agent, STARTS[:1], 10)
+    assert [context.z.shape[1] for context in contexts] == [1, 3, 3]
+    for context, now in zip(contexts[1:], (4, 8), strict=True):
+        np.testing.assert_allclose(context.z[0], positions[now - 4 : now + 1 : 2, 0])
+        np.testing.assert_allclose(context.actions[0], actions[now - 4 : now, 0].reshape(2, 4))
+
+
+def test_environments_are_reset_one_by_one():
+    model = LinearModel(skip=2, context=2)
+    agent, fresh = (Agent(model, CEM(horizon=4, samples=20), num_envs=n) for n in (2, 1))
+    agent.set_goal({"position": GOALS[:2]})
+    middle = live(agent, STARTS[:2], 3)[0][-1]  # in the middle of a block
+    agent.reset([1], problems=[9])
+    agent.set_goal({"position": GOALS[5:6]}, [1])
+    fresh.reset(problems=[9])
+    fresh.set_goal({"position": GOALS[5:6]})
+    start = np.stack([middle[0], STARTS[5]])
+    again = live(agent, start, 6)[1]
+    np.testing.assert_allclose(again[:, 1], live(fresh, STARTS[5:6], 6)[1][:, 0], atol=1e-4)
+    assert agent.decisions.problems == [2, 2, 1, 1, 1, 1, 1, 1]
+
+
+def test_a_cost_is_configured_for_the_goals_of_each_group():
+    model, given = LinearModel(), []
+
+    def configure(z_goal: torch.Tensor):
+        given.append(z_goal.shape)
+        return LatentGoal(z_goal) + 0.01 * Effort(model.blocks)
+
+    agent = Agent(model, MPPI(horizon=3, samples=20), configure, num_envs=3)
+    agent.set_goal({"position": GOALS[:3]})
+    live(agent, STARTS[:3], 2)
+    assert given == [(3, 2)]
+
+
+def test_bad_settings_and_missing_goals_are_errors():
+    model = LinearModel()
+    for settings in ({"num_envs": 0}, {"execute": 0}, {"execute": 9}):
+        with pytest.raises(ArmillaryError, match="horizon 8"):
+            Agent(model, CEM(), **settings)
+    agent = Agent(model, CEM(), num_envs=3)
+    agent.set_goal({"position": GOALS[:1]}, [1])
+    with pytest.raises(ArmillaryError, match=r"environments \[0, 2\] have no goal"):
+        agent.act({"position": STARTS[:3]})
+    with pytest.raises(SpecMismatch, match="2 goals for 3 environments"):
+        agent.set_goal({"position": GOALS[:2]})
+
+
+def test_observations_that_do_not_fit_name_the_stream():
+    spec = Spec((Stream("camera", "image", (16, 16, 3)),), ActionSpace("box", 2, (-1.0, -1.0), (1.0, 1.0)))
+    agent = Agent(WorldModel(spec, ModelConfig(image_size=16, latent=4, skip=2)), CEM(samples=10), num_envs=2)
+    good = np.zeros((2, 16, 16, 3), np.uint8)
+    agent.set_goal({"camera": good[:1]})
+    for bad in (good[:1], good[:, :8], good.astype(np.float32), good[..., 0]):
+        with pytest.raises(SpecMismatch, match="'camera'"):
+            agent.act({"camera": bad})
+    with pytest.raises(SpecMismatch, match="'camera'"):
+        agent.act({"image": good})
+    assert agent.act({"camera": good, "unread": None}).shape == (2, 2)  # after errors, all is as before
+    assert agent.memory.lengths.tolist() == [1, 1]
