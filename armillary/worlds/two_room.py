@@ -219,7 +219,7 @@ class TwoRoom(VectorEnv):
         start = self._layouts(n, rng)
         goal = start.copy()
         rooms, missing = self._rooms(start), np.ones(n, bool)
-        for _ in range(10_000):
+        for _ in range(1000):
             drawn = [rooms.sample(rng) for _ in range(2)]
             sides = [rooms.side(position) for position in drawn]
             right = cross is None or (sides[0] * sides[1] == (-1 if cross else 1))

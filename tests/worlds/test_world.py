@@ -1,0 +1,22 @@
+"""Worlds by name."""
+
+import pytest
+
+from armillary.errors import ArmillaryError
+from armillary.worlds import World, make
+from armillary.worlds.world import WORLDS
+
+
+@pytest.mark.parametrize("name", WORLDS)
+def test_every_world_is_a_world(name):
+    world = make(name, num_envs=3)
+    assert isinstance(world, World)
+    assert world.name == name
+    assert world.num_envs == 3
+
+
+def test_unknown_names_and_options_list_what_there_is():
+    with pytest.raises(ArmillaryError, match="no world 'three_room'; the worlds are two_room"):
+        make("three_room")
+    with pytest.raises(ArmillaryError, match="no option doors; its options are num_envs, size, door"):
+        make("two_room", doors="random")
