@@ -1,0 +1,87 @@
+"""How fast the two-room world renders and steps, on one core: `python benchmarks/render.py`.
+
+Rendered frames a second of `render_states` over trajectories of 90 states, for a fixed and a random door, and of a stepping
+batch (physics and image). Nothing here uses a second core, so frames per CPU second are what an undisturbed core does, whatever
+else the machine is doing; wall time stands beside it. Medians of `repeats` runs; raw results go to results/render.json.
+"""
+
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+from armillary.worlds import make
+
+EPISODE = 90  # states that share a layout
+
+
+def rate(work: Callable[[], object], frames: int, repeats: int) -> dict[str, float]:
+    """Frames of `work`, which makes `frames` of them, per second of CPU and of wall time."""
+    work()
+    clocks = {"frames_per_cpu_second": time.process_time, "frames_per_second": time.perf_counter}
+    seconds = []
+    for _ in range(repeats):
+        begin = [clock() for clock in clocks.values()]
+        work()
+        seconds.append([clock() - b for clock, b in zip(clocks.values(), begin, strict=True)])
+    medians = np.median(seconds, axis=0)
+    return {name: round(frames / median) for name, median in zip(clocks, medians, strict=True)}
+
+
+def main(
+    out: Path = Path("results/render.json"), size: int = 64, episodes: int = 50, num_envs: int = 256, repeats: int = 21
+) -> None:
+    """Measure and write `out`.
+
+    Args:
+        out: the JSON file to write.
+        size: pixels.
+        episodes: trajectories of 90 states that one call renders.
+        num_envs: environments that step together.
+        repeats: runs, of which the median counts.
+    """
+    rows, seed = {}, 0
+    world = make("two_room", num_envs=num_envs, size=size, max_steps=None)
+    world.reset(seed=seed)
+    world.action_space.seed(seed)
+    actions = world.action_space.sample()
+    rows[f"step, {num_envs} environments"] = rate(lambda: world.step(actions), num_envs, 20 * repeats)
+
+    for door in ("fixed", "random"):
+        world = make("two_room", size=size, door=door)
+        layouts, _ = world.sample_pairs(episodes, np.random.default_rng(seed))
+        world = make("two_room", num_envs=episodes, size=size, door=door, autoreset_mode="Disabled")
+        world.reset(options={"state": layouts})
+        world.action_space.seed(seed)
+        walk = []
+        for _ in range(EPISODE):
+            walk.append(world.state)
+            world.step(world.action_space.sample())
+        states = np.concatenate(np.stack(walk, axis=1))
+        rows[f"render_states, {door} door"] = rate(lambda s=states, w=world: w.render_states(s), len(states), repeats)
+
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    result = {
+        "rows": rows,
+        "size": size,
+        "states": episodes * EPISODE,
+        "repeats": repeats,
+        "seed": seed,
+        "world": world.version,
+        "versions": {"python": platform.python_version(), "numpy": np.__version__},
+        "machine": platform.machine(),
+        "commit": commit,
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(result, indent=2) + "\n")
+    for name, row in rows.items():
+        print(f"{name:28} {row['frames_per_cpu_second']:>9,} frames per CPU second {row['frames_per_second']:>9,} per second")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
