@@ -72,7 +72,6 @@ class Clips:
 
     Attributes:
         spec: the Spec of its batches, with the resized images.
-        tiers: name of a stream -> "memory", "mapped" or "streamed".
 
     Raises:
         ArmillaryError: the store is empty, no episode is long enough, or a stream or an episode is not there.
@@ -109,17 +108,15 @@ class Clips:
         self._row, self._slot = self._lay_out()
 
         self.spec = _offered(episodes, streams, truth, image_size)
-        self.tiers: dict[str, str] = {}
         self._frames: dict[str, Tier] = {}
         left = budget_mb * 1e6
         for stream in sorted(self.spec.streams, key=lambda stream: stream.nbytes):
             frames = Frames(episodes, stream, self._row)
-            tier = "memory" if frames.nbytes <= left else "streamed" if cache_dir is None else "mapped"
-            self.tiers[stream.name] = tier
-            if tier == "memory":
+            if frames.nbytes <= left:
+                self._frames[stream.name] = Resident(frames)
                 left -= frames.nbytes
-            make = {"memory": Resident, "streamed": Streamed}.get(tier)
-            self._frames[stream.name] = make(frames) if make else Mapped(frames, cache_dir)
+            else:
+                self._frames[stream.name] = Streamed(frames) if cache_dir is None else Mapped(frames, cache_dir)
         actions = episodes.actions()
         if actions.ndim == 1:
             actions = (actions[:, None] == np.arange(self.spec.action.n)).astype(np.float32)
@@ -144,6 +141,11 @@ class Clips:
         position = np.searchsorted(self._first, windows, "right") - 1
         step = (windows - self._first[position]) * self.stride
         return position, step, self._start[position] + step
+
+    @property
+    def tiers(self) -> dict[str, str]:
+        """Where each stream's frames are: "resident", "mapped" or "streamed"."""
+        return {name: type(tier).__name__.lower() for name, tier in self._frames.items()}
 
     def __len__(self) -> int:
         """How many different windows there are."""

@@ -7,6 +7,7 @@ file or one raw frame a row, everything else is a list of float32 of fixed size.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,30 +88,45 @@ def digest(spec: Spec, episode: "Episode") -> str:
     return hasher.hexdigest()[:32]
 
 
-def to_arrow(spec: Spec, episode: "Episode", number: int, image_codecs: dict[str, str], schema: Any) -> Any:
-    """One episode as a record batch; raw arrays are not copied."""
+def to_arrow(spec: Spec, episodes: Sequence["Episode"], first: int, image_codecs: dict[str, str], schema: Any) -> Any:
+    """Episodes, numbered from `first` on, as one table in one piece, which Lance writes 3x as fast as many small ones."""
     pa = require("pyarrow", "data")
-    length = len(episode)
-    columns = [pa.array(np.full(length, number, np.int32)), pa.array(np.arange(length, dtype=np.int32))]
+    lengths = [len(episode) for episode in episodes]
+    ends = np.cumsum(lengths)
+    numbers = np.repeat(np.arange(first, first + len(episodes), dtype=np.int32), lengths)
+    columns = [numbers, np.concatenate([np.arange(length, dtype=np.int32) for length in lengths])]
     for stream in spec.streams:
-        values = np.ascontiguousarray((episode.truth if stream.truth else episode.observations)[stream.name])
-        if stream.kind != "image":
-            columns.append(pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), int(np.prod(stream.shape))))
-        elif image_codecs[stream.name] == "raw":
-            offsets = np.arange(length + 1, dtype=np.int64) * stream.nbytes
-            buffers = [None, pa.py_buffer(offsets), pa.py_buffer(values)]
-            columns.append(pa.LargeBinaryArray.from_buffers(pa.large_binary(), length, buffers))
+        values = [(e.truth if stream.truth else e.observations)[stream.name] for e in episodes]
+        if stream.kind == "image":
+            columns.append(pa.chunked_array([_images_to_arrow(v, stream, image_codecs[stream.name]) for v in values]))
         else:
-            columns.append(pa.array(codecs.encode(values, image_codecs[stream.name]), pa.large_binary()))
-    actions, absent = np.zeros((length, *spec.action.shape), spec.action.dtype), np.arange(length) == length - 1
-    actions[:-1] = episode.actions
+            flat = pa.array(np.concatenate([v.reshape(-1) for v in values]))
+            columns.append(pa.FixedSizeListArray.from_arrays(flat, int(np.prod(stream.shape))))
+    none = np.zeros((1, *spec.action.shape), spec.action.dtype)
+    actions = np.concatenate([part for e in episodes for part in (e.actions.astype(none.dtype, copy=False), none)])
+    absent = np.zeros(len(actions), bool)
+    absent[ends - 1] = True
     if spec.action.kind == "box":
         columns.append(pa.FixedSizeListArray.from_arrays(pa.array(actions.reshape(-1)), spec.action.n, mask=pa.array(absent)))
     else:
         columns.append(pa.array(actions, mask=absent))
-    for text in (to_json(episode.info, f"episode {number}"), digest(spec, episode)):
-        columns.append(pa.array([text] + [None] * (length - 1), pa.large_string()))
-    return pa.record_batch(columns, schema=schema)
+    for texts in (
+        [to_json(e.info, f"episode {first + i}") for i, e in enumerate(episodes)],
+        [digest(spec, e) for e in episodes],
+    ):
+        sparse = np.full(len(actions), None)
+        sparse[ends - lengths] = texts
+        columns.append(pa.array(sparse, pa.large_string()))
+    return pa.table(columns, schema=schema).combine_chunks()
+
+
+def _images_to_arrow(frames: np.ndarray, stream: Stream, codec: str) -> Any:
+    pa = require("pyarrow", "data")
+    if codec != "raw":
+        return pa.array(codecs.encode(frames, codec), pa.large_binary())
+    offsets = np.arange(len(frames) + 1, dtype=np.int64) * stream.nbytes
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(frames))]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(frames), buffers)
 
 
 def from_arrow(column: Any, stream: Stream, codec: str | None, size: int | None) -> np.ndarray:

@@ -33,7 +33,7 @@ from armillary.spec import Spec, Stream
 
 FORMAT = "armillary episodes 1"
 _FRAGMENTS = 64  # so many new commits are merged into larger files
-_CHUNK = 32 << 20  # bytes of one column that are read at a time
+_CHUNK = 8 << 20  # bytes of one column that are read at a time: more of them only cost memory
 
 
 @dataclass
@@ -176,12 +176,10 @@ class Episodes:
         for number, episode in enumerate(episodes, first):
             columns.check(self.spec, episode, f"episode {number}")
         self._choose_codecs(episodes[0])
-        pyarrow, lance = require("pyarrow", "data"), require("lance", "data")
         schema = columns.schema_of(self.spec)
-        batches = [columns.to_arrow(self.spec, episode, first + i, self._codecs, schema) for i, episode in enumerate(episodes)]
+        table = columns.to_arrow(self.spec, episodes, first, self._codecs, schema)
         with _writing(self.path):
-            reader = pyarrow.RecordBatchReader.from_batches(schema, batches)
-            self._dataset = lance.write_dataset(reader, self._dataset, schema=schema, mode="append")
+            self._dataset = require("lance", "data").write_dataset(table, self._dataset, schema=schema, mode="append")
             self._compact()
         lengths = np.array([len(episode) for episode in episodes])
         self.starts = np.append(self.starts, self.lengths.sum() + np.cumsum(lengths) - lengths)

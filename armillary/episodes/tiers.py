@@ -22,7 +22,7 @@ from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.spec import Stream
 
-_CHUNK = 32 << 20  # bytes that are decoded at a time
+_CHUNK = 8 << 20  # bytes that are decoded at a time
 
 
 class Tier(Protocol):

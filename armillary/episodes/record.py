@@ -1,0 +1,227 @@
+"""Record a world: step a vector environment with a policy, and stream what happens into a store.
+
+`rollouts` gives episodes as they end, `record` commits them. Design choices:
+- row t holds the observation and the action that was taken on seeing it. All three ways in which Gymnasium's vector
+  environments begin the next episode give the same rows: under NEXT_STEP the step after an end only resets, and its
+  ignored action is not recorded; under SAME_STEP the last observation of an episode comes from `final_obs`; under
+  DISABLED the environments that ended are reset here;
+- every environment records the same number of episodes (to one). The first N to end would be a biased sample: short ones;
+- memory holds the episodes under way and at most `_COMMIT_BYTES` of ended ones; those are committed together, after
+  some seconds at the latest, so that a kill costs no more than that.
+Autoreset modes: https://farama.org/Vector-Autoreset-Mode.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from armillary.episodes.images import Codec
+from armillary.episodes.policies import Policy
+from armillary.episodes.store import Episode, Episodes
+from armillary.errors import ArmillaryError
+from armillary.spec import Spec
+
+_COMMIT_BYTES = 32 << 20
+_COMMIT_SECONDS = 5.0
+
+
+def record(
+    env: gymnasium.Env | VectorEnv,
+    policy: Policy,
+    store: str | os.PathLike | Episodes,
+    *,
+    episodes: int | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    spec: Spec | None = None,
+    max_length: int | None = None,
+    images: Codec = "auto",
+    info: dict[str, Any] | None = None,
+    progress: bool = False,
+) -> Episodes:
+    """Record episodes into a new store, or append them to an open one; the other arguments are those of `rollouts`.
+
+    Args:
+        store: a path that does not exist yet, or an open store of the same spec.
+        images: codec of a new store, see `Episodes.create`.
+        info: kept with a new store.
+        progress: show a progress bar.
+
+    Returns:
+        The open store.
+
+    Raises:
+        ArmillaryError: as `rollouts` does, or the store cannot be written. What was committed before stays.
+    """
+    spec = spec or (store.spec if isinstance(store, Episodes) else Spec.from_env(env))
+    source = rollouts(env, policy, spec=spec, episodes=episodes, steps=steps, seed=seed, max_length=max_length)
+    if not isinstance(store, Episodes):
+        store = Episodes.create(store, spec, images=images, info={**_provenance(env, policy, seed), **(info or {})})
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, disable=not progress) as bar:
+        task = bar.add_task("episodes" if episodes else "steps", total=episodes or steps)
+        ended: list[Episode] = []
+        size, since = 0, time.monotonic()
+        try:
+            for episode in source:
+                ended.append(episode)
+                size += sum(values.nbytes for values in (*episode.observations.values(), *episode.truth.values()))
+                bar.advance(task, 1 if episodes else len(episode.actions))
+                if size > _COMMIT_BYTES or time.monotonic() - since > _COMMIT_SECONDS:
+                    store.append(*ended)
+                    ended, size, since = [], 0, time.monotonic()
+        except KeyboardInterrupt:
+            store.append(*ended)
+            raise
+        store.append(*ended)
+    return store
+
+
+def rollouts(
+    env: gymnasium.Env | VectorEnv,
+    policy: Policy,
+    *,
+    spec: Spec | None = None,
+    episodes: int | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    max_length: int | None = None,
+) -> Iterator[Episode]:
+    """Episodes of an environment, as they end.
+
+    Args:
+        env: a vector environment, or a single one. It is reset first, and not closed.
+        policy: (observations, rng) -> actions, see policies.py.
+        spec: of the environment's observations and actions; `Spec.from_env` by default.
+        episodes: so many, the same number (to one) from each environment.
+        steps: or until so many steps are recorded; episodes under way are then given as far as they came.
+        seed: of the environment (number i is seeded `seed + i`) and of the policy.
+        max_length: longer episodes are cut into parts of at most so many rows. The last row of a part is the first of the
+            next, so that no step is lost; memory stays bounded where episodes never end.
+
+    Yields:
+        Episode, with `ended` in its info: "terminated", "truncated", or "cut".
+
+    Raises:
+        ArmillaryError: neither `episodes` nor `steps`, an environment that does not say how it resets, or actions or
+            observations that do not match the spec.
+    """
+    if episodes is None and steps is None:
+        raise ArmillaryError("say how much to record: episodes, steps, or both")
+    if max_length is not None and max_length < 2:
+        raise ArmillaryError(f"max_length is at least 2 rows, one step, not {max_length}")
+    spec = spec or Spec.from_env(env)
+    return _rollouts(env, policy, spec, np.inf if episodes is None else episodes, steps or np.inf, seed, max_length or np.inf)
+
+
+def _rollouts(env, policy, spec, episodes, steps, seed, max_length) -> Iterator[Episode]:
+    said = _provenance(env, policy, seed)
+    env = env if isinstance(env, VectorEnv) else SyncVectorEnv([lambda: env])
+    mode, n, rng = _autoreset(env), env.num_envs, np.random.default_rng([seed, 1])
+    left = np.full(n, np.inf) if episodes == np.inf else episodes // n + (np.arange(n) < episodes % n)
+    observation = _named(env.reset(seed=seed)[0], spec)
+    drafts = [_Draft(spec, observation, i) for i in range(n)]
+    began, resetting, recorded = np.ones(n, bool), np.zeros(n, bool), 0
+
+    while left.any() and recorded < steps:
+        if began.any() and hasattr(policy, "reset"):
+            policy.reset(began)
+        actions = np.array(spec.action.check(policy(observation, rng), f"policy {said['policy']}"))
+        if actions.shape != (n, *spec.action.shape):
+            raise ArmillaryError(f"policy {said['policy']}: actions of shape {actions.shape} for {n} environments")
+        observation, _, terminated, truncated, info = env.step(actions)
+        observation, done = _named(observation, spec), terminated | truncated
+        began, done = resetting, done & ~resetting
+        for i in np.flatnonzero(left):
+            if began[i]:
+                drafts[i] = _Draft(spec, observation, i)
+                continue
+            final = mode == AutoresetMode.SAME_STEP and done[i]
+            drafts[i].add(actions[i], _final(info, i, spec) if final else {k: v[i] for k, v in observation.items()})
+            recorded += 1
+            if done[i]:
+                yield drafts[i].episode({**said, "worker": int(i), "ended": "terminated" if terminated[i] else "truncated"})
+                left[i] -= 1
+            elif len(drafts[i].actions) + 1 >= max_length:
+                yield drafts[i].episode({**said, "worker": int(i), "ended": "cut"})
+                drafts[i] = _Draft(spec, observation, i)
+        if mode == AutoresetMode.NEXT_STEP:
+            resetting = done
+        elif done.any():
+            if mode == AutoresetMode.DISABLED:
+                observation = _named(env.reset(options={"reset_mask": done})[0], spec)
+            for i in np.flatnonzero(done):
+                drafts[i] = _Draft(spec, observation, i)
+            began = done
+
+    for i in np.flatnonzero(left):
+        if drafts[i].actions and not resetting[i]:
+            yield drafts[i].episode({**said, "worker": int(i), "ended": "cut"})
+
+
+class _Draft:
+    """The episode that one environment is in."""
+
+    def __init__(self, spec: Spec, observation: dict[str, np.ndarray], i: int):
+        self.spec, self.actions = spec, []
+        self._rows: dict[str, list[np.ndarray]] = {stream.name: [] for stream in spec.streams}
+        self._see({name: values[i] for name, values in observation.items()})
+
+    def _see(self, row: dict[str, np.ndarray]) -> None:
+        for name, rows in self._rows.items():
+            rows.append(row[name])
+
+    def add(self, action: np.ndarray, row: dict[str, np.ndarray]) -> None:
+        self.actions.append(action)
+        self._see(row)
+
+    def episode(self, info: dict[str, Any]) -> Episode:
+        observations, truth = (
+            {stream.name: np.stack(self._rows[stream.name]) for stream in streams}
+            for streams in (self.spec.observed, self.spec.truth)
+        )
+        return Episode(observations, np.stack(self.actions), truth, info)
+
+
+def _autoreset(env: VectorEnv) -> AutoresetMode:
+    mode = (env.metadata or {}).get("autoreset_mode")
+    try:
+        return AutoresetMode(mode)
+    except ValueError as error:
+        raise ArmillaryError(
+            f"this vector environment says {mode!r} in metadata['autoreset_mode'], so that the rows at a reset cannot be told "
+            f"apart; set it to one of {', '.join(mode.name for mode in AutoresetMode)} (gymnasium.vector.AutoresetMode)"
+        ) from error
+
+
+def _named(observation: Any, spec: Spec) -> dict[str, np.ndarray]:
+    """A copy of an observation by stream, since an environment may use its arrays again; a lone array is the only stream."""
+    named = observation if isinstance(observation, dict) else {spec.streams[0].name: observation}
+    if missing := [stream.name for stream in spec.streams if stream.name not in named]:
+        raise ArmillaryError(f"the environment's observation has no {', '.join(missing)}; it has {', '.join(named)}")
+    return {stream.name: np.array(named[stream.name], stream.dtype) for stream in spec.streams}
+
+
+def _final(info: dict[str, Any], i: int, spec: Spec) -> dict[str, np.ndarray]:
+    """The last observation of an episode of environment `i`: an array of them by stream, or one object for each."""
+    if "final_obs" not in info:
+        raise ArmillaryError("this environment resets in the same step, but its info has no final_obs")
+    final = info["final_obs"]
+    return _named({name: values[i] for name, values in final.items()} if isinstance(final, dict) else final[i], spec)
+
+
+def _provenance(env: Any, policy: Policy, seed: int) -> dict[str, Any]:
+    inner = env.unwrapped
+    name = env.spec.id if getattr(env, "spec", None) else getattr(inner, "name", type(inner).__name__)
+    versions = {package: version(package) for package in ("armillary", "gymnasium", "numpy")}
+    if hasattr(inner, "version"):
+        versions["world"] = inner.version
+    said = getattr(policy, "__name__", None) or str(policy)
+    return {"source": "record", "env": name, "policy": said, "seed": seed, "versions": versions}
