@@ -8,23 +8,29 @@ Design choices:
 """
 
 import numpy as np
+from jaxtyping import Float, Int, UInt8
 from numpy.lib.stride_tricks import sliding_window_view
 
 CHUNK = 256  # frames drawn at a time, so that they stay in the cache
 
 
 def base_images(
-    size: int, wall: np.ndarray, door: np.ndarray, gap: float, colours: tuple[np.ndarray, np.ndarray], wave: np.ndarray
-) -> np.ndarray:
-    """Walls and floor of k layouts, (k, size, size, 3) uint8.
+    size: int,
+    wall: Float[np.ndarray, " k"],
+    door: Float[np.ndarray, " k"],
+    gap: float,
+    colours: tuple[Float[np.ndarray, "k 3"], Float[np.ndarray, "k 3"]],
+    wave: Float[np.ndarray, "k 4"],
+) -> UInt8[np.ndarray, "k size size 3"]:
+    """Walls and floor of k layouts.
 
     Args:
         size: height and width in pixels.
-        wall: (k,) thickness of the border and of the dividing wall, px.
-        door: (k,) y of the door's centre, px.
+        wall: thickness of the border and of the dividing wall, px.
+        door: y of the door's centre, px.
         gap: height of the door, px.
-        colours: of wall and floor, (k, 3) each, 0-255.
-        wave: (k, 4) a plane wave that is added to the floor: amplitude (0-255), periods along x and y, phase (rad).
+        colours: of wall and floor, 0-255.
+        wave: a plane wave that is added to the floor: amplitude (0-255), periods along x and y, phase (rad).
     """
     edges = np.arange(size + 1.0)
 
@@ -46,15 +52,21 @@ def base_images(
     return np.ascontiguousarray(np.moveaxis(image, 1, -1))
 
 
-def draw(base: np.ndarray, index: np.ndarray, position: np.ndarray, radius: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """Frames with a disc on them, (n, size, size, 3) uint8.
+def draw(
+    base: UInt8[np.ndarray, "k size size 3"],
+    index: Int[np.ndarray, " n"],
+    position: Float[np.ndarray, "n 2"],
+    radius: Float[np.ndarray, " n"],
+    colour: Float[np.ndarray, "n 3"],
+) -> UInt8[np.ndarray, "n size size 3"]:
+    """Frames with a disc on them.
 
     Args:
-        base: (k, size, size, 3) base images.
-        index: (n,) which base image each frame has.
-        position: (n, 2) centre of the disc, x and y in px.
-        radius: (n,) px.
-        colour: (n, 3) 0-255.
+        base: base images.
+        index: which base image each frame has.
+        position: centre of the disc, x and y in px.
+        radius: px.
+        colour: 0-255.
     """
     frames = np.empty((len(index), *base.shape[1:]), np.uint8)
     patch = 2 * int(np.ceil(radius.max(initial=0))) + 1

@@ -9,19 +9,22 @@ Design choices:
 - the shortest path is the taut string through the doorway. In a simply connected region it is the shortest in every norm (a
   convex curve is no longer than one around it, whatever the norm), so that it also counts steps under a square action box.
 
-Everything is vectorised over n layouts; positions are (n, 2) float64, x and y in pixels with y down.
+Everything is vectorised over n layouts; positions are x and y in pixels, with y down.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Int
 
 TOLERANCE = 1e-9  # px; rounding that may not decide between touching a wall and being in it
+
+Position = Float[np.ndarray, "n 2"]
 
 
 @dataclass(frozen=True)
 class Rooms:
-    """The free space of n layouts; all in pixels, (n,) but for `middle`.
+    """The free space of n layouts, in pixels.
 
     Args:
         middle: centre of the square arena, and x of the dividing wall.
@@ -32,18 +35,18 @@ class Rooms:
     """
 
     middle: float
-    reach: np.ndarray
-    wall: np.ndarray
-    door: np.ndarray
-    slack: np.ndarray
+    reach: Float[np.ndarray, " n"]
+    wall: Float[np.ndarray, " n"]
+    door: Float[np.ndarray, " n"]
+    slack: Float[np.ndarray, " n"]
 
-    def side(self, position: np.ndarray) -> np.ndarray:
-        """-1 in the left room, 1 in the right one, 0 inside the doorway; (n,) int."""
+    def side(self, position: Position) -> Int[np.ndarray, " n"]:
+        """-1 in the left room, 1 in the right one, 0 inside the doorway."""
         x = position[:, 0] - self.middle
         return np.where(np.abs(x) < self.wall - TOLERANCE, 0, np.sign(x)).astype(int)
 
-    def sample(self, rng: np.random.Generator) -> np.ndarray:
-        """Positions drawn uniformly from the free space, (n, 2)."""
+    def sample(self, rng: np.random.Generator) -> Position:
+        """Positions drawn uniformly from the free space."""
         blocked, position = np.ones(len(self.door), bool), np.empty((len(self.door), 2))
         while blocked.any():
             drawn = self.middle + self.reach[:, None] * rng.uniform(-1, 1, position.shape)
@@ -51,8 +54,8 @@ class Rooms:
             blocked = (self.side(position) == 0) & (np.abs(position[:, 1] - self.door) > self.slack)
         return position
 
-    def nearest_free(self, position: np.ndarray) -> np.ndarray:
-        """The free position nearest to each (n, 2) along one axis; a free one is returned as it is, up to rounding."""
+    def nearest_free(self, position: Position) -> Position:
+        """The free position nearest to each along one axis; a free one is returned as it is, up to rounding."""
         x, y = (np.clip(p, self.middle - self.reach, self.middle + self.reach) for p in position.T)
         x = x - self.middle
         into_wall, beyond_door = self.wall - np.abs(x), np.abs(y - self.door) - self.slack
@@ -62,8 +65,8 @@ class Rooms:
         y = np.where(blocked & ~sideways, np.clip(y, self.door - self.slack, self.door + self.slack), y)
         return np.stack([x, y], axis=1)
 
-    def move(self, position: np.ndarray, displacement: np.ndarray) -> np.ndarray:
-        """Where discs end that try to go straight from a free `position` by `displacement` (n, 2), sliding along walls."""
+    def move(self, position: Position, displacement: Position) -> Position:
+        """Where discs end that try to go straight from a free `position` by `displacement`, sliding along walls."""
         x, y = self.nearest_free(position).T
         dx, dy = displacement.T
         # Mirrored so that motion is to the right; straight up or down, so that the wall is behind.
@@ -97,8 +100,8 @@ class Rooms:
         advance(left, *room)
         return np.stack([self.middle + mirror * x, y], axis=1)
 
-    def path(self, start: np.ndarray, goal: np.ndarray) -> np.ndarray:
-        """The shortest path between free positions (n, 2): start, where it enters and leaves the doorway, goal; (n, 4, 2).
+    def path(self, start: Position, goal: Position) -> Float[np.ndarray, "n 4 2"]:
+        """The shortest path between free positions: start, where it enters and leaves the doorway, goal.
 
         Where it meets no doorway, both points between lie on the straight line.
         """

@@ -15,7 +15,7 @@ Sources: the task is "Two Rooms" of Sobal et al., "Learning from reward-free off
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box, Dict
@@ -42,7 +42,6 @@ DOOR, AGENT_RADIUS, THICKNESS = 2, 3, 4
 AGENT_RGB, WALL_RGB, FLOOR_RGB = slice(5, 8), slice(8, 11), slice(11, 14)
 WAVE = slice(14, 18)  # a plane wave on the floor: amplitude (0-255), periods along x and y, phase (rad)
 
-Factor = Literal["radius", "thickness", "agent_colour", "wall_colour", "floor_colour", "background"]
 # factor -> the columns that it draws, uniformly from low to high; lengths in px of a 64 px image.
 # The agent's colour is a hue of full saturation, which is far from every dark wall and light floor.
 FACTORS: dict[str, tuple[int | slice, Any, Any]] = {
@@ -86,8 +85,8 @@ class TwoRoom(VectorEnv):
         num_envs: int = 1,
         *,
         size: int = 64,
-        door: Literal["fixed", "random"] | Sequence[float] = "fixed",
-        factors: Sequence[Factor] = (),
+        door: str | Sequence[float] = "fixed",
+        factors: Sequence[str] = (),
         action_repeat: int = 5,
         max_steps: int | None = 100,
         threshold: float | None = None,

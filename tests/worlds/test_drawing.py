@@ -7,7 +7,7 @@ from armillary.worlds.two_room import FACTORS, POSITION, TwoRoom
 
 
 def states_of(world: TwoRoom, n: int) -> np.ndarray:
-    return world.sample_pairs(n, np.random.default_rng(0), min_distance=0)[0]
+    return world.sample_pairs(n, np.random.default_rng(0), min_distance=0.0)[0]
 
 
 def test_position_can_be_read_from_the_image():

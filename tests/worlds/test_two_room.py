@@ -30,7 +30,7 @@ def digest(*arrays: np.ndarray) -> str:
 # Gymnasium
 
 
-@pytest.mark.parametrize("options", [{}, {"door": "random", "factors": tuple(FACTORS)}, {"size": 32, "door": [10, 20]}])
+@pytest.mark.parametrize("options", [{}, {"door": "random", "factors": tuple(FACTORS)}, {"size": 32, "door": [10.0, 20.0]}])
 def test_gymnasium_checks_a_single_one(options):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -105,7 +105,7 @@ def test_a_factor_changes_nothing_else():
 
 
 def test_unseen_doors_stay_unseen():
-    world = TwoRoom(200, door=[15, 40])
+    world = TwoRoom(200, door=[15.0, 40.0])
     world.reset(seed=0)
     assert set(world.state[:, 2]) == {15, 40}
 
@@ -179,7 +179,7 @@ def test_golden_trajectory_and_frames():
 def test_pairs_obey_their_constraints():
     world, rng = TwoRoom(door="random", factors=("radius", "thickness")), np.random.default_rng(0)
     for cross in (True, False, None):
-        start, goal = world.sample_pairs(300, rng, cross=cross, min_distance=2)
+        start, goal = world.sample_pairs(300, rng, cross=cross, min_distance=2.0)
         np.testing.assert_array_equal(start[:, LAYOUT], goal[:, LAYOUT])
         assert (world.shortest_path(start, goal) >= 2).all()
         assert not world.success(start, goal).any()
@@ -188,11 +188,11 @@ def test_pairs_obey_their_constraints():
     again = [world.sample_pairs(5, np.random.default_rng(1)) for _ in range(2)]
     np.testing.assert_array_equal(*again)
     with pytest.raises(ArmillaryError, match="min_distance=50"):
-        world.sample_pairs(2, rng, min_distance=50)
+        world.sample_pairs(2, rng, min_distance=50.0)
 
 
 def test_positions_are_uniform_over_free_space():
-    start, goal = TwoRoom().sample_pairs(4000, np.random.default_rng(0), min_distance=0)
+    start, goal = TwoRoom().sample_pairs(4000, np.random.default_rng(0), min_distance=0.0)
     for position in (start[:, POSITION], goal[:, POSITION]):
         assert abs((position[:, 0] < 32).mean() - 0.5) < 0.03
         assert abs((position[:, 1] < 32).mean() - 0.5) < 0.03
@@ -225,7 +225,7 @@ def test_oracle_reaches_every_goal_along_the_shortest_path(options, cross):
 
 def test_random_actions_never_beat_the_shortest_path():
     world = TwoRoom(500, autoreset_mode="Disabled", door="random")
-    start, _ = world.sample_pairs(500, np.random.default_rng(0), min_distance=0)
+    start, _ = world.sample_pairs(500, np.random.default_rng(0), min_distance=0.0)
     world.reset(options={"state": start})
     rng = np.random.default_rng(1)
     for step in range(1, 30):
@@ -241,7 +241,7 @@ def test_success_is_distance_below_the_threshold():
     state = goal.copy()
     state[:, 0] += (3.19, 3.21, 9)
     assert world.success(state, goal).tolist() == [True, False, False]
-    assert TwoRoom(threshold=10).success(state, goal).all()
+    assert TwoRoom(threshold=10.0).success(state, goal).all()
     assert TwoRoom(size=128).threshold == 6.4
 
 

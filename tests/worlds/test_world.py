@@ -1,5 +1,8 @@
 """Worlds by name."""
 
+import subprocess
+import sys
+
 import pytest
 
 from armillary.errors import ArmillaryError
@@ -20,3 +23,15 @@ def test_unknown_names_and_options_list_what_there_is():
         make("three_room")
     with pytest.raises(ArmillaryError, match="no option doors; its options are num_envs, size, door"):
         make("two_room", doors="random")
+
+
+def test_without_gymnasium_the_error_names_the_extra():
+    script = (
+        "import sys; sys.modules['gymnasium'] = None\n"
+        "from armillary.errors import MissingExtra\n"
+        "from armillary.worlds import make\n"
+        "try: make('two_room')\n"
+        "except MissingExtra as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "pip install 'armillary[worlds]'" in done.stdout
