@@ -207,7 +207,7 @@ def test_resized_frames_are_averages_of_areas(tmp_path: Path) -> None:
     small = frames_at(path, times, size=8, tolerance=0.01)
     assert whole.shape == (6, 64, 96, 3)
     expected = whole.reshape(6, 8, 8, 8, 12, 3).mean(axis=(2, 4))
-    assert abs(small - expected).mean() < 1
+    assert abs(small - expected).mean() < 2  # of 100 between dark and bright; one pixel of each area would be 20 off
 
 
 def test_a_dropped_frame_is_an_error_with_its_time(tmp_path: Path) -> None:
