@@ -1,0 +1,66 @@
+"""Whole episodes through a model: the latent of every frame, and the action blocks between frames. What judges start from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from armillary.episodes.store import Episodes
+from armillary.model import Context, WorldModel
+from armillary.spec import ActionSpace
+
+CHUNK = 128  # frames that are read and encoded at a time
+
+
+@dataclass
+class Encoded:
+    """One episode: latents (T, D) float32 of all its frames, and its raw actions (T - 1, n), choices one-hot."""
+
+    number: int
+    z: np.ndarray
+    actions: np.ndarray
+
+    def blocks(self, rows: np.ndarray, skip: int) -> np.ndarray:
+        """The block of `skip` actions taken from each of `rows` (...), flattened: (..., skip * n)."""
+        return self.actions[rows[..., None] + np.arange(skip)].reshape(*rows.shape, -1)
+
+
+@torch.inference_mode()
+def encode_episodes(model: WorldModel, episodes: Episodes, which: Iterable[int]) -> list[Encoded]:
+    """The latents of every frame of these episodes; frames are read and encoded a few at a time."""
+    names, size = [stream.name for stream in model.spec.observed], model.config.image_size
+    model.spec.check(episodes.spec)
+    result = []
+    for number in which:
+        z, rows = [], episodes.starts[number] + np.arange(episodes.lengths[number])
+        for part in np.array_split(rows, -(-len(rows) // CHUNK)):
+            frames = episodes.read_rows(part, names, image_size=size)
+            batch = {name: torch.from_numpy(frame)[None].to(model.device) for name, frame in frames.items()}
+            z.append(model.encode(batch)[0].float().cpu().numpy())
+        result.append(Encoded(int(number), np.concatenate(z), dense(model.spec.action, episodes.actions(int(number)))))
+    return result
+
+
+@torch.inference_mode()
+def imagine(model: WorldModel, episode: Encoded, first: np.ndarray, horizon: int) -> np.ndarray:
+    """Open-loop predictions with the actions that were taken.
+
+    Args:
+        first: (m,) row of the first frame of each context; frames are `model.config.skip` rows apart.
+        horizon: H blocks.
+
+    Returns:
+        (m, H, D) the predicted latents of the H kept frames after the context.
+    """
+    context, skip = model.config.context, model.config.skip
+    rows = first[:, None] + skip * np.arange(context + horizon)
+    blocks = torch.from_numpy(episode.blocks(rows[:, :-1], skip)).to(model.device)
+    z = torch.from_numpy(episode.z[rows[:, :context]]).to(model.device)
+    imagined = model.rollout(Context(z, blocks[:, : context - 1]), blocks[:, None, context - 1 :])
+    return imagined[:, 0].float().cpu().numpy()
+
+
+def dense(space: ActionSpace, actions: np.ndarray) -> np.ndarray:
+    """Actions (..., n) or choices (...) as float32 (..., n), choices one-hot."""
+    return np.eye(space.n, dtype=np.float32)[actions] if space.kind == "discrete" else actions.astype(np.float32)
