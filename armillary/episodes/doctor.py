@@ -1,0 +1,239 @@
+"""Doctor: is this recording fit to learn a world model from?
+
+Each check gives rows of a table: a value in words, a verdict and, where something is wrong, what to do. Lengths, duplicates
+and missing actions are checked in full, the rest on a sample: up to 64 episodes, evenly spaced, and of each the middle
+1000 rows (64 where there are only images, which are reduced to 32 px). What the thresholds are is named below.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+
+from armillary.episodes.lag import LAGS, action_gain, motion
+from armillary.episodes.store import Episodes
+from armillary.spec import ActionSpace, Spec
+
+Verdict = Literal["ok", "warn", "fail"]
+
+_EPISODES, _ROWS, _IMAGE_ROWS, _IMAGE_SIZE = 64, 1000, 64, 32  # the sample
+EXPLAINS = 0.02  # least gain in R2 that counts as an effect of the action
+FROZEN = 0.2, 0.9  # share of images equal to the one before, from which on to warn and to fail
+SLOW = 0.995  # autocorrelation of actions at lag 1
+SATURATED = 0.3  # share of action numbers at a bound
+STATES, ACTIONS = 0.05, 0.5  # least coverage
+_CELLS = 16  # of state coverage, along each of two axes
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    check: str
+    value: str
+    verdict: Verdict
+    advice: str = ""
+
+    @classmethod
+    def of(cls, check: str, value: str, verdict: Verdict | bool, advice: str) -> "Row":
+        """A row whose advice is left out when all is well; `True` warns."""
+        verdict = {True: "warn", False: "ok"}.get(verdict, verdict)
+        return cls(check, value, verdict, advice if verdict != "ok" else "")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `diagnose` found."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict of any row."""
+        return max((row.verdict for row in self.rows), key=("ok", "warn", "fail").index)
+
+    def __str__(self) -> str:
+        lines = [
+            f"{row.verdict:5} {row.check:24} {row.value}" + f"\n{'':6}{row.advice}" * bool(row.advice) for row in self.rows
+        ]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Consecutive rows of one episode, choices one-hot: vectors (T, V), images by name (T', 32, 32, C), actions of both."""
+
+    vectors: np.ndarray
+    images: dict[str, np.ndarray]
+    actions: np.ndarray
+    image_actions: np.ndarray
+
+
+def diagnose(episodes: Episodes, *, parts: Sequence[np.ndarray] = (), length: int = 2) -> Report:
+    """Check a recording.
+
+    Args:
+        parts: episode numbers of training part and held-out parts, as `split` gives them, to look for leaks between them.
+        length: rows that a training window needs; shorter episodes are of no use.
+
+    Raises:
+        ArmillaryError: the store is empty.
+    """
+    spec = episodes.require_some().spec
+    runs = [_read(episodes, number) for number in np.unique(np.linspace(0, len(episodes) - 1, _EPISODES).astype(int))]
+    rows = [
+        _lengths(episodes.lengths, length),
+        *_duplicates(np.array(episodes.digests), parts),
+        _missing(episodes, runs),
+        _lag(runs),
+        *_constant(spec, runs),
+        *_frozen(runs),
+        *_habits(spec.action, runs),
+        *_coverage(spec.action, runs),
+    ]
+    return Report(tuple(rows))
+
+
+def _read(episodes: Episodes, number: int) -> _Run:
+    spec, length = episodes.spec, int(episodes.lengths[number])
+    actions = episodes.actions(number)
+    if spec.action.kind == "discrete":
+        actions = actions[:, None] == np.arange(spec.action.n)
+
+    def middle(kind: str, count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        names, first = [s.name for s in spec.observed if s.kind == kind], max(0, (length - count) // 2)
+        rows = episodes.starts[number] + np.arange(first, min(length, first + count))
+        return episodes.read_rows(rows, names, image_size=_IMAGE_SIZE), actions[first : first + len(rows) - 1].astype(float)
+
+    (vectors, near), (images, image_actions) = middle("vector", _ROWS), middle("image", _IMAGE_ROWS)
+    flat = np.concatenate([np.empty((len(near) + 1, 0)), *vectors.values()], axis=1)
+    return _Run(flat, images, near, image_actions)
+
+
+def _lengths(lengths: np.ndarray, length: int) -> Row:
+    short = int((lengths < length).sum())
+    value = f"{len(lengths)} episodes of {lengths.min()} to {lengths.max()} rows, {lengths.sum()} in all"
+    advice = f"{short} episodes are shorter than the {length} rows of a window and are never used"
+    return Row.of("episode length", value, "fail" if short == len(lengths) else short > 0, advice)
+
+
+def _duplicates(digests: np.ndarray, parts: Sequence[np.ndarray]) -> Iterator[Row]:
+    copies = len(digests) - len(np.unique(digests))
+    advice = "an episode that is there twice counts twice; split() keeps copies on one side"
+    yield Row.of("duplicate episodes", f"{copies} of {len(digests)}", copies > 0, advice)
+    if parts:
+        leaks = sum(len(np.intersect1d(digests[one], digests[other])) for one, other in combinations(parts, 2))
+        advice = "held-out episodes are also in another part, so that scores mean nothing; use split()"
+        yield Row.of("leaks between splits", f"{leaks} episodes", "fail" if leaks else "ok", advice)
+
+
+def _missing(episodes: Episodes, runs: list[_Run]) -> Row:
+    actions = np.delete(episodes.actions(), episodes.starts + episodes.lengths - 1, axis=0).reshape(
+        -1, *episodes.spec.action.shape
+    )
+    bad = ~np.isfinite(actions).all(1) if actions.ndim == 2 else actions < 0
+    count = int(bad.sum() + sum((~np.isfinite(run.vectors)).any(1).sum() for run in runs))
+    return Row.of("NaN or missing", f"{count} rows", "fail" if count else "ok", "repair or remove these rows")
+
+
+def _lag(runs: list[_Run]) -> Row:
+    if runs[0].vectors.shape[1]:
+        gain = action_gain([r.vectors for r in runs], [r.actions for r in runs], [np.diff(r.vectors, axis=0) for r in runs])
+    elif runs[0].images:
+        moves = [np.hstack([motion(images) for images in run.images.values()]) for run in runs]
+        gain = action_gain([np.empty((len(m) + 1, 0)) for m in moves], [run.image_actions for run in runs], moves)
+    else:
+        gain = None
+    check = "lag of the action"
+    if gain is None:
+        return Row.of(check, "not measured", "warn", "it takes 100 rows with vectors or images")
+    best, now = LAGS[int(gain.argmax())], gain[LAGS.index(0)]
+    value = f"{best:+d} rows; gain in R2 " + ", ".join(f"{lag:+d}: {g:.3f}" for lag, g in zip(LAGS, gain, strict=True))
+    if gain.max() < EXPLAINS:
+        return Row.of(check, value, "warn", "the action explains next to no change: was it this one that was taken?")
+    if now > 0.95 * gain.max():
+        return Row(check, f"0 rows; {value.split('; ')[1]}", "ok")
+    early = f"actions were stored {best} rows too early: a[t{best:+d}] is what led from o[t] to o[t+1]"
+    late = f"actions were stored {-best} rows too late, or the world answers with that delay (a[t{best:+d}] led to o[t+1])"
+    return Row.of(check, value, "fail" if best > 0 or now < 0.5 * gain.max() else "warn", early if best > 0 else late)
+
+
+def _constant(spec: Spec, runs: list[_Run]) -> Iterator[Row]:
+    vectors = [stream for stream in spec.observed if stream.kind == "vector"]
+    names = [f"{stream.name}[{name}]" for stream in vectors for name in stream.channels or range(stream.shape[0])]
+    dead = np.flatnonzero(np.ptp(np.concatenate([run.vectors for run in runs]), axis=0) < 1e-8)
+    if names:
+        which = ", ".join(names[i] for i in dead[:8])
+        advice = "they carry nothing, or a sensor is unplugged; a stream that is dead can be left out"
+        yield Row.of("constant channels", f"{len(dead)} of {len(names)} {which}".strip(), len(dead) > 0, advice)
+    spread = np.ptp(np.concatenate([run.actions for run in runs]), axis=0)
+    still = int((spread < 1e-8).sum())
+    verdict = "fail" if still == len(spread) else still > 0
+    yield Row.of("constant actions", f"{still} of {len(spread)}", verdict, "what is never varied cannot be learned")
+
+
+def _frozen(runs: list[_Run]) -> Iterator[Row]:
+    for name in runs[0].images:
+        same = np.concatenate([(run.images[name][1:] == run.images[name][:-1]).all((1, 2, 3)) for run in runs])
+        share = same.mean() if len(same) else 0.0
+        advice = "the camera stalls or is slower than the actions, or nothing moves; take a larger frame skip"
+        verdict = "fail" if share >= FROZEN[1] else bool(share >= FROZEN[0])
+        yield Row.of(f"frozen {name}", f"{share:.0%} of images equal the one before", verdict, advice)
+
+
+def _habits(space: ActionSpace, runs: list[_Run]) -> Iterator[Row]:
+    before, after = (np.concatenate([run.actions[part] for run in runs]) for part in (slice(-1), slice(1, None)))
+    if len(before):
+        before, after = before - before.mean(0), after - after.mean(0)
+        product, size = (before * after).mean(), np.sqrt((before**2).mean() * (after**2).mean())
+        correlation = product / max(size, 1e-12)
+        advice = "actions hardly change from row to row; take a larger frame skip, so that their effects can be told apart"
+        yield Row.of("action autocorrelation", f"{correlation:.3f} from row to row", bool(correlation > SLOW), advice)
+    if space.kind == "box":
+        actions = np.concatenate([run.actions for run in runs])
+        low, high = _bounds(space, actions)
+        edge = 1e-3 * (high - low)
+        share = ((actions <= low + edge) | (actions >= high - edge)).mean()
+        advice = "what lies between is hardly tried: scale actions down, or check the bounds in the spec"
+        yield Row.of("action saturation", f"{share:.0%} at a bound", bool(share > SATURATED), advice)
+
+
+def _coverage(space: ActionSpace, runs: list[_Run]) -> Iterator[Row]:
+    """States: vectors, or else images at 8 x 8, on their two main principal axes, in 16 x 16 cells between the extremes: the
+    share of cells visited (of as many as the rows could visit), and how many of those one episode visits. Actions: the share
+    of ten equal parts of each number's range, or of the choices, that is used.
+    """
+    if runs[0].vectors.shape[1]:
+        states = [run.vectors for run in runs]
+    else:
+        first = [next(iter(run.images.values())).mean(-1) for run in runs if run.images]
+        states = [images.reshape(len(images), 8, 4, 8, 4).mean((2, 4)).reshape(len(images), -1) for images in first]
+    if states:
+        x = np.concatenate(states)
+        x = (x - x.mean(0)) / (x.std(0) + 1e-2 * x.std(0).max() + 1e-9)
+        axes = np.linalg.svd(x[:: max(1, len(x) // 5000)], full_matrices=False)[2][:2]
+        y = (x @ axes.T - (x @ axes.T).min(0)) / (np.ptp(x @ axes.T, axis=0) + 1e-9)
+        cell = np.minimum(y * _CELLS, _CELLS - 1).astype(int) @ _CELLS ** np.arange(len(axes))
+        seen = len(np.unique(cell))
+        share = seen / min(_CELLS ** len(axes), len(cell))
+        each = np.split(cell, np.cumsum([len(part) for part in states])[:-1])
+        one = np.median([len(np.unique(part)) for part in each]) / seen
+        value = f"{share:.0%} of cells; an episode sees {one:.0%} of those"
+        yield Row.of("state coverage", value, share < STATES, "the recording stays in few places; act more variously")
+    actions = np.concatenate([run.actions for run in runs])
+    if space.kind == "discrete":
+        used = actions.any(0).mean()
+    else:
+        low, high = _bounds(space, actions)
+        tenth = np.clip((actions - low) / (high - low + 1e-12) * 10, 0, 9).astype(int)
+        used = np.mean([len(np.unique(column)) / 10 for column in tenth.T])
+    advice = "planners will ask for actions that were never tried; act more variously, or tighten the bounds in the spec"
+    yield Row.of("action coverage", f"{used:.0%} of the range", bool(used < ACTIONS), advice)
+
+
+def _bounds(space: ActionSpace, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The bounds of a box, and where it has none, the extremes of these actions."""
+    low, high = np.asarray(space.low), np.asarray(space.high)
+    return np.where(np.isfinite(low), low, actions.min(0)), np.where(np.isfinite(high), high, actions.max(0))
