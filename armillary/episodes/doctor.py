@@ -55,9 +55,7 @@ class Report:
         return max((row.verdict for row in self.rows), key=("ok", "warn", "fail").index)
 
     def __str__(self) -> str:
-        lines = [
-            f"{row.verdict:5} {row.check:24} {row.value}" + f"\n{'':6}{row.advice}" * bool(row.advice) for row in self.rows
-        ]
+        lines = [f"{r.verdict:5} {r.check:24} {r.value}" + f"\n{'':6}{r.advice}" * bool(r.advice) for r in self.rows]
         return "\n".join(lines)
 
 
@@ -130,9 +128,7 @@ def _duplicates(digests: np.ndarray, parts: Sequence[np.ndarray]) -> Iterator[Ro
 
 
 def _missing(episodes: Episodes, runs: list[_Run]) -> Row:
-    actions = np.delete(episodes.actions(), episodes.starts + episodes.lengths - 1, axis=0).reshape(
-        -1, *episodes.spec.action.shape
-    )
+    actions = np.delete(episodes.actions(), episodes.starts + episodes.lengths - 1, axis=0)
     bad = ~np.isfinite(actions).all(1) if actions.ndim == 2 else actions < 0
     count = int(bad.sum() + sum((~np.isfinite(run.vectors)).any(1).sum() for run in runs))
     return Row.of("NaN or missing", f"{count} rows", "fail" if count else "ok", "repair or remove these rows")
@@ -213,11 +209,11 @@ def _coverage(space: ActionSpace, runs: list[_Run]) -> Iterator[Row]:
     if states:
         x = np.concatenate(states)
         x = (x - x.mean(0)) / (x.std(0) + 1e-2 * x.std(0).max() + 1e-9)
-        axes = np.linalg.svd(x[:: max(1, len(x) // 5000)], full_matrices=False)[2][:2]
-        y = (x @ axes.T - (x @ axes.T).min(0)) / (np.ptp(x @ axes.T, axis=0) + 1e-9)
-        cell = np.minimum(y * _CELLS, _CELLS - 1).astype(int) @ _CELLS ** np.arange(len(axes))
+        y = x @ np.linalg.eigh(x.T @ x)[1][:, -2:]
+        y = (y - y.min(0)) / (np.ptp(y, axis=0) + 1e-9)
+        cell = np.minimum(y * _CELLS, _CELLS - 1).astype(int) @ _CELLS ** np.arange(y.shape[1])
         seen = len(np.unique(cell))
-        share = seen / min(_CELLS ** len(axes), len(cell))
+        share = seen / min(_CELLS ** y.shape[1], len(cell))
         each = np.split(cell, np.cumsum([len(part) for part in states])[:-1])
         one = np.median([len(np.unique(part)) for part in each]) / seen
         value = f"{share:.0%} of cells; an episode sees {one:.0%} of those"
