@@ -20,6 +20,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
@@ -125,12 +126,9 @@ def import_lerobot(
     spec, ignored = dataset.spec([name for name in chosen if name not in lost], image_size)
 
     present = [entry for entry in entries if entry.index not in skipped]
-    reading = _ahead(lambda entry: _read(dataset, entry, spec, image_size), present)
-    total = min(len(present), max_episodes or len(present))
-    bar = track(reading, "import", total, console=Console(stderr=True), disable=not progress)
 
-    def fit() -> Iterator[Episode]:
-        for entry, episode in bar:
+    def fit(reading: Iterable[tuple[Entry, "Future[Episode]"]]) -> Iterator[Episode]:
+        for entry, episode in reading:
             try:
                 yield episode.result()
             except CorruptFile as error:
@@ -141,8 +139,13 @@ def import_lerobot(
     stored, frames, fresh = [], 0, not Path(out).exists()
     try:
         about = {"source": f"LeRobot {dataset.version} {dataset.root.name}", "robot": dataset.robot}
-        with Episodes.create(out, spec, info=about) as store:
-            for group in _groups(islice(fit(), max_episodes)):
+        total = min(len(present), max_episodes or len(present))
+        with (
+            Episodes.create(out, spec, info=about) as store,
+            closing(_ahead(lambda entry: _read(dataset, entry, spec, image_size), present)) as reading,
+            closing(track(reading, "import", total, console=Console(stderr=True), disable=not progress)) as bar,
+        ):
+            for group in _groups(islice(fit(bar), max_episodes)):
                 store.append(*group)
                 stored += [episode.info["episode"] for episode in group]
                 frames += sum(map(len, group))
@@ -232,7 +235,7 @@ def _pictures(table: Any, name: str, shape: tuple[int, ...], size: int | None) -
 
 
 def _ahead(read: Callable[[Entry], Episode], entries: Iterable[Entry]) -> Iterator[tuple[Entry, "Future[Episode]"]]:
-    """Read entries in threads, no more of them ahead than there are threads, and hand them over in order."""
+    """Read entries in threads and hand them over in order; at most one more than there are threads is ahead. Close it."""
     pool, waiting = ThreadPoolExecutor(THREADS), deque()
     try:
         for entry in entries:
