@@ -27,18 +27,27 @@ class Encoded:
 
 
 @torch.inference_mode()
+def encode_rows(model: WorldModel, episodes: Episodes, rows: np.ndarray) -> np.ndarray:
+    """Latents (n, D) float32 of rows (n,) of the whole store; frames are read and encoded a few at a time."""
+    names, z = [stream.name for stream in model.spec.observed], []
+    for part in np.array_split(rows, -(-len(rows) // CHUNK)):
+        frames = episodes.read_rows(part, names, image_size=model.config.image_size)
+        batch = {name: torch.from_numpy(frame)[None].to(model.device) for name, frame in frames.items()}
+        z.append(model.encode(batch)[0].float().cpu().numpy())
+    return np.concatenate(z)
+
+
 def encode_episodes(model: WorldModel, episodes: Episodes, which: Iterable[int]) -> list[Encoded]:
-    """The latents of every frame of these episodes; frames are read and encoded a few at a time."""
-    names, size = [stream.name for stream in model.spec.observed], model.config.image_size
+    """The latents of every frame of these episodes.
+
+    Raises:
+        SpecMismatch: the recording is not what the model was made for.
+    """
     model.spec.check(episodes.spec)
     result = []
-    for number in which:
-        z, rows = [], episodes.starts[number] + np.arange(episodes.lengths[number])
-        for part in np.array_split(rows, -(-len(rows) // CHUNK)):
-            frames = episodes.read_rows(part, names, image_size=size)
-            batch = {name: torch.from_numpy(frame)[None].to(model.device) for name, frame in frames.items()}
-            z.append(model.encode(batch)[0].float().cpu().numpy())
-        result.append(Encoded(int(number), np.concatenate(z), dense(model.spec.action, episodes.actions(int(number)))))
+    for number in map(int, which):
+        z = encode_rows(model, episodes, episodes.starts[number] + np.arange(episodes.lengths[number]))
+        result.append(Encoded(number, z, dense(model.spec.action, episodes.actions(number))))
     return result
 
 

@@ -23,9 +23,10 @@ from armillary.agent import Agent
 from armillary.costs.cost import Cost
 from armillary.costs.goal import LatentGoal
 from armillary.errors import ArmillaryError
+from armillary.evaluation.angles import angle_channels
 from armillary.model import Context, WorldModel
 from armillary.planning.planner import Planner
-from armillary.spec import ActionSpace, Stream
+from armillary.spec import ActionSpace
 from armillary.worlds.world import World
 
 
@@ -70,7 +71,7 @@ class Rollouts:
     """Imagined steps of one decision for one pair."""
     decisions: list[Decision] = field(default_factory=list)
     angles: dict[str, np.ndarray] = field(default_factory=dict)
-    """(T + 1, n, channels) of the streams that hold angles, observed and truth."""
+    """(T + 1, n, k) the k angles of each stream that has any, observed or truth."""
 
     def steps(self) -> np.ndarray:
         """(T + 1, n) which entries are within the pair's budget."""
@@ -210,14 +211,14 @@ def run(
         raise ArmillaryError(f"{batch} pairs at a time on a world of {world.num_envs} environments; build one with more")
     problems = np.arange(len(start)) if problems is None else problems
     order, longest = np.argsort(budget, kind="stable"), int(budget.max())
-    space, angles = world.stream_spec.action, [s for s in world.stream_spec.streams if angular(s)]
+    space, angles = world.stream_spec.action, {s.name: angle_channels(s) for s in world.stream_spec.streams}
     result = Rollouts(
         states=np.full((longest + 1, *start.shape), np.nan),
         actions=np.zeros((longest, len(start), *space.shape), space.dtype),
         success=np.zeros((longest + 1, len(start)), bool),
         budget=np.asarray(budget),
         seconds=np.empty(0),
-        angles={s.name: np.full((longest + 1, len(start), *s.shape), np.nan) for s in angles},
+        angles={name: np.full((longest + 1, len(start), len(some)), np.nan) for name, some in angles.items() if some},
     )
     seconds: list[float] = []
     for chunk in np.array_split(order, math.ceil(len(order) / batch)):
@@ -227,11 +228,6 @@ def run(
         values[~result.steps()] = np.nan
     result.success &= result.steps()
     return result
-
-
-def angular(stream: Stream) -> bool:
-    """Whether the stream holds angles: all of its channels are in radians."""
-    return bool(stream.unit) and set(stream.unit) == {"rad"}
 
 
 def _run_chunk(
@@ -256,7 +252,7 @@ def _run_chunk(
         result.states[step, chunk] = state
         result.success[step, chunk] = world.success(state, goal[chunk])
         for name, values in result.angles.items():
-            values[step, chunk] = observation[name][:size]
+            values[step, chunk] = observation[name][:size, angle_channels(world.stream_spec[name])]
         if step == steps:
             return
         began = time.perf_counter()

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from armillary.evaluation.angles import angle_jump
 from armillary.evaluation.rollouts import Rollouts
 from armillary.worlds.world import World
 
@@ -90,11 +91,6 @@ def replay_error(world: World, states: np.ndarray, actions: np.ndarray, after: n
         world.step(actions[chunk])
         worst = max(worst, float(np.abs(world.state - after[chunk]).max()))
     return worst
-
-
-def angle_jump(angles: np.ndarray) -> float:
-    """The largest change (rad) of angles (T, ...) from one step to the next; NaN entries are left out."""
-    return float(np.nanmax(np.abs(np.diff(angles, axis=0)), initial=0.0))
 
 
 def _longest_step(world: World, rollouts: Rollouts) -> float:

@@ -7,7 +7,7 @@ from judging_fakes import Dial
 from armillary.evaluation.control import evaluate
 from armillary.evaluation.pairs import make_eval_set
 from armillary.evaluation.rollouts import Random, run
-from armillary.evaluation.sanity import angle_jump, check_batch, check_rows, replay_error, transitions
+from armillary.evaluation.sanity import check_batch, check_rows, replay_error, transitions
 from armillary.worlds.two_room import TwoRoom
 
 OPTIONS = {"num_envs": 32, "autoreset_mode": "Disabled", "max_steps": None}
@@ -103,11 +103,6 @@ def test_an_angle_that_wraps_turns_red():
     pairs = make_eval_set(Dial(), 60, seed=0, rollouts=10, budget=1.0, random_hold=1)
     assert evaluate(Dial(), pairs).ok
     assert red(evaluate(Dial(wraps=True), pairs)) == {"oracle", "angles"}
-
-
-def test_angle_jump_ignores_what_lies_beyond_the_budget():
-    assert angle_jump(np.array([[0.0], [0.5], [np.nan]])) == 0.5
-    assert angle_jump(np.array([[3.1], [-3.1]])) == pytest.approx(6.2)
 
 
 @pytest.mark.parametrize(
