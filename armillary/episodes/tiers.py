@@ -67,11 +67,11 @@ class Resident:
         for chunk in frames.chunks():
             values[at : at + len(chunk)] = chunk
             at += len(chunk)
-        self._values = torch.from_numpy(values)
+        self._values = values
 
     def gather(self, slots: np.ndarray, length: int) -> Tensor:
-        index = torch.from_numpy(slots[:, None] + np.arange(length))
-        return self._values.index_select(0, index.flatten()).unflatten(0, index.shape)
+        # NumPy takes huge pages for a large batch where torch does not, and is 3x as fast for it.
+        return torch.from_numpy(self._values[slots[:, None] + np.arange(length)])
 
 
 class Mapped:
