@@ -179,7 +179,7 @@ class Episodes:
         schema = columns.schema_of(self.spec)
         table = columns.to_arrow(self.spec, episodes, first, self._codecs, schema)
         with _writing(self.path):
-            self._dataset = require("lance", "data").write_dataset(table, self._dataset, schema=schema, mode="append")
+            self._dataset = require("lance", "data").write_dataset(table, self._open(), schema=schema, mode="append")
             self._compact()
         lengths = np.array([len(episode) for episode in episodes])
         self.starts = np.append(self.starts, self.lengths.sum() + np.cumsum(lengths) - lengths)
@@ -191,7 +191,7 @@ class Episodes:
         chosen = {n: codecs.choose(everything[n]) if codec == "auto" else codec for n, codec in self._codecs.items()}
         if chosen != self._codecs:
             with _writing(self.path):
-                self._dataset.update_schema_metadata({"armillary": _describe(self.spec, chosen, self._info)})
+                self._open().update_schema_metadata({"armillary": _describe(self.spec, chosen, self._info)})
             self._codecs = chosen
 
     def _compact(self) -> None:
@@ -278,13 +278,17 @@ class Episodes:
     def _rows(self, episode: int) -> np.ndarray:
         return self.starts[self._number(episode)] + np.arange(self.lengths[episode])
 
-    def _table(self, column: str, rows: np.ndarray | None = None) -> Any:
+    def _open(self) -> Any:
         if self._dataset is None:
             raise ArmillaryError(f"the store {self.path} is closed")
+        return self._dataset
+
+    def _table(self, column: str, rows: np.ndarray | None = None) -> Any:
+        dataset = self._open()
         with _reading(self.path):
             if rows is None:
-                return self._dataset.to_table(columns=[column])
-            return self._dataset.take(require("pyarrow", "data").array(rows), columns=[column])
+                return dataset.to_table(columns=[column])
+            return dataset.take(require("pyarrow", "data").array(rows), columns=[column])
 
     def _take_column(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
         return self._table(column, rows).column(0).to_numpy()
