@@ -31,7 +31,7 @@ class TemporalDistance(nn.Module):
         )
         self.multiplier = nn.Parameter(torch.tensor(0.5413))  # softplus of it is 1
 
-    def forward(self, a: Float[Tensor, "*batch d"], b: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
+    def forward(self, a: Float[Tensor, "*#batch d"], b: Float[Tensor, "*#batch d"]) -> Float[Tensor, "..."]:
         return (self.phi(a) - self.phi(b)).square().sum(-1).add(1e-6).sqrt()
 
     def loss(
