@@ -1,8 +1,8 @@
 """Violation of expectation: is the model more surprised by what cannot happen than by what can?
 
-A scene is two possible clips, A and B, and the two impossible ones that come from splicing them at the event: each has the
-frames and actions of one clip up to the event, and the frames of the other from there on. So the four have the same frames
-between them, and the appearance of single frames gives nothing away.
+A scene is four clips: two possible ones, and two impossible ones, each of which is the same as one of the possible clips up to
+the event. Where it can be, the impossible clips are spliced from the possible ones, so that the four have the same frames
+between them and the appearance of single frames gives nothing away.
 
 - relative accuracy: the share of matched pairs (a possible clip and the impossible one that begins like it) in which the
   impossible clip has the greater mean surprise. Ties count half, and half is chance;
@@ -28,31 +28,25 @@ RESAMPLES = 500
 
 @dataclass
 class Scenes:
-    """n scenes of one property, as the two possible clips of each and the frame at which they are spliced.
+    """n scenes of one property.
 
     Args:
         name: what is violated.
-        observations: name -> (n, 2, T, *shape), the frames of clips A and B.
-        actions: (n, 2, T - 1, A) raw action blocks.
-        event: the first frame of the other clip; those before it belong to the clip itself.
+        observations: name -> (n, 4, T, *shape): two possible clips, then the impossible one that begins like each.
+        actions: (n, 4, T - 1, A) raw action blocks.
     """
 
     name: str
     observations: dict[str, np.ndarray]
     actions: np.ndarray
-    event: int
 
     def __len__(self) -> int:
         return len(self.actions)
 
-    def clips(self) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """All four clips, (n, 4, T, *shape) by stream and actions (n, 4, T - 1, A): A, B, A then B, B then A."""
-        before = np.arange(next(iter(self.observations.values())).shape[2]) < self.event
-        frames = {}
-        for name, x in self.observations.items():
-            own = before.reshape(-1, *[1] * (x.ndim - 3))
-            frames[name] = np.concatenate([x, np.where(own, x, x[:, ::-1])], axis=1)
-        return frames, np.concatenate([self.actions, self.actions], axis=1)
+
+def splice(clips: np.ndarray, event: int) -> np.ndarray:
+    """Clips A and B (n, 2, T, ...) to four (n, 4, T, ...): A, B, A then B, B then A; `event` is the first frame changed."""
+    return np.concatenate([clips, np.concatenate([clips[:, :, :event], clips[:, ::-1, event:]], axis=2)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -90,11 +84,10 @@ def evaluate_surprise(model: WorldModel, scenes: Sequence[Scenes], *, untrained:
             models["untrained"].append(model.untrained())
     rows: dict[str, dict[str, Discernment]] = {name: {} for name in (*models, "frame difference")}
     for some in scenes:
-        frames, actions = some.clips()
         for name, nets in models.items():
             if nets:
-                rows[name][some.name] = discern(np.stack([_surprise(net, frames, actions) for net in nets]))
-        rows["frame difference"][some.name] = discern(frame_difference(frames)[None])
+                rows[name][some.name] = discern(np.stack([_surprise(net, some) for net in nets]))
+        rows["frame difference"][some.name] = discern(frame_difference(some.observations)[None])
     rows = {name: row for name, row in rows.items() if row}
     return SurpriseResult(rows, {some.name: len(some) for some in scenes}, untrained)
 
@@ -126,10 +119,10 @@ def frame_difference(frames: dict[str, np.ndarray]) -> np.ndarray:
 
 
 @torch.inference_mode()
-def _surprise(model: WorldModel, frames: dict[str, np.ndarray], actions: np.ndarray) -> np.ndarray:
+def _surprise(model: WorldModel, scenes: Scenes) -> np.ndarray:
     result = []
-    for i in range(0, len(actions), 16):
-        some = {name: torch.from_numpy(x[i : i + 16]).flatten(0, 1).to(model.device) for name, x in frames.items()}
-        blocks = torch.from_numpy(actions[i : i + 16]).float().flatten(0, 1).to(model.device)
-        result.append(model.surprise(model.encode(some), blocks).float().cpu().numpy())
-    return np.concatenate(result).reshape(*actions.shape[:2], -1)
+    for i in range(0, len(scenes), 16):
+        clips = {n: torch.from_numpy(x[i : i + 16]).flatten(0, 1).to(model.device) for n, x in scenes.observations.items()}
+        blocks = torch.from_numpy(scenes.actions[i : i + 16]).flatten(0, 1).to(model.device)
+        result.append(model.surprise(model.encode(clips), blocks).float().cpu().numpy())
+    return np.concatenate(result).reshape(len(scenes), 4, -1)

@@ -1,12 +1,14 @@
 """Possible and impossible clips of the two-room world, rendered from states that follow its own physics.
 
-| property | clip A | clip B | spliced at the event |
+| property | possible | and | impossible |
 | --- | --- | --- | --- |
-| teleport n px | the agent walks | the same walk, n px beside it | it jumps by n px |
-| wall | it pushes against the wall and stays | it walks behind the wall | it goes through the wall |
-| frozen | it walks on | it does nothing and stays | it acts without moving, moves without acting |
-| colour | it walks and is red | it walks and is green | it changes colour |
+| teleport n px | a walk | the same walk, n px beside it | jumps from one to the other |
+| frozen | a walk | at the event it stops acting, and stays | acts without moving; moves without acting |
+| colour | a walk in red | the same walk in green | changes colour |
+| wall | a push against the wall: it stays | a push through the door: it passes | passes the wall; stays in the open door |
 
+The first three are spliced. In the last, the clips of a pair differ in that one moves and the other does not, and each is the
+impossible one in half of the pairs, so that motion alone gives nothing away.
 Candidates in which the event is not as stated (a wall was in the way, the door was near) are thrown away.
 """
 
@@ -15,7 +17,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from armillary.errors import ArmillaryError
-from armillary.evaluation.surprise import Scenes
+from armillary.evaluation.surprise import Scenes, splice
 from armillary.worlds.rooms import Rooms
 from armillary.worlds.two_room import AGENT_RGB, POSITION, TwoRoom
 
@@ -23,7 +25,8 @@ FRAMES, EVENT = 8, 4
 OTHER_COLOUR = (40, 160, 60)
 CANDIDATES, ROUNDS = 256, 100
 
-# Positions (m, 2, T, 2), actions (m, 2, T - 1, 2) and whether the event is as stated (m,), of clips A and B of m candidates.
+# Of m candidates: positions (m, 2 or 4, T, 2), where two are still to be spliced; actions (m, 2, T - 1, 2) of the possible
+# clips; and whether the event is as stated (m,).
 Clips = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -56,6 +59,9 @@ def two_room_scenes(
             positions, actions, good = make(layout[:, POSITION], world._rooms(layout), rng)
             states = np.broadcast_to(layout[:, None, None], (*positions.shape[:3], layout.shape[1])).copy()
             states[..., POSITION] = positions
+            if name == "colour":
+                states[:, 1, :, AGENT_RGB] = OTHER_COLOUR
+            states = splice(states, EVENT) if states.shape[1] == 2 else states
             kept.append((states[good], actions[good]))
             found += int(good.sum())
             if found >= n:
@@ -65,11 +71,9 @@ def two_room_scenes(
                 f"two-room scenes: only {found} of {ROUNDS * CANDIDATES} candidates for {name!r} are as stated"
             )
         states, actions = (np.concatenate(parts)[:n] for parts in zip(*kept, strict=True))
-        if name == "colour":
-            states[:, 1, :, AGENT_RGB] = OTHER_COLOUR
         frames = world.render_states(states.reshape(-1, states.shape[-1]))
         observed = {s.name: frames[s.name].reshape(*states.shape[:3], *s.shape) for s in world.stream_spec.observed}
-        scenes.append(Scenes(name, observed, np.tile(actions, skip).astype(np.float32), EVENT))
+        scenes.append(Scenes(name, observed, np.tile(actions, (1, 2, 1, skip)).astype(np.float32)))
     return scenes
 
 
@@ -98,23 +102,28 @@ def _frozen(start: np.ndarray, rooms: Rooms, rng: np.random.Generator, reach: fl
 
 
 def _wall(start: np.ndarray, rooms: Rooms, rng: np.random.Generator, reach: float) -> Clips:
-    """A is pushed straight at the wall from near it; B is, after the event, where A would be if there were no wall."""
+    """From near the wall, a full push straight at it: where there is no door, and in front of the door."""
     m, side = len(start), rng.choice([-1.0, 1.0], len(start))
     actions = 0.5 * rng.uniform(-1, 1, (m, 2, FRAMES - 1, 2))
+    actions[:, :, EVENT - 1] = np.stack([-side, np.zeros(m)], axis=1)[:, None]
     actions[:, 1, EVENT:] = actions[:, 0, EVENT:]
-    actions[:, 0, EVENT - 1] = np.stack([-side, np.zeros(m)], axis=1)
-    near, behind = start.copy(), start.copy()
-    near[:, 0] = rooms.middle + side * (rooms.wall + rng.uniform(0, 0.2, m) * reach)
-    behind[:, 0] = near[:, 0] - side * reach
-    # What comes before is walked backwards, which is right where nothing was in the way.
-    shown = []
-    for clip, (place, at) in enumerate(((near, EVENT - 1), (behind, EVENT))):
-        first = _roll(rooms, place, -actions[:, clip, :at][:, ::-1] * reach)[:, -1]
-        shown.append(_roll(rooms, first, actions[:, clip] * reach))
-    a, b = shown
-    good = (np.abs(a[:, EVENT - 1] - near).max(axis=1) < 1e-6) & (np.abs(b[:, EVENT] - behind).max(axis=1) < 1e-6)
-    good &= (rooms.side(a[:, EVENT]) == side) & (rooms.side(b[:, EVENT]) == -side)
-    return np.stack([a, b], axis=1), actions, good
+    x = rooms.middle + side * (rooms.wall + rng.uniform(0, 0.2, m) * reach)
+    face, behind = rooms.middle + side * rooms.wall, x - side * reach
+    possible, impossible, good = [], [], np.ones(m, bool)
+    for clip, (y, right, wrong) in enumerate(
+        ((start[:, 1], face, behind), (rooms.door + 0.9 * rooms.slack * rng.uniform(-1, 1, m), behind, face))
+    ):
+        # What comes before is walked backwards, which is right where nothing was in the way.
+        near, displacements = np.stack([x, y], axis=1), actions[:, clip] * reach
+        first = _roll(rooms, near, -displacements[:, : EVENT - 1][:, ::-1])[:, -1]
+        walk = _roll(rooms, first, displacements)
+        after = _roll(rooms, np.stack([wrong, y], axis=1), displacements[:, EVENT:])
+        possible.append(walk)
+        impossible.append(np.concatenate([walk[:, :EVENT], after], axis=1))
+        for frame, wanted in ((EVENT - 1, x), (EVENT, right)):
+            good &= np.abs(walk[:, frame] - np.stack([wanted, y], axis=1)).max(axis=1) < 1e-6
+    good &= rooms.side(np.stack([behind, start[:, 1]], axis=1)) == -side
+    return np.stack(possible + impossible, axis=1), actions, good
 
 
 def _roll(rooms: Rooms, start: np.ndarray, displacements: np.ndarray) -> np.ndarray:
