@@ -16,6 +16,8 @@ import hashlib
 import json
 import math
 import os
+import re
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -107,8 +109,12 @@ class Episodes:
         if len(set(names)) < len(names):
             raise ArmillaryError(f"two streams would share one column: {sorted(names)}; rename one")
         schema = columns.schema_of(spec).with_metadata({"armillary": _describe(spec, chosen, info or {})})
-        with _writing(path):
-            return cls(path, lance.write_dataset(schema.empty_table(), path, schema=schema, data_storage_version="2.1"))
+        try:
+            with _writing(path):
+                return cls(path, lance.write_dataset(schema.empty_table(), path, schema=schema, data_storage_version="2.1"))
+        except ArmillaryError:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> "Episodes":
@@ -317,7 +323,7 @@ def _reading(path: str) -> Iterator[None]:
     except (ArmillaryError, MemoryError, KeyboardInterrupt):
         raise
     except BaseException as error:  # a panic of Lance is no Exception
-        raise CorruptFile(f"{path} is no store of episodes, or is truncated or damaged ({_first_line(error)})") from error
+        raise CorruptFile(f"{path} is no store of episodes, or is truncated or damaged ({_reason(error)})") from error
 
 
 @contextmanager
@@ -326,8 +332,10 @@ def _writing(path: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        raise ArmillaryError(f"cannot write to {path}: {_first_line(error)}; what was committed before is intact") from error
+        raise ArmillaryError(f"cannot write to {path}: {_reason(error)}; what was committed before is intact") from error
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+def _reason(error: BaseException) -> str:
+    """What Lance says, without the places in its source where it says so."""
+    text = (str(error).splitlines() or [type(error).__name__])[0]
+    return re.sub(r"^LanceError\(\w+\): |, /.*$", "", text)

@@ -88,14 +88,15 @@ class Mapped:
         unfinished = self._path.with_suffix(f".{os.getpid()}")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with open(unfinished, "wb") as file:
-                for chunk in frames.chunks():
-                    file.write(chunk)
-            os.replace(unfinished, self._path)
+            try:
+                with open(unfinished, "wb") as file:
+                    for chunk in frames.chunks():
+                        file.write(chunk)
+                os.replace(unfinished, self._path)
+            finally:
+                unfinished.unlink(missing_ok=True)
         except OSError as error:
             raise ArmillaryError(f"the cache of {frames.nbytes >> 20} MB in {folder} cannot be written: {error}") from error
-        finally:
-            unfinished.unlink(missing_ok=True)
 
     def gather(self, slots: np.ndarray, length: int) -> Tensor:
         result = torch.from_numpy(np.empty((len(slots), length, *self._stream.shape), self._stream.dtype))
