@@ -29,30 +29,32 @@ class TemporalDistance(nn.Module):
         self.phi = nn.Sequential(
             nn.Linear(latent, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, embedding)
         )
-        self.multiplier = nn.Parameter(torch.tensor(0.5413))  # softplus of it is 1
+        self.multiplier = nn.Parameter(torch.tensor(0.1))
+
+    @property
+    def weight(self) -> Tensor:
+        """The multiplier of the constraint. The factor lets it cross orders of magnitude at the learning rate of the rest."""
+        return F.softplus(10 * self.multiplier)
 
     def forward(self, a: Float[Tensor, "*#batch d"], b: Float[Tensor, "*#batch d"]) -> Float[Tensor, "..."]:
-        return (self.phi(a) - self.phi(b)).square().sum(-1).add(1e-6).sqrt()
+        return _apart(self.phi(a), self.phi(b))
 
-    def loss(
-        self,
-        a: Float[Tensor, "n d"],
-        b: Float[Tensor, "n d"],
-        now: Float[Tensor, "m d"],
-        after: Float[Tensor, "m d"],
-    ) -> dict[str, Float[Tensor, ""]]:
-        """Terms to minimise: `apart` over pairs (a, b) of one episode, `steps` over consecutive pairs (now, after).
+    def loss(self, lived: Float[Tensor, "b t d"], goal: Float[Tensor, "b d"]) -> dict[str, Float[Tensor, ""]]:
+        """Terms to minimise, and their sum as `loss`.
 
-        Descent on `multiplier` ascends the dual, because its gradient is turned round here. `excess`, for the log, is the
-        mean squared excess of consecutive states over one step.
+        Descent on the multiplier ascends the dual, because the gradient of `dual` is turned round.
+
+        Args:
+            lived: latents of consecutive steps.
+            goal: another moment of the same episode as the last of them, any time apart.
         """
-        apart = F.softplus(self.reach - self(a, b), beta=0.3).mean()
-        excess = F.relu(self(now, after) - 1).square().mean()
-        weight = F.softplus(self.multiplier)
+        lived, goal = self.phi(lived), self.phi(goal)
+        apart = F.softplus(self.reach - _apart(lived[:, -1], goal), beta=0.3).mean()
+        excess = F.relu(_apart(lived[:, :-1], lived[:, 1:]) - 1).square().mean()
         violation = excess - self.slack
-        return {
-            "apart": apart,
-            "steps": weight.detach() * violation,
-            "dual": -weight * violation.detach(),
-            "excess": excess.detach(),
-        }
+        losses = {"apart": apart, "steps": self.weight.detach() * violation, "dual": -self.weight * violation.detach()}
+        return {"loss": sum(losses.values()), **losses, "excess": excess.detach()}
+
+
+def _apart(a: Tensor, b: Tensor) -> Tensor:
+    return (a - b).square().sum(-1).add(1e-6).sqrt()

@@ -164,11 +164,7 @@ class Critic(Stage):
         first = latents.starts[chosen]
         goal = latents.z[first + (later * (latents.last[first] - first + 1)).long()]
         lived = torch.cat([z, torch.cat([z[:, :context], imagined], 1)])
-        losses = self.critic.loss(
-            lived[:, -1], torch.cat([goal, goal]), lived[:, :-1].flatten(0, 1), lived[:, 1:].flatten(0, 1)
-        )
-        losses["loss"] = losses["apart"] + losses["steps"] + losses["dual"]
-        return losses
+        return self.critic.loss(lived, torch.cat([goal, goal]))
 
 
 def build_stage(model: WorldModel, clips: Clips, config: StageConfig) -> Stage:
