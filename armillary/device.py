@@ -24,10 +24,10 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
-def autocast(device: torch.device) -> torch.autocast:
+def autocast(device: torch.device, enabled: bool = True) -> torch.autocast:
     """bfloat16 where the device has arithmetic for it, else a context that does nothing."""
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled and fast)

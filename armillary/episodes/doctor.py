@@ -197,7 +197,7 @@ def _habits(space: ActionSpace, runs: list[_Run]) -> Iterator[Row]:
 
 
 def _coverage(space: ActionSpace, runs: list[_Run]) -> Iterator[Row]:
-    """States: vectors, or else images at 8 x 8, on their two main principal axes, in 16 x 16 cells between the extremes: the
+    """States: vectors, or else images at 8 x 8, on their two main principal axes, in 16 x 16 square cells over the longer: the
     share of cells visited (of as many as the rows could visit), and how many of those one episode visits. Actions: the share
     of ten equal parts of each number's range, or of the choices, that is used.
     """
@@ -210,7 +210,7 @@ def _coverage(space: ActionSpace, runs: list[_Run]) -> Iterator[Row]:
         x = np.concatenate(states)
         x = (x - x.mean(0)) / (x.std(0) + 1e-2 * x.std(0).max() + 1e-9)
         y = x @ np.linalg.eigh(x.T @ x)[1][:, -2:]
-        y = (y - y.min(0)) / (np.ptp(y, axis=0) + 1e-9)
+        y = (y - y.min(0)) / (np.ptp(y, axis=0).max() + 1e-9)
         cell = np.minimum(y * _CELLS, _CELLS - 1).astype(int) @ _CELLS ** np.arange(y.shape[1])
         seen = len(np.unique(cell))
         share = seen / min(_CELLS ** y.shape[1], len(cell))

@@ -147,7 +147,8 @@ def _run_stage(
         rate = budget.learning_rate * _schedule(done, budget.warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        with autocast(model.device):
+        # Small networks on cached latents gain nothing from bfloat16, and lose precision that holding a goal needs.
+        with autocast(model.device, enabled=budget.kind == "joint"):
             losses = stage.losses(rng, torch.Generator().manual_seed(seed))
         optimizer.zero_grad()
         losses["loss"].backward()
