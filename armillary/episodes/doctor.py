@@ -81,16 +81,9 @@ def diagnose(episodes: Episodes, *, parts: Sequence[np.ndarray] = (), length: in
     """
     spec = episodes.require_some().spec
     runs = [_read(episodes, number) for number in np.unique(np.linspace(0, len(episodes) - 1, _EPISODES).astype(int))]
-    rows = [
-        _lengths(episodes.lengths, length),
-        *_duplicates(np.array(episodes.digests), parts),
-        _missing(episodes, runs),
-        _lag(runs),
-        *_constant(spec, runs),
-        *_frozen(runs),
-        *_habits(spec.action, runs),
-        *_coverage(spec.action, runs),
-    ]
+    rows = [_lengths(episodes.lengths, length), *_duplicates(np.array(episodes.digests), parts), _missing(episodes, runs)]
+    if rows[-1].verdict == "ok":
+        rows += [_lag(runs), *_constant(spec, runs), *_frozen(runs), *_habits(spec.action, runs), *_coverage(spec.action, runs)]
     return Report(tuple(rows))
 
 
@@ -131,7 +124,9 @@ def _missing(episodes: Episodes, runs: list[_Run]) -> Row:
     actions = np.delete(episodes.actions(), episodes.starts + episodes.lengths - 1, axis=0)
     bad = ~np.isfinite(actions).all(1) if actions.ndim == 2 else actions < 0
     count = int(bad.sum() + sum((~np.isfinite(run.vectors)).any(1).sum() for run in runs))
-    return Row.of("NaN or missing", f"{count} rows", "fail" if count else "ok", "repair or remove these rows")
+    return Row.of(
+        "NaN or missing", f"{count} rows", "fail" if count else "ok", "repair or remove these rows; nothing else was checked"
+    )
 
 
 def _lag(runs: list[_Run]) -> Row:
