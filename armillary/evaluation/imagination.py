@@ -1,0 +1,146 @@
+"""What the model imagines, made visible.
+
+The model has no decoder, so an imagined latent cannot be drawn. What is shown for it is the recorded frame whose latent is
+nearest: a picture that the model would take for what it imagines, and no more than that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from armillary.episodes.store import Episodes
+from armillary.errors import ArmillaryError
+from armillary.evaluation.latents import encode_episodes, encode_rows, imagine
+from armillary.evaluation.pairs import EvalSet
+from armillary.evaluation.rollouts import Rollouts
+from armillary.model import WorldModel
+from armillary.worlds.world import World
+
+
+@dataclass
+class Gallery:
+    """M recorded frames to look imagined latents up in.
+
+    Args:
+        z: (M, D) latents.
+        frames: (M, H, W, C) uint8 of the first image stream.
+        place: (M, 2) the first two numbers of a stream that tells where things are, or None.
+        when: (M,) share of its episode that had passed.
+    """
+
+    z: np.ndarray
+    frames: np.ndarray
+    place: np.ndarray | None
+    when: np.ndarray
+
+    def nearest(self, z: np.ndarray) -> np.ndarray:
+        """Numbers (...) of the frames nearest to latents (..., D), with every dimension at unit variance."""
+        scale = np.maximum(self.z.std(axis=0), 1e-6)
+        ours, theirs = self.z / scale, z / scale
+        return (np.square(ours).sum(axis=1) - 2 * theirs @ ours.T).argmin(axis=-1)
+
+
+@dataclass
+class Imagined:
+    """What happened beside what was imagined, at the same moments: frames (T, H, W, C), places (T, 2) or None."""
+
+    real: np.ndarray
+    imagined: np.ndarray
+    real_place: np.ndarray | None = None
+    imagined_place: np.ndarray | None = None
+    goal: np.ndarray | None = None
+    success: bool | None = None
+
+
+def make_gallery(
+    model: WorldModel,
+    episodes: Episodes,
+    which: Sequence[int] | np.ndarray,
+    *,
+    place: str | None = None,
+    count: int = 3000,
+    seed: int = 0,
+) -> Gallery:
+    """Draw frames of these episodes at random.
+
+    Args:
+        place: a stream of two or more numbers, such as a true position.
+
+    Raises:
+        ArmillaryError: the recording has no images, or `place` is no such stream.
+    """
+    images = [stream.name for stream in model.spec.observed if stream.kind == "image"]
+    if not images or (place and episodes.spec[place].shape[0] < 2):
+        raise ArmillaryError(f"a gallery needs an image stream and, if any, a place of two numbers; got {images} and {place!r}")
+    which = np.asarray(which, np.int64)
+    rows = np.concatenate([episodes.starts[e] + np.arange(episodes.lengths[e]) for e in which])
+    passed = np.concatenate([np.linspace(0, 1, episodes.lengths[e]) for e in which])
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:count])
+    rows = rows[chosen]
+    where = None
+    if place:
+        hidden = episodes.spec[place].truth
+        where = episodes.read_rows(rows, [] if hidden else [place], truth=[place] if hidden else [])[place][:, :2]
+    frames = episodes.read_rows(rows, images[:1], image_size=model.config.image_size)[images[0]]
+    return Gallery(encode_rows(model, episodes, rows), frames, where, passed[chosen])
+
+
+def imagined_control(
+    world: World,
+    pairs: EvalSet,
+    rollouts: Rollouts,
+    gallery: Gallery,
+    rows: Sequence[int],
+    *,
+    skip: int,
+    place: str | None = None,
+) -> list[Imagined]:
+    """What happened in these pairs, beside what the plan that was made at the start said would happen.
+
+    Args:
+        rollouts: of an agent that plans, from `ControlResult.rollouts`.
+        rows: numbers of pairs.
+        skip: env steps of an action block.
+        place: as the gallery has it.
+    """
+    image = next(stream.name for stream in world.stream_spec.observed if stream.kind == "image")
+    first = [decision for decision in rollouts.decisions if decision.step == 0]
+    success, result = rollouts.held(pairs.hold), []
+    for row in rows:
+        kept = np.arange(0, pairs.budget[row] + 1, skip)
+        seen, goal = (world.render_states(s) for s in (rollouts.states[kept, row], pairs.goal[row : row + 1]))
+        decision = next(d for d in first if row in d.rows)
+        latents = decision.latents[list(decision.rows).index(row)]
+        # The plan ends before the budget does: from there on its last frame stays.
+        found = gallery.nearest(latents)[np.minimum(np.arange(len(kept) - 1), len(latents) - 1)]
+        episode = Imagined(
+            seen[image],
+            np.concatenate([seen[image][:1], gallery.frames[found]]),
+            goal=goal[image][0],
+            success=bool(success[row]),
+        )
+        if place:
+            episode.real_place = seen[place][:, :2]
+            episode.imagined_place = np.concatenate([seen[place][:1, :2], gallery.place[gallery.nearest(latents)]])
+        result.append(episode)
+    return result
+
+
+def imagined_recording(
+    model: WorldModel, episodes: Episodes, held_out: Sequence[int] | np.ndarray, gallery: Gallery, blocks: int, count: int = 3
+) -> list[Imagined]:
+    """Stretches of held-out episodes, beside what the model imagined from their start with the actions that were taken."""
+    image = next(stream.name for stream in model.spec.observed if stream.kind == "image")
+    context, skip, result = model.config.context, model.config.skip, []
+    for number in list(held_out)[:count]:
+        room = int(episodes.lengths[number]) - skip * (context - 1 + blocks)
+        if room < 1:
+            continue
+        (encoded,) = encode_episodes(model, episodes, [number])
+        first = np.array([room // 3])
+        rows = first + skip * (context - 1 + np.arange(blocks + 1))
+        real = episodes.read_rows(episodes.starts[number] + rows, [image], image_size=model.config.image_size)[image]
+        found = gallery.nearest(imagine(model, encoded, first, blocks)[0])
+        result.append(Imagined(real, np.concatenate([real[:1], gallery.frames[found]])))
+    return result

@@ -1,0 +1,166 @@
+"""Everything that can be said of a model, on the recording that it was trained on and in the world that it is of.
+
+`judge` runs what applies: prediction and probes on the held-out episodes, control and violations of expectation in a world.
+A `Judgement` is one JSON file, `results.json`, whose first keys are the numbers that are asked for most.
+"""
+
+import json
+import os
+import platform
+import resource
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+from torch import Tensor
+
+from armillary.costs.cost import Cost
+from armillary.costs.goal import CriticGoal, LatentGoal
+from armillary.episodes.store import Episodes
+from armillary.errors import ArmillaryError, CorruptFile
+from armillary.evaluation.control import ControlResult, evaluate
+from armillary.evaluation.pairs import EvalSet
+from armillary.evaluation.prediction import PredictionResult, evaluate_prediction
+from armillary.evaluation.probes import ProbeResult, probe
+from armillary.evaluation.rollouts import Planned
+from armillary.evaluation.surprise import Scenes, SurpriseResult, evaluate_surprise
+from armillary.model import WorldModel
+from armillary.planning import CEM, Planner
+from armillary.worlds.world import World
+
+RESULTS = "results.json"
+
+
+@dataclass
+class Judgement:
+    """What was measured of one model. Parts that do not apply are None."""
+
+    facts: dict[str, Any]
+    """What is needed to repeat it: seeds, versions, hashes, seconds, memory."""
+    control: ControlResult | None = None
+    prediction: PredictionResult | None = None
+    probes: ProbeResult | None = None
+    surprise: SurpriseResult | None = None
+
+    def summary(self) -> dict[str, Any]:
+        """The numbers that are asked for most, flat."""
+        numbers: dict[str, Any] = {}
+        if self.control:
+            rows = self.control.rows
+            model = rows["model"]
+            numbers |= {"success": model.success.value, "success_low": model.success.low, "success_high": model.success.high}
+            numbers |= {f"success_{name}": rows[name].success.value for name in rows if name != "model"}
+            numbers |= {"score": model.score.value, "spl": model.spl.value, "first_touch": model.first_touch.value}
+            numbers |= {"episodes": self.control.pairs, "eval_set_hash": self.control.eval_set_hash}
+            numbers |= {"decision_ms_median": model.decision_ms_median, "checks_ok": self.control.ok}
+        if self.prediction:
+            numbers |= {"effective_rank": self.prediction.effective_rank, "dead_share": self.prediction.dead_share}
+            numbers |= {f"prediction_{name}": value for name, value in self.prediction.summary().items()}
+        if self.probes:
+            numbers["probe_r2"] = {name: r2.value for name, r2 in self.probes.r2["model"]["mlp"].items()}
+        return numbers
+
+    def save(self, path: str | Path) -> None:
+        """Write it as JSON, the summary first."""
+        parts = {f.name: getattr(self, f.name) for f in fields(self)[1:]}
+        plain = {**self.summary(), **self.facts, "facts": self.facts}
+        plain |= {name: part.to_json() for name, part in parts.items() if part is not None}
+        Path(path).write_text(json.dumps(plain, indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Judgement":
+        """Read what `save` wrote.
+
+        Raises:
+            ArmillaryError: there is no such file.
+            CorruptFile: it is something else.
+        """
+        try:
+            plain = json.loads(Path(path).read_text())
+            return _revive(cls, {f.name: plain.get(f.name) for f in fields(cls)})
+        except OSError as error:
+            raise ArmillaryError(f"{path}: no results there ({error.strerror}); run `armillary eval` first") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorruptFile(f"{path} holds no results of `armillary eval` ({type(error).__name__}: {error})") from error
+
+
+def configurator(model: WorldModel) -> Callable[[Tensor], Cost]:
+    """What a model's goals cost: steps by its critic if it has one, else distance in latent space."""
+    return partial(CriticGoal, model.critic) if model.critic is not None else LatentGoal
+
+
+def default_planner(model: WorldModel) -> Planner:
+    """CEM. A critic sees beyond the horizon, which may then be shorter, and the search narrower."""
+    return CEM(horizon=4, sigma=0.8) if model.critic is not None else CEM()
+
+
+def judge(
+    model: WorldModel,
+    *,
+    episodes: Episodes | None = None,
+    held_out: Sequence[int] | np.ndarray = (),
+    horizons: Sequence[float] = (),
+    world: World | None = None,
+    pairs: EvalSet | None = None,
+    planner: Planner | None = None,
+    scenes: Sequence[Scenes] = (),
+    seed: int = 0,
+) -> Judgement:
+    """Judge a model on what is given.
+
+    Args:
+        episodes, held_out: the recording, and the episodes in it that the model has not seen: prediction, and probes where
+            there is ground truth.
+        horizons: of prediction, in seconds where the recording has a rate, else in env steps.
+        world, pairs: control, by the rules of `control.evaluate`.
+        planner: `default_planner` unless given.
+        scenes: violations of expectation.
+        seed: of baselines and probes.
+    """
+    result = Judgement({"seed": seed, "machine": machine(), **model.provenance})
+    if episodes is not None:
+        model.spec.check(episodes.spec)
+        result.prediction = evaluate_prediction(model, episodes, held_out, horizons, seed=seed)
+        if episodes.spec.truth:
+            training = np.setdiff1d(np.arange(len(episodes)), held_out)
+            result.probes = probe(model, episodes, training, held_out, seed=seed)
+    if scenes:
+        result.surprise = evaluate_surprise(model, scenes, seed=seed)
+    if pairs is not None:
+        model.spec.check(world.stream_spec, "world")
+        pairs.refuse([model.provenance.get("recording_seed")])
+        agent = Planned(model, planner or default_planner(model), configurator, seed=seed)
+        result.control = evaluate(world, pairs, agent, seed=seed)
+    result.facts["peak_memory_mb"] = peak_memory_mb()
+    return result
+
+
+def machine() -> str:
+    """The machine in a few words: processor, cores, system."""
+    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has held, in MB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e6 if sys.platform == "darwin" else 1e3)  # bytes there, kilobytes elsewhere
+
+
+def _revive(kind: Any, plain: Any) -> Any:
+    """Plain JSON to the dataclasses that it was written from."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return None if plain is None else _revive(next(a for a in arguments if a is not NoneType), plain)
+    if isinstance(kind, type) and hasattr(kind, "__dataclass_fields__"):
+        hints = get_type_hints(kind)
+        return kind(**{f.name: _revive(hints[f.name], plain[f.name]) for f in fields(kind) if f.name in plain})
+    if origin is list:
+        return [_revive(arguments[0], item) for item in plain]
+    if origin is dict:
+        return {name: _revive(arguments[1], item) for name, item in plain.items()}
+    return plain
