@@ -1,7 +1,6 @@
 """Recording: row t holds o[t] and the action that led to o[t+1], whatever way the environment begins its next episode."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -254,21 +253,23 @@ from test_record import Clocks
 module._COMMIT_BYTES = 3000
 env = Clocks(3, AutoresetMode.NEXT_STEP)
 print("ready", flush=True)
-module.record(env, random_policy(Spec.from_env(env)), sys.argv[1], episodes=10**6)
+module.record(env, random_policy(Spec.from_env(env)), sys.argv[1], episodes=10_000)
 """
 
 
 def test_a_killed_recording_opens(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     recorder = subprocess.Popen([sys.executable, "-c", RECORDER, tmp_path / "s"], stdout=subprocess.PIPE, env=environment)
-    recorder.stdout.readline()
-    wait_until = time.monotonic() + 30
-    committed = 0
-    while committed < 10 and time.monotonic() < wait_until:
-        time.sleep(0.05)
-        committed = len(Episodes.open(tmp_path / "s")) if (tmp_path / "s" / "_versions").exists() else 0
-    recorder.send_signal(signal.SIGKILL)
-    recorder.wait()
+    try:
+        recorder.stdout.readline()
+        wait_until = time.monotonic() + 30
+        committed = 0
+        while committed < 10 and time.monotonic() < wait_until:
+            time.sleep(0.05)
+            committed = len(Episodes.open(tmp_path / "s")) if (tmp_path / "s" / "_versions").exists() else 0
+    finally:
+        recorder.kill()
+        recorder.wait()
     store = Episodes.open(tmp_path / "s")
     assert len(store) >= committed >= 10
     check([store.episode(i) for i in range(len(store))])

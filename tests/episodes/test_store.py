@@ -330,3 +330,25 @@ def test_a_closed_store_says_so(tmp_path, rng):
         store.read(0)
     with pytest.raises(ArmillaryError, match="closed"):
         store.append(random_episode(store.spec, 3, rng))
+
+
+def test_two_that_append_at_once_lose_nothing(tmp_path, rng):
+    spec = small_spec(image=False)
+    one = Episodes.create(tmp_path / "s", spec)
+    two = Episodes.open(tmp_path / "s")
+    for number in range(3):
+        for name, store in (("one", one), ("two", two)):
+            store.append(random_episode(spec, 3 + number, rng, by=name))
+    assert [info["by"] for info in Episodes.open(tmp_path / "s").infos] == ["one", "two"] * 3
+    assert two.lengths.tolist() == [3, 3, 4, 4, 5, 5]
+    assert two.infos[-1] == {"by": "two"}
+
+
+def test_a_uri_is_passed_on(tmp_path, rng):
+    spec, uri = small_spec(), (tmp_path / "s").as_uri()
+    with Episodes.create(uri, spec) as store:
+        store.append(random_episode(spec, 3, rng))
+    assert Episodes.open(uri).lengths.tolist() == [3]
+    with pytest.raises(ArmillaryError, match="already exists"):
+        Episodes.create(uri, spec)
+    assert Episodes.open(uri).lengths.tolist() == [3]
