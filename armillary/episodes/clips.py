@@ -12,9 +12,9 @@ Design choices:
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import chain, repeat
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -152,7 +152,12 @@ class Clips:
         return int(self._first[-1])
 
     def __getitem__(self, indices: int | slice | Sequence[int] | np.ndarray) -> Batch:
-        windows = np.atleast_1d(np.arange(len(self))[indices])
+        if isinstance(indices, slice):
+            indices = range(len(self))[indices]
+        windows = np.atleast_1d(np.asarray(indices, np.int64))
+        windows = np.where(windows < 0, windows + len(self), windows)
+        if ((windows < 0) | (windows >= len(self))).any():
+            raise IndexError(f"there are {len(self)} windows, and no window {indices}")
         position, step, row = self._locate(windows)
         return self._gather(position, step, row, self._slot[windows], self.length)
 
@@ -213,12 +218,13 @@ class Clips:
     def prefetch(self, windows: Iterable[np.ndarray]) -> Iterator[Batch]:
         """A Batch for each of these arrays of window numbers, in order, with the next ones made in the background."""
         with ThreadPoolExecutor(_AHEAD, "armillary-clips") as pool:
-            ahead: deque = deque()
-            for number in chain(windows, repeat(None, _AHEAD)):
-                if number is not None:
-                    ahead.append(pool.submit(self.batch, number))
-                if len(ahead) > _AHEAD or (number is None and ahead):
+            ahead: deque[Future[Batch]] = deque()
+            for number in windows:
+                ahead.append(pool.submit(self.batch, number))
+                if len(ahead) > _AHEAD:
                     yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
 
 
 def split(episodes: Episodes, held_out: float | int | Sequence[float | int] = 0.1, *, seed: int = 0) -> tuple[np.ndarray, ...]:

@@ -17,6 +17,7 @@ from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import Stream
 
 Codec = Literal["auto", "raw", "png", "jpeg"]
+DESCRIBED = {"auto": "not chosen yet", "raw": "raw (lossless)", "png": "png (lossless)", "jpeg": "jpeg (lossy, quality 95)"}
 SMALL = 64 * 1024
 _MODES = {1: "L", 3: "RGB"}
 _pool = ThreadPoolExecutor(thread_name_prefix="armillary-images")  # Pillow releases the interpreter while it works.

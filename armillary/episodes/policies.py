@@ -6,7 +6,7 @@ What `str(policy)` says is kept with the recording.
 """
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from armillary.errors import ArmillaryError
 from armillary.spec import Spec
 
 
+@runtime_checkable
 class Policy(Protocol):
     """What `record` asks for; a plain function will do."""
 

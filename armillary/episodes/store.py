@@ -16,10 +16,9 @@ import hashlib
 import json
 import math
 import os
-import re
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -30,6 +29,7 @@ import numpy as np
 
 from armillary.episodes import columns
 from armillary.episodes import images as codecs
+from armillary.episodes.faults import reading, writing
 from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import Spec, Stream
 
@@ -78,11 +78,7 @@ class Episodes:
             raise CorruptFile(f"{path} is a Lance dataset, but not a store of episodes") from error
         if not known:
             raise CorruptFile(f"{path} has the format {meta['format']!r}, and this version reads {FORMAT!r}")
-        step = self._take_column("step")
-        self.starts = np.flatnonzero(step == 0)
-        self.lengths = np.diff(self.starts, append=len(step))
-        if not np.array_equal(step, np.arange(len(step)) - np.repeat(self.starts, self.lengths)):
-            raise CorruptFile(f"{path}: the steps of its episodes are not in order")
+        self._find_episodes()
 
     @classmethod
     def create(
@@ -110,7 +106,7 @@ class Episodes:
             raise ArmillaryError(f"two streams would share one column: {sorted(names)}; rename one")
         schema = columns.schema_of(spec).with_metadata({"armillary": _describe(spec, chosen, info or {})})
         try:
-            with _writing(path):
+            with writing(path):
                 return cls(path, lance.write_dataset(schema.empty_table(), path, schema=schema, data_storage_version="2.1"))
         except ArmillaryError:
             shutil.rmtree(path, ignore_errors=True)
@@ -127,8 +123,15 @@ class Episodes:
         lance, path = require("lance", "data"), os.fspath(path)
         if "://" not in path and not Path(path).exists():
             raise ArmillaryError(f"there is no store at {path}; make one with 'armillary record' or 'armillary import'")
-        with _reading(path):
+        with reading(path):
             return cls(path, lance.dataset(path))
+
+    def _find_episodes(self) -> None:
+        step = self._values("step")
+        self.starts = np.flatnonzero(step == 0)
+        self.lengths = np.diff(self.starts, append=len(step))
+        if not np.array_equal(step, np.arange(len(step)) - np.repeat(self.starts, self.lengths)):
+            raise CorruptFile(f"{self.path}: the steps of its episodes are not in order")
 
     def __enter__(self) -> "Episodes":
         return self
@@ -149,8 +152,7 @@ class Episodes:
     @property
     def info(self) -> dict[str, Any]:
         """What the maker said of the store, and under `images` the codec of each image stream."""
-        lossy = {"auto": "not chosen yet", "raw": "raw (lossless)", "png": "png (lossless)", "jpeg": "jpeg (lossy, quality 95)"}
-        return {**self._info, "images": {name: lossy[codec] for name, codec in self._codecs.items()}}
+        return {**self._info, "images": {name: codecs.DESCRIBED[codec] for name, codec in self._codecs.items()}}
 
     def require_some(self) -> "Episodes":
         """This store, or an `ArmillaryError` that says that it is empty."""
@@ -184,29 +186,38 @@ class Episodes:
         self._choose_codecs(episodes[0])
         schema = columns.schema_of(self.spec)
         table = columns.to_arrow(self.spec, episodes, first, self._codecs, schema)
-        with _writing(self.path):
-            self._dataset = require("lance", "data").write_dataset(table, self._open(), schema=schema, mode="append")
-            self._compact()
-        lengths = np.array([len(episode) for episode in episodes])
-        self.starts = np.append(self.starts, self.lengths.sum() + np.cumsum(lengths) - lengths)
-        self.lengths = np.append(self.lengths, lengths)
-        self.__dict__.pop("infos", None), self.__dict__.pop("digests", None)
+        before = self._lance.version
+        with writing(self.path):
+            self._dataset = require("lance", "data").write_dataset(table, self._lance, schema=schema, mode="append")
+        if self._lance.version == before + 1:
+            lengths = np.array([len(episode) for episode in episodes])
+            self.starts = np.append(self.starts, self.lengths.sum() + np.cumsum(lengths) - lengths)
+            self.lengths = np.append(self.lengths, lengths)
+        else:  # somebody else appended too
+            self._find_episodes()
+        self.__dict__.pop("infos", None)
+        self.__dict__.pop("digests", None)
+        self._compact()
 
     def _choose_codecs(self, episode: Episode) -> None:
         everything = {**episode.observations, **episode.truth}
         chosen = {n: codecs.choose(everything[n]) if codec == "auto" else codec for n, codec in self._codecs.items()}
         if chosen != self._codecs:
-            with _writing(self.path):
-                self._open().update_schema_metadata({"armillary": _describe(self.spec, chosen, self._info)})
+            with writing(self.path):
+                self._lance.update_schema_metadata({"armillary": _describe(self.spec, chosen, self._info)})
             self._codecs = chosen
 
     def _compact(self) -> None:
-        """Merge small files once there are many; sizes grow as powers of four, so that a row is rewritten log(E) times."""
-        small = len(self._dataset.get_fragments())
-        if small % _FRAGMENTS == 0:
-            target = 4 ** max(3, int(math.log(self._dataset.count_rows() / 8 + 1, 4)))
-            self._dataset.optimize.compact_files(target_rows_per_fragment=target)
-            self._dataset.cleanup_old_versions(older_than=timedelta(hours=1), error_if_tagged_old_versions=False)
+        """Merge small files once there are many; sizes grow as powers of four, so that a row is rewritten log(E) times.
+
+        Versions older than an hour go: whoever has read from one for longer opens the store again. It is only tidiness, so
+        that a failure costs nothing.
+        """
+        if len(self._lance.get_fragments()) % _FRAGMENTS == 0:
+            target = 4 ** max(3, int(math.log(self.lengths.sum() / 8 + 1, 4)))
+            with suppress(OSError, RuntimeError):
+                self._lance.optimize.compact_files(target_rows_per_fragment=target)
+                self._lance.cleanup_old_versions(older_than=timedelta(hours=1), error_if_tagged_old_versions=False)
 
     def read(
         self, episode: int, rows: Any = None, streams: Sequence[str] | None = None, *, truth: Sequence[str] = ()
@@ -264,12 +275,12 @@ class Episodes:
     @cached_property
     def infos(self) -> list[dict[str, Any]]:
         """The info of each episode."""
-        return [json.loads(text) for text in self._take_column("info", self.starts)]
+        return [json.loads(text) for text in self._values("info", self.starts)]
 
     @cached_property
     def digests(self) -> list[str]:
         """A digest of each episode's observed streams and actions: two that are equal are duplicates."""
-        return list(self._take_column("digest", self.starts))
+        return list(self._values("digest", self.starts))
 
     def content_hash(self) -> str:
         """A short hash of all that a model could learn from this store: spec, codecs, every episode in order."""
@@ -284,19 +295,20 @@ class Episodes:
     def _rows(self, episode: int) -> np.ndarray:
         return self.starts[self._number(episode)] + np.arange(self.lengths[episode])
 
-    def _open(self) -> Any:
+    @property
+    def _lance(self) -> Any:
         if self._dataset is None:
             raise ArmillaryError(f"the store {self.path} is closed")
         return self._dataset
 
     def _table(self, column: str, rows: np.ndarray | None = None) -> Any:
-        dataset = self._open()
-        with _reading(self.path):
+        dataset = self._lance
+        with reading(self.path):
             if rows is None:
                 return dataset.to_table(columns=[column])
             return dataset.take(require("pyarrow", "data").array(rows), columns=[column])
 
-    def _take_column(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
+    def _values(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
         return self._table(column, rows).column(0).to_numpy()
 
     def _read_stream(self, stream: Stream, rows: np.ndarray, size: int | None) -> np.ndarray:
@@ -306,36 +318,10 @@ class Episodes:
         some = max(1, _CHUNK // stream.nbytes)
         for at in range(0, len(rows), some):
             column = self._table(columns.column_of(stream), rows[at : at + some]).column(0).combine_chunks()
-            with _reading(self.path):
+            with reading(self.path):
                 values[at : at + some] = columns.from_arrow(column, stream, self._codecs.get(stream.name), size)
         return values
 
 
 def _describe(spec: Spec, images: dict[str, str], info: dict[str, Any]) -> str:
     return columns.to_json({"format": FORMAT, "spec": spec.to_json(), "images": images, "info": info}, "store")
-
-
-@contextmanager
-def _reading(path: str) -> Iterator[None]:
-    """Turn what Lance raises on a store that is damaged into `CorruptFile`."""
-    try:
-        yield
-    except (ArmillaryError, MemoryError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # a panic of Lance is no Exception
-        raise CorruptFile(f"{path} is no store of episodes, or is truncated or damaged ({_reason(error)})") from error
-
-
-@contextmanager
-def _writing(path: str) -> Iterator[None]:
-    """Turn what Lance raises when it cannot write into `ArmillaryError`."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        raise ArmillaryError(f"cannot write to {path}: {_reason(error)}; what was committed before is intact") from error
-
-
-def _reason(error: BaseException) -> str:
-    """What Lance says, without the places in its source where it says so."""
-    text = (str(error).splitlines() or [type(error).__name__])[0]
-    return re.sub(r"^LanceError\(\w+\): |, /.*$", "", text)

@@ -12,7 +12,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from armillary.spec import Stream
 _CHUNK = 8 << 20  # bytes that are decoded at a time
 
 
+@runtime_checkable
 class Tier(Protocol):
     """The frames of one stream."""
 
