@@ -68,7 +68,7 @@ def test_episodes_one_after_another_get_the_streams_of_a_batch():
 
 def test_it_plans_once_in_execute_blocks_and_looks_once_a_block():
     model = LinearModel(skip=3)
-    agent = Agent(model, CEM(horizon=4, samples=20), num_envs=2, execute=2)
+    agent = Agent(model, CEM(horizon=4, samples=20, iterations=3), num_envs=2, execute=2)
     agent.set_goal({"position": GOALS[:2]})
     model.seen.clear()
     plans = []
@@ -79,7 +79,7 @@ def test_it_plans_once_in_execute_blocks_and_looks_once_a_block():
         plans.append(agent.last_plan)
     assert model.seen == [2] * 4
     assert agent.decisions.problems == [2, 2]
-    assert agent.decisions.model_calls == [2 * (5 * 20 + 2) * 4] * 2
+    assert agent.decisions.model_calls == [2 * (3 * 20 + 2) * 4] * 2
     assert len(agent.decisions.encode_seconds) == len(agent.decisions.plan_seconds) == 2
     for step in range(12):
         assert plans[step] is plans[step // 6 * 6]
@@ -135,7 +135,7 @@ def test_bad_settings_and_missing_goals_are_errors():
     model = LinearModel()
     for settings in ({"num_envs": 0}, {"execute": 0}, {"execute": 9}):
         with pytest.raises(ArmillaryError, match="horizon 8"):
-            Agent(model, CEM(), **settings)
+            Agent(model, CEM(horizon=8), **settings)
     agent = Agent(model, CEM(), num_envs=3)
     agent.set_goal({"position": GOALS[:1]}, [1])
     with pytest.raises(ArmillaryError, match=r"environments \[0, 2\] have no goal"):

@@ -45,8 +45,8 @@ def test_cem_beats_random_shooting_of_as_many_candidates():
     model = LinearModel(held=False)
     context, goal = contexts(20, model)
     shot = RandomShooting(horizon=8, samples=500).plan(model, context, LatentGoal(goal))
-    assert CEM().plan(model, context, LatentGoal(goal)).cost.mean() < 0.8 * shot.cost.mean()
-    assert MPPI().plan(model, context, LatentGoal(goal)).cost.mean() < shot.cost.mean()
+    assert CEM(horizon=8).plan(model, context, LatentGoal(goal)).cost.mean() < 0.8 * shot.cost.mean()
+    assert MPPI(horizon=8).plan(model, context, LatentGoal(goal)).cost.mean() < 0.8 * shot.cost.mean()
 
 
 @pytest.mark.parametrize("planner", PLANNERS, ids=NAMES)
@@ -122,7 +122,7 @@ def test_plans_repeat_without_streams_and_are_ordinary_tensors():
 def test_a_warm_start_is_searched_around():
     model = LinearModel()
     context, goal = contexts(10, model)
-    good = CEM().plan(model, context, LatentGoal(goal))
+    good = CEM(horizon=8).plan(model, context, LatentGoal(goal))
     start = model.blocks.encode(good.blocks)
     narrow = CEM(iterations=1, samples=20, elites=5, sigma=0.05, horizon=8)
     warm, cold = (narrow.plan(model, context, LatentGoal(goal), start=s) for s in (start, None))
@@ -161,9 +161,9 @@ def test_shapes_that_do_not_fit_are_errors():
         CEM().plan(model, context, cost, streams=RandomStreams(0, range(2)))
     for shape in ((3, 9, 2), (2, 8, 2), (3, 8, 4)):
         with pytest.raises(ArmillaryError, match=r"\(3, <= 8, 2\)"):
-            CEM().plan(model, context, cost, start=torch.zeros(shape))
-    with pytest.raises(ArmillaryError, match=r"shape \(3, 100, 8\); expected \(3, 100\)"):
-        CEM().plan(model, context, lambda z, actions: z.sum(-1))
+            CEM(horizon=8).plan(model, context, cost, start=torch.zeros(shape))
+    with pytest.raises(ArmillaryError, match=r"shape \(3, 50, 8\); expected \(3, 50\)"):
+        CEM(horizon=8, samples=50).plan(model, context, lambda z, actions: z.sum(-1))
 
 
 @pytest.mark.parametrize(
@@ -188,4 +188,4 @@ def test_a_plan_counts_what_it_imagined():
     model = LinearModel()
     context, goal = contexts(2, model)
     assert CEM(samples=30, iterations=4, horizon=6).plan(model, context, LatentGoal(goal)).model_calls == (4 * 30 + 2) * 6
-    assert RandomShooting(samples=50).plan(model, context, LatentGoal(goal)).model_calls == 51 * 8
+    assert RandomShooting(samples=50, horizon=8).plan(model, context, LatentGoal(goal)).model_calls == 51 * 8
