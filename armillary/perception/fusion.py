@@ -1,9 +1,9 @@
 """All streams of a step into one latent.
 
-Each stream has its own encoder; their features are concatenated and projected. Images of the recording's size are reduced
-to the encoder's by area; images that already have its size (cached at it for training) are taken as they are. The projector
-is Linear, BatchNorm, GELU, Linear, in float32: without BatchNorm the latent collapses at every regularisation weight that was tried (LayerNorm and a
-plain linear layer included).
+Each stream has its own encoder; their features are concatenated and projected. Images of the recording's size are reduced to
+the encoder's by area; images that already have its size (cached at it for training) are taken as they are. The projector is
+Linear, BatchNorm, GELU, Linear, in float32: without BatchNorm the latent collapses at every regularisation weight that was
+tried (LayerNorm and a plain linear layer included).
 """
 
 import torch

@@ -1,0 +1,79 @@
+"""The main job, end to end on a laptop: record a world, learn it from pixels and actions, plan to goals, be judged, show it.
+
+The world is two rooms and a door. Nothing tells the model about rooms, walls or positions: it sees random behaviour, and plans
+by what it learned from that.
+"""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from armillary.episodes.policies import random_policy
+from armillary.episodes.record import record
+from armillary.errors import ArmillaryError
+from armillary.evaluation.judge import RESULTS, Judgement
+from armillary.evaluation.run import SEED, evaluate_run
+from armillary.training.fit import fit
+from armillary.training.loop import TrainConfig
+from armillary.training.recipes import RECIPES
+from armillary.worlds import make
+
+RECORDING = "recording"
+LEAD = (
+    "A world model watched a dot move at random through two rooms, and learned from pixels and actions alone how this world "
+    "works. Then it planned its way to goals, each shown to it as one image."
+)
+
+
+def demo(
+    out: str | Path = "runs/demo",
+    door: Literal["fixed", "random"] = "fixed",
+    *,
+    pairs: int = 200,
+    any_goal: bool = False,
+    seed: int = 0,
+    device: str = "auto",
+    progress: bool = True,
+) -> Judgement:
+    """Run it. `out` then holds the recording, `model.safetensors`, `metrics.jsonl`, `pairs.json`, `results.json`,
+    `report.html` and `animation.gif`.
+
+    Args:
+        out: its folder; a demo that is there already is replaced.
+        door: always in the middle of the wall, or somewhere else in every episode (two minutes more).
+        pairs: start and goal pairs to be judged on, in different rooms.
+        any_goal: take goals from anywhere instead.
+        seed: of recording, weights and training.
+        device: auto, cpu, cuda or mps.
+        progress: say what is going on.
+
+    Raises:
+        ArmillaryError: `out` holds something that is not a demo; a seed that belongs to evaluation; a full disk.
+    """
+    began, out, console = time.perf_counter(), Path(out), Console(quiet=not progress)
+    if not 0 <= seed < SEED:
+        raise ArmillaryError(f"seed {seed}: take one from 0 to {SEED - 1}; those beyond are for evaluation")
+    if out.exists() and any(out.iterdir()) and not (out / RECORDING).exists():
+        raise ArmillaryError(f"{out} holds something that is not a demo; take another folder with --out")
+    shutil.rmtree(out, ignore_errors=True)
+
+    console.rule("1 of 3  record random actions")
+    episodes, length = (1000, 18) if door == "fixed" else (800, 90)
+    options = {"door": door}
+    world = make("two_room", num_envs=100, max_steps=length, **options)
+    policy, info = random_policy(world.stream_spec), {"world": "two_room", "options": options}
+    store = record(world, policy, out / RECORDING, episodes=episodes, seed=seed, info=info, progress=progress)
+
+    console.rule("2 of 3  learn from pixels and actions, without labels")
+    recipe = RECIPES["two_room" if door == "fixed" else "two_room_random_door"]
+    fit(store, out, recipe, TrainConfig(seed=seed, progress=progress), held_out=0.05, device=device, budget_mb=256)
+
+    console.rule("3 of 3  plan to goals that no recording holds, and be judged")
+    constraints = {} if any_goal else {"cross": True}
+    judgement = evaluate_run(out, pairs=pairs, constraints=constraints, seed=seed, device=device, title="Two rooms", lead=LEAD)
+    judgement.facts["wall_seconds"] = time.perf_counter() - began
+    judgement.save(out / RESULTS)
+    return judgement

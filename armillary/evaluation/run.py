@@ -1,0 +1,121 @@
+"""Judge a trained run by all that its recording and its world allow, and leave the results and the page in its folder.
+
+The checkpoint says which recording it is of and which episodes it has not seen; the recording says which world it is of. So a
+run's folder is all that is needed, as long as the recording is where it was.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from armillary.episodes.store import Episodes
+from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.evaluation.illustrate import illustrate
+from armillary.evaluation.judge import RESULTS, Judgement, judge
+from armillary.evaluation.pairs import EvalSet, make_eval_set
+from armillary.model import WorldModel
+from armillary.planning import Planner
+from armillary.worlds import make
+
+SEED = 10_000
+"""Of evaluation pairs and scenes. Recordings are made under seeds below it."""
+PAIRS = "pairs.json"
+
+
+def evaluate_run(
+    run: str | Path,
+    *,
+    recording: str | Path | None = None,
+    pairs: int | str | Path = 200,
+    constraints: Mapping[str, Any] | None = None,
+    horizons: Sequence[float] | None = None,
+    planner: Planner | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    title: str | None = None,
+    lead: str = "What a world model learned, and how well it does.",
+) -> Judgement:
+    """Judge the model in `run`, and write `results.json`, `report.html` and, where there is a world, `pairs.json` there.
+
+    Args:
+        run: a folder with `model.safetensors`.
+        recording: where the recording is now, if it was moved. It must be the one that the model was trained on.
+        pairs: how many to draw for control, or a file of them; 0 leaves control out.
+        constraints: of the world's sampler, such as `cross=True`.
+        horizons: of prediction, in seconds, or in env steps where the recording has no rate.
+        planner: unless given, `default_planner`.
+        seed: of baselines and probes.
+        device: auto, cpu, cuda or mps.
+        title, lead: of the page.
+
+    Raises:
+        ArmillaryError: no model or no recording there; pairs that cannot be drawn.
+        SpecMismatch: the recording is another one than the model was trained on.
+    """
+    run = Path(run)
+    model = WorldModel.load(run, device)
+    made_from = model.provenance
+    where = recording or made_from.get("recording")
+    if where is None:
+        raise ArmillaryError(f"{run}: the checkpoint does not say which recording it is of; give --recording")
+    episodes = Episodes.open(where)
+    if episodes.content_hash() != made_from.get("recording_hash"):
+        raise SpecMismatch(
+            f"{where} is not what {run} was trained on (hash {episodes.content_hash()[:12]}, trained on "
+            f"{str(made_from.get('recording_hash'))[:12]}), and which episodes it has not seen is unknown; give --recording"
+        )
+    world = chosen = None
+    scenes: Sequence[Any] = ()
+    if "world" in episodes.info and pairs != 0:
+        world, chosen = _world_and_pairs(episodes.info, pairs, constraints or {}, made_from.get("recording_seed"))
+        chosen.save(run / PAIRS)
+        if world.name == "two_room":
+            from armillary.evaluation.two_room_scenes import two_room_scenes
+
+            scenes = two_room_scenes(world, 100, SEED, skip=model.config.skip)
+    judgement = judge(
+        model,
+        episodes=episodes,
+        held_out=made_from["held_out"],
+        horizons=horizons or default_horizons(episodes.spec.rate, model.config.skip),
+        world=world,
+        pairs=chosen,
+        planner=planner,
+        scenes=scenes,
+        seed=seed,
+    )
+    judgement.facts |= {"title": title or run.name, "lead": lead}
+    judgement.save(run / RESULTS)
+    named = {"title": judgement.facts["title"], "lead": lead}
+    illustrate(run, judgement, **named, model=model, episodes=episodes, world=world, pairs=chosen)
+    return judgement
+
+
+def default_horizons(rate: float | None, skip: int) -> tuple[float, ...]:
+    """Half a second to two, or 1 to 8 action blocks in env steps where there is no rate."""
+    return (0.5, 1.0, 2.0) if rate else (1 * skip, 2 * skip, 4 * skip, 8 * skip)
+
+
+def report_run(run: str | Path) -> Path:
+    """Write a run's page anew from its `results.json` and `metrics.jsonl`, with what its checkpoint and recording still show.
+
+    Raises:
+        ArmillaryError: there are no results in `run`.
+    """
+    run = Path(run)
+    judgement = Judgement.load(run / RESULTS)
+    parts = {}
+    if Path(str(judgement.facts.get("recording"))).exists() and (run / "model.safetensors").exists():
+        parts = {"model": WorldModel.load(run), "episodes": Episodes.open(judgement.facts["recording"])}
+    return illustrate(run, judgement, title=judgement.facts["title"], lead=judgement.facts["lead"], **parts)
+
+
+def _world_and_pairs(info: Mapping[str, Any], pairs: int | str | Path, constraints: Mapping[str, Any], recorded_under: Any):
+    drawn = isinstance(pairs, int)
+    chosen = None if drawn else EvalSet.load(pairs)
+    name, options = (info["world"], info["options"]) if chosen is None else (chosen.world, chosen.options)
+    count = pairs if drawn else len(chosen)
+    world = make(name, num_envs=count, max_steps=None, autoreset_mode="Disabled", **options)
+    if drawn:
+        chosen = make_eval_set(world, pairs, SEED, forbidden_seeds=[recorded_under], options=options, **constraints)
+    return world, chosen

@@ -1,0 +1,71 @@
+"""From a recording to a checkpoint: split by episode, cut into clips, build a model, train it, note where it came from."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from armillary import distributed
+from armillary.device import pick_device
+from armillary.episodes.clips import Clips, split
+from armillary.episodes.store import Episodes
+from armillary.model import WorldModel
+from armillary.training.loop import TrainConfig, train
+from armillary.training.recipes import Recipe
+
+
+def fit(
+    episodes: Episodes,
+    out: str | Path,
+    recipe: Recipe,
+    config: TrainConfig | None = None,
+    *,
+    streams: tuple[str, ...] | None = None,
+    held_out: float = 0.1,
+    device: str = "auto",
+    budget_mb: float = 512,
+    validate: Callable[[WorldModel, np.ndarray], dict[str, float]] | None = None,
+    resume: bool = False,
+) -> WorldModel:
+    """Train a recipe on a recording; see `train` for what `out` gets.
+
+    Args:
+        streams: observed streams to learn from; all unless given.
+        held_out: share (below 1) or number of the episodes that the model never sees; they are named in the checkpoint.
+        device: auto, cpu, cuda or mps.
+        budget_mb: memory for decoded frames. What is larger is kept decoded in `out/cache`.
+        validate: called with the model and the held-out episodes at each validation; its numbers are logged.
+        resume: go on with the run in `out`.
+
+    Raises:
+        ArmillaryError: the recording is too small for the clips or the split, and whatever `train` raises.
+    """
+    config, where = config or TrainConfig(), pick_device(device)
+    distributed.start(where)
+    training, held = split(episodes, held_out, seed=config.seed)
+    objective = recipe.model.objective
+    clips = Clips(
+        episodes,
+        recipe.model.context + objective.rollout,
+        skip=recipe.model.skip,
+        which=training,
+        streams=streams,
+        budget_mb=budget_mb,
+        cache_dir=Path(out) / "cache",
+        image_size=recipe.model.image_size,
+    )
+    torch.manual_seed(config.seed)
+    spec = episodes.spec if streams is None else episodes.spec.select(streams)
+    model = WorldModel(spec, recipe.model).to(where)
+    provenance = {
+        "recording": str(Path(episodes.path).resolve()) if "://" not in episodes.path else episodes.path,
+        "recording_hash": episodes.content_hash(),
+        "recording_seed": episodes.info.get("seed"),
+        "frames": int(episodes.lengths[training].sum()),
+        "held_out": held.tolist(),
+        "versions": {package: version(package) for package in ("armillary", "torch", "numpy")},
+    }
+    judge = (lambda model: validate(model, held)) if validate else None
+    return train(model, clips, recipe.stages, out, config, validate=judge, resume=resume, provenance=provenance)

@@ -1,0 +1,56 @@
+"""Recipes: a model and its stages of training, under a name, as they were measured together.
+
+- `two_room`: the demo. Perception and dynamics together, then the predictor alone on frozen latents: the joint stage gives a
+  position to half a pixel, the second stage dynamics that stand still when the agent does, which holding a goal needs.
+- `two_room_random_door`: the layout varies between episodes. SIGReg within episodes and inverse dynamics keep the latent from
+  holding the door alone; the critic knows the way round the wall.
+- `robot`: camera and joint states at control rate, kept every few frames.
+- `lewm`: LeWM (arXiv 2603.19312), for a GPU.
+"""
+
+from dataclasses import dataclass, replace
+
+from armillary.model import ModelConfig, Objective, Size
+from armillary.training.stages import StageConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to train, and how."""
+
+    model: ModelConfig
+    """The shape of the model."""
+    stages: tuple[StageConfig, ...]
+    """Run one after another."""
+
+    def sized(self, size: Size) -> "Recipe":
+        """The same stages for the model of another size; frame skip, context and objective stay as they are."""
+        kept = {name: getattr(self.model, name) for name in ("skip", "objective")}
+        return replace(self, model=ModelConfig.sized(size, **kept))
+
+
+RECIPES: dict[str, Recipe] = {
+    "two_room": Recipe(
+        ModelConfig.sized("nano", predictor_width=128),
+        (
+            StageConfig("joint", steps=250),
+            StageConfig("dynamics", steps=1500, batch=256, learning_rate=2e-3),
+        ),
+    ),
+    "two_room_random_door": Recipe(
+        ModelConfig.sized("nano", latent=16, objective=Objective(sigreg=5.0, episode_dims=4, clips_per_episode=4, inverse=1.0)),
+        (
+            StageConfig("joint", steps=500, learning_rate=3e-3),
+            StageConfig("dynamics", steps=4000, batch=256, learning_rate=2e-3),
+            StageConfig("critic", steps=1500, batch=128),
+        ),
+    ),
+    "robot": Recipe(
+        ModelConfig.sized("nano", skip=5, predictor="gru", context=3, objective=Objective(rollout=4, sigreg=2.0)),
+        (StageConfig("joint", steps=1000), StageConfig("dynamics", steps=2000, batch=256)),
+    ),
+    "lewm": Recipe(
+        ModelConfig.sized("base", skip=5),
+        (StageConfig("joint", steps=100_000, batch=128, learning_rate=5e-5, weight_decay=1e-3),),
+    ),
+}
