@@ -6,7 +6,6 @@ resizing, so alignment is asserted exactly, also where one episode ends and the 
 
 import io
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -28,7 +27,6 @@ pq = pytest.importorskip("pyarrow.parquet")
 
 FPS, CAMERA = 10, "observation.images.top"
 LENGTHS = (12, 9, 15)
-DATA = Path(os.environ.get("ARMILLARY_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 def picture(number: int) -> np.ndarray:
@@ -493,9 +491,9 @@ def test_a_file_that_is_no_video(tmp_path: Path) -> None:
         frames_at(tmp_path / "text.mp4", np.zeros(1), tolerance=0.01)
 
 
-@pytest.mark.skipif(not (DATA / "unitree_g1").is_dir(), reason=f"there is no recording {DATA / 'unitree_g1'}")
-def test_a_humanoid_in_av1(tmp_path: Path) -> None:
-    summary, store = load(DATA / "unitree_g1", tmp_path / "out", image_size=32, max_episodes=1)
+def test_a_humanoid_in_av1(tmp_path: Path, recording) -> None:
+    source = recording("unitree_g1")
+    summary, store = load(source, tmp_path / "out", image_size=32, max_episodes=1)
     camera = "observation.images.cam_high"
     assert summary.episodes == (10,)
     assert [*range(10), *range(30, 100)] == list(summary.skipped)
@@ -503,26 +501,26 @@ def test_a_humanoid_in_av1(tmp_path: Path) -> None:
     assert store.spec[camera].shape == (32, 32, 3)
     assert store.spec["observation.state"].channels[0] == "kLeftShoulderPitch"
     assert (store.spec.action.n, store.spec.rate) == (26, 30)
-    rows = pq.read_table(DATA / "unitree_g1/data/chunk-000/episode_000010.parquet")
+    rows = pq.read_table(source / "data/chunk-000/episode_000010.parquet")
     stored = store.episode(0)
     np.testing.assert_array_equal(stored.observations["observation.state"], np.stack(rows["observation.state"].to_numpy()))
     np.testing.assert_array_equal(stored.actions, np.stack(rows["action"].to_numpy())[:-1])
     # This video has one frame a row, so that counting them, which the import never does, is an independent reference.
-    with av.open(str(DATA / f"unitree_g1/videos/chunk-000/{camera}/episode_000010.mp4")) as container:
+    with av.open(str(source / f"videos/chunk-000/{camera}/episode_000010.mp4")) as container:
         near = [frame.to_ndarray(format="rgb24") for _, frame in zip(range(40), container.decode(video=0), strict=False)]
     counted = np.stack([frame.reshape(32, 15, 32, 20, 3).mean(axis=(1, 3)) for frame in near])
     for row in (0, 1, 20, 39):
         distances = abs(counted - stored.observations[camera][row]).mean(axis=(1, 2, 3))
         assert distances[row] == distances.min() < 1.5
     with pytest.raises(ArmillaryError, match="80 episodes"):
-        import_lerobot(DATA / "unitree_g1", tmp_path / "refused", missing="refuse", progress=False)
+        import_lerobot(source, tmp_path / "refused", missing="refuse", progress=False)
 
 
-@pytest.mark.skipif(not (DATA / "so101").is_dir(), reason=f"there is no recording {DATA / 'so101'}")
-def test_an_arm_without_its_videos(tmp_path: Path) -> None:
-    summary, store = load(DATA / "so101", tmp_path / "out")
+def test_an_arm_without_its_videos(tmp_path: Path, recording) -> None:
+    source = recording("so101")
+    summary, store = load(source, tmp_path / "out")
     assert store.lengths.tolist() == [373, 374, 372, 373]
     assert summary.missing_cameras == ("observation.images.front", "observation.images.top")
     assert store.spec["observation.state"].channels[-1] == "gripper.pos"
-    rows = pq.read_table(DATA / "so101/data/chunk-000/file-000.parquet")
+    rows = pq.read_table(source / "data/chunk-000/file-000.parquet")
     np.testing.assert_array_equal(store.episode(1).actions, np.stack(rows["action"].to_numpy())[373:746])
