@@ -25,8 +25,10 @@ def animate(episodes: Sequence[Imagined], together: int = 3) -> bytes:
         longest = max(len(episode.real) for episode in some)
         frames += [_page(some, moment, together, *drawing) for moment in range(longest + HOLD)]
     # One palette for all frames, taken from a page of the middle, keeps the file small and the colours still.
-    image = require("PIL.Image", "report")
-    palette = frames[len(frames) // 2].quantize(128, image.Quantize.MAXCOVERAGE)
+    palette = frames[len(frames) // 2].quantize(128)
+    colours = np.array(palette.getpalette()).reshape(-1, 3)
+    colours[(colours > 245).all(axis=1)] = 255  # paper stays white
+    palette.putpalette(colours.ravel().tolist())
     frames = [frame.quantize(palette=palette, dither=0) for frame in frames]
     file = BytesIO()
     frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=MILLISECONDS, loop=0)

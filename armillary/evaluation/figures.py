@@ -201,9 +201,6 @@ def _axes(rows: int, columns: int, width: float, height: float):
         ax.tick_params(colors=MUTED, labelsize=8)
         ax.grid(color=GRID, lw=0.6)
         ax.set_axisbelow(True)
-        ax.title.set(fontsize=9, color=INK)
-        ax.xaxis.label.set(fontsize=8, color=INK)
-        ax.yaxis.label.set(fontsize=8, color=INK)
     return figure, axes
 
 
@@ -214,6 +211,8 @@ def _hide(axes: Sequence) -> None:
 
 def _save(figure, name: str, caption: str) -> Figure:
     for ax in figure.axes:
+        for words, size in ((ax.title, 9), (ax.xaxis.label, 8), (ax.yaxis.label, 8)):
+            words.set_fontsize(size)
         legend = ax.get_legend()
         if legend is not None:
             legend.set_frame_on(False)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
@@ -15,6 +16,7 @@ from armillary.evaluation.latents import encode_episodes, encode_rows, imagine
 from armillary.evaluation.pairs import EvalSet
 from armillary.evaluation.rollouts import Rollouts
 from armillary.model import WorldModel
+from armillary.perception.fusion import shrink
 from armillary.worlds.world import World
 
 
@@ -43,7 +45,14 @@ class Gallery:
 
 @dataclass
 class Imagined:
-    """What happened beside what was imagined, at the same moments: frames (T, H, W, C), places (T, 2) or None."""
+    """What happened beside what was imagined, at the same moments, from the present one on.
+
+    Args:
+        real, imagined: (T, H, W, C) uint8 frames; the two may differ in size.
+        real_place, imagined_place: (t, 2) in pixels of the real frames, or None.
+        goal: (H, W, C), or None.
+        success: whether the goal was held at the end, or None.
+    """
 
     real: np.ndarray
     imagined: np.ndarray
@@ -114,12 +123,9 @@ def imagined_control(
         latents = decision.latents[list(decision.rows).index(row)]
         # The plan ends before the budget does: from there on its last frame stays.
         found = gallery.nearest(latents)[np.minimum(np.arange(len(kept) - 1), len(latents) - 1)]
-        episode = Imagined(
-            seen[image],
-            np.concatenate([seen[image][:1], gallery.frames[found]]),
-            goal=goal[image][0],
-            success=bool(success[row]),
-        )
+        before = shrink(torch.from_numpy(seen[image][:1]), gallery.frames.shape[1:]).numpy()
+        imagined = np.concatenate([before, gallery.frames[found]])
+        episode = Imagined(seen[image], imagined, goal=goal[image][0], success=bool(success[row]))
         if place:
             episode.real_place = seen[place][:, :2]
             episode.imagined_place = np.concatenate([seen[place][:1, :2], gallery.place[gallery.nearest(latents)]])

@@ -222,7 +222,9 @@ def _facts(facts: Mapping[str, Any], control: ControlResult | None) -> str:
 
 
 def _glossary(rows: Mapping[str, Any]) -> str:
-    return "<dl>" + "".join(f"<dt>{text(n)}</dt><dd>{text(ROWS[n])}</dd>" for n in rows if n in ROWS) + "</dl>"
+    return (
+        "<dl>" + "".join(f"<dt>{text(n.replace('_', ' '))}</dt><dd>{text(ROWS[n])}</dd>" for n in rows if n in ROWS) + "</dl>"
+    )
 
 
 def _metrics(path: Path) -> list[dict[str, Any]]:

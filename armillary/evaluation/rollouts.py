@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from armillary.spec import ActionSpace
 from armillary.worlds.world import World
 
 
+@runtime_checkable
 class Policy(Protocol):
     """What can be run on pairs; B of them at a time."""
 
@@ -157,7 +158,7 @@ class Planned:
     def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict[str, np.ndarray], steps: int) -> None:
         cost, count = self.configure(self.model), len(problems)
         self.agent = Agent(self.model, self.planner, cost, num_envs=count, execute=self.execute, seed=self.seed)
-        self.agent.reset(problems=problems)
+        self.agent.reset(problems=problems.tolist())
         self.agent.set_goal(goal_observation)
 
     def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:

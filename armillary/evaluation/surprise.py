@@ -84,9 +84,10 @@ def evaluate_surprise(model: WorldModel, scenes: Sequence[Scenes], *, untrained:
             models["untrained"].append(model.untrained())
     rows: dict[str, dict[str, Discernment]] = {name: {} for name in (*models, "frame difference")}
     for some in scenes:
+        frames, index = _distinct(some.observations)
         for name, nets in models.items():
             if nets:
-                rows[name][some.name] = discern(np.stack([_surprise(net, some) for net in nets]))
+                rows[name][some.name] = discern(np.stack([_surprise(net, frames, index, some.actions) for net in nets]))
         rows["frame difference"][some.name] = discern(frame_difference(some.observations)[None])
     rows = {name: row for name, row in rows.items() if row}
     return SurpriseResult(rows, {some.name: len(some) for some in scenes}, untrained)
@@ -118,11 +119,20 @@ def frame_difference(frames: dict[str, np.ndarray]) -> np.ndarray:
     return np.asarray(total)
 
 
+def _distinct(observations: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Each different frame once, by stream, and which of them each frame (n, 4, T) is: clips of a scene share most."""
+    shape = next(iter(observations.values())).shape[:3]
+    flat = [np.ascontiguousarray(x.reshape(-1, *x.shape[3:])) for x in observations.values()]
+    raw = np.concatenate([x.reshape(len(x), -1).view(np.uint8) for x in flat], axis=1)
+    _, first, index = np.unique(raw.view(f"V{raw.shape[1]}").ravel(), return_index=True, return_inverse=True)
+    return {name: x[first] for name, x in zip(observations, flat, strict=True)}, index.reshape(shape)
+
+
 @torch.inference_mode()
-def _surprise(model: WorldModel, scenes: Scenes) -> np.ndarray:
-    result = []
-    for i in range(0, len(scenes), 16):
-        clips = {n: torch.from_numpy(x[i : i + 16]).flatten(0, 1).to(model.device) for n, x in scenes.observations.items()}
-        blocks = torch.from_numpy(scenes.actions[i : i + 16]).flatten(0, 1).to(model.device)
-        result.append(model.surprise(model.encode(clips), blocks).float().cpu().numpy())
-    return np.concatenate(result).reshape(len(scenes), 4, -1)
+def _surprise(model: WorldModel, frames: dict[str, np.ndarray], index: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    count, z = len(next(iter(frames.values()))), []
+    for i in range(0, count, 256):
+        z.append(model.encode({n: torch.from_numpy(x[i : i + 256])[None].to(model.device) for n, x in frames.items()})[0])
+    clips = torch.cat(z)[torch.from_numpy(index).flatten(0, 1).to(model.device)]
+    blocks = torch.from_numpy(actions).flatten(0, 1).to(model.device)
+    return model.surprise(clips, blocks).float().cpu().numpy().reshape(*actions.shape[:3])

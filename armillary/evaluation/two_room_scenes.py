@@ -23,7 +23,7 @@ from armillary.worlds.two_room import AGENT_RGB, POSITION, TwoRoom
 
 FRAMES, EVENT = 8, 4
 OTHER_COLOUR = (40, 160, 60)
-CANDIDATES, ROUNDS = 256, 100
+CANDIDATES, ROUNDS = 256, 40
 
 # Of m candidates: positions (m, 2 or 4, T, 2), where two are still to be spliced; actions (m, 2, T - 1, 2) of the possible
 # clips; and whether the event is as stated (m,).
