@@ -6,6 +6,7 @@
 - gradients are averaged by `average_gradients` in one flat message a step. Shards must be of equal size.
 """
 
+import atexit
 import os
 from collections.abc import Iterable
 
@@ -29,7 +30,20 @@ def world_size() -> int:
 def start(device: torch.device) -> None:
     """Join the group that `torchrun` announces in the environment; does nothing without one."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+        atexit.register(dist.destroy_process_group)
+
+
+def wait() -> None:
+    """Go on when all processes have come this far."""
+    all_mean(torch.zeros(1))
+
+
+def broadcast(module: nn.Module) -> None:
+    """Give every process the weights and buffers of the first."""
+    if world_size() > 1:
+        for tensor in module.state_dict().values():
+            dist.broadcast(tensor, 0)
 
 
 def shard(batch: Tensor) -> Tensor:
@@ -89,6 +103,7 @@ class BatchNorm(nn.BatchNorm1d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or world_size() == 1:
             return super().forward(x)
+        x = x.float()  # not in autocast's precision
         mean = all_mean(x.mean(0))
         centred = x - mean
         variance = all_mean(centred.square().mean(0))

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from armillary import distributed
 from armillary.device import pick_device
 from armillary.episodes.clips import Clips, split
 from armillary.episodes.store import Episodes
@@ -43,7 +42,6 @@ def fit(
         ArmillaryError: the recording is too small for the clips or the split, and whatever `train` raises.
     """
     config, where = config or TrainConfig(), pick_device(device)
-    distributed.start(where)
     training, held = split(episodes, held_out, seed=config.seed)
     objective = recipe.model.objective
     clips = Clips(

@@ -8,14 +8,16 @@ or of both. What a step minimises is in `stages.py`. Design choices:
   batches before each validation and at the end of a stage that changes the encoder;
 - `validate` is a function of the caller, so that the judge stays out of training. Collapse, which no loss shows, is looked
   for each time;
-- under `torchrun` each process takes its shard of the same batch, and the statistics of the batch span all of them.
+- under `torchrun` each process takes its shard of the same batch, and the statistics of the batch span all of them. The
+  first one alone writes and validates; `out` has to be a folder that all of them see.
 """
 
+import hashlib
 import json
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,10 @@ class TrainConfig:
     progress: bool = True
     """Show a progress bar."""
 
+    def __post_init__(self) -> None:
+        if min(self.log_every, self.validations) < 1:
+            raise ArmillaryError(f"log_every and validations are at least 1, not {self.log_every} and {self.validations}")
+
 
 def train(
     model: WorldModel,
@@ -82,7 +88,7 @@ def train(
         stages: run in order.
         out: the run's folder.
         validate: called at each validation; its numbers are logged.
-        resume: go on from `out`, with the same model, stages and seed; a finished run is loaded as it is.
+        resume: go on from `out`, with the same model, clips, stages and seed; a finished run is loaded as it is.
         provenance: JSON-able, kept in the checkpoint.
 
     Raises:
@@ -90,56 +96,66 @@ def train(
             finite; the disk is full.
     """
     config, out = config or TrainConfig(), Path(out)
+    distributed.start(model.device)
+    described = [model.spec.to_json(), asdict(model.config), len(clips), [asdict(stage) for stage in stages], config.seed]
+    run = hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
     if resume and (out / MODEL).exists():
         finished = WorldModel.load(out / MODEL, str(model.device))
+        state.check(out, finished.provenance.get("run"), run)
         model.restore(finished.state_dict(), finished.describe())
+        model.provenance = finished.provenance
         return model.eval()
     if not resume and ((out / MODEL).exists() or (out / STATE).exists()):
         raise ArmillaryError(f"{out} holds a run already; add --resume to go on with it, or take a new folder")
-    run = json.loads(json.dumps([asdict(model.config), [asdict(stage) for stage in stages], config.seed]))
     saved = state.load(out / STATE, run) if resume else None
     if saved is None:
-        model.fit_scales(clips.sample(min(4096, len(clips)), np.random.default_rng(config.seed)))
+        model.fit_scales(clips.sample(min(1024, len(clips)), np.random.default_rng(config.seed)))
         at = state.Progress()
     else:
         model.restore(saved.part("model"), saved.model)
         at = saved.progress
+    distributed.broadcast(model)
     with _Log(out, config, at) as log:
-        for number in range(at.stage, len(stages)):
-            stage = build_stage(model, clips, stages[number])
-            model.eval()
-            for module in stage.modules:
-                module.train()
-            optimizer = _optimizer(stage.modules, stages[number])
-            if saved is not None and at.step:
-                saved.restore_optimizer(optimizer)
-                for name, tensor in saved.part("stage").items():
-                    stage.state[name].copy_(tensor)
-            _run_stage(model, clips, stage, stages[number], optimizer, config, log, validate, out / STATE, run)
-            at.stage, at.step = number + 1, 0
+        for budget in stages[at.stage :]:
+            _run_stage(model, clips, budget, config, log, validate, saved, out / STATE, run)
+            saved = None
+            at.stage, at.step = at.stage + 1, 0
             at.earlier_seconds, at.stage_seconds = at.earlier_seconds + at.stage_seconds, 0.0
     model.eval()
+    model.provenance = {"run": run, "seed": config.seed, "train_seconds": at.earlier_seconds, **(provenance or {})}
     if distributed.rank() == 0:
-        model.save(out / MODEL, {"seed": config.seed, "train_seconds": at.earlier_seconds, **(provenance or {})})
+        model.save(out / MODEL)
         (out / STATE).unlink(missing_ok=True)
+    distributed.wait()
     return model
 
 
 def _run_stage(
     model: WorldModel,
     clips: Clips,
-    stage: Stage,
     budget: StageConfig,
-    optimizer: torch.optim.Optimizer,
     config: TrainConfig,
     log: "_Log",
     validate: Callable[[WorldModel], dict[str, float]] | None,
+    saved: state.Saved | None,
     path: Path,
-    run: Any,
+    run: str,
 ) -> None:
-    at, parameters = log.at, [p for module in stage.modules for p in module.parameters()]
-    started, last_save, validated = time.perf_counter() - at.stage_seconds, time.perf_counter(), 0
+    at, last_save = log.at, time.perf_counter()
+    started = last_save - at.stage_seconds
+    torch.manual_seed(config.seed + at.stage)  # the weights of a new critic
+    model.eval()
+    stage = build_stage(model, clips, budget)
+    for module in stage.modules:
+        module.train()
+    parameters = [p for module in stage.modules for p in module.parameters()]
+    optimizer = _optimizer(parameters, budget)
+    if saved is not None:
+        saved.restore_optimizer(optimizer)
+        for name, tensor in saved.part("stage").items():
+            stage.state[name].copy_(tensor)
     done = _share_done(budget, at)
+    validated = int(done * config.validations)
     while done < 1:
         rng = np.random.default_rng([config.seed, at.stage, at.step])
         seed = int(rng.integers(2**31))
@@ -158,47 +174,72 @@ def _run_stage(
         at.step += 1
         at.stage_seconds = _together(time.perf_counter() - started)
         done = _share_done(budget, at)
-        if at.step % config.log_every == 0 or done >= 1:
-            numbers = {name: value.item() for name, value in losses.items()}
-            if not math.isfinite(numbers["loss"]):
+        logged = at.step % config.log_every == 0 or done >= 1
+        if logged:
+            means = distributed.all_mean(torch.stack([value.detach() for value in losses.values()]))
+            numbers = {**dict(zip(losses, means.tolist(), strict=True)), "gradient_norm": norm.item()}
+            if not math.isfinite(numbers["loss"] + numbers["gradient_norm"]):
                 raise ArmillaryError(
-                    f"stage {budget.kind}, step {at.step}: the loss is {numbers['loss']}; lower the learning rate"
+                    f"stage {budget.kind}, step {at.step}: the loss is {numbers['loss']} and the norm of its gradient "
+                    f"{numbers['gradient_norm']}; lower the learning rate"
                 )
-            log.write({"stage": budget.kind, **numbers, "gradient_norm": norm.item(), "learning_rate": rate}, done)
-            if time.perf_counter() - last_save >= config.save_every and done < 1 and distributed.rank() == 0:
-                state.save(path, run, at, model, optimizer, stage.state)
-                last_save = time.perf_counter()
-        if done * config.validations >= validated + 1:
+            log.write({"stage": budget.kind, **numbers, "learning_rate": rate}, done)
+        if int(done * config.validations) > validated:
             validated = int(done * config.validations)
-            log.write({"stage": budget.kind, **_look(model, clips, stage, budget, config, validate)}, done)
+            log.write({"stage": budget.kind, **_look(model, clips, stage, config, validate)}, done)
+        if logged and done < 1 and distributed.rank() == 0 and time.perf_counter() - last_save >= config.save_every:
+            state.save(path, run, at, model, optimizer, stage.state)
+            last_save = time.perf_counter()
 
 
-def _look(model, clips, stage, budget, config, validate) -> dict[str, float]:
+def _look(
+    model: WorldModel,
+    clips: Clips,
+    stage: Stage,
+    config: TrainConfig,
+    validate: Callable[[WorldModel], dict[str, float]] | None,
+) -> dict[str, float]:
     """Recalibrate, look for collapse, and ask the caller's judge; leaves the stage's modules in training mode."""
     model.eval()
-    if budget.kind == "joint":
-        recalibrate(model, clips, config.seed)
+    recalibrate(model, clips, config.seed, stage.modules)
     with torch.inference_mode():
         batch = clips.sample(min(256, len(clips)), np.random.default_rng([config.seed, 1])).to(model.device)
         z = model.encode(batch.observations).flatten(0, 1)
     numbers = {"effective_rank": effective_rank(z), "dead_share": dead_share(z)}
-    if numbers["effective_rank"] < 0.1 * z.shape[1] or numbers["dead_share"] > 0.5:
-        warnings.warn(
-            f"the latent collapses: effective rank {numbers['effective_rank']:.1f} of {z.shape[1]}, "
-            f"{numbers['dead_share']:.0%} of its dimensions dead; raise the weight of sigreg, or add inverse dynamics",
-            CollapseWarning,
-            stacklevel=2,
-        )
-    numbers |= validate(model) if validate else {}
+    if distributed.rank() == 0:
+        if numbers["effective_rank"] < 0.1 * z.shape[1] or numbers["dead_share"] > 0.5:
+            warnings.warn(
+                f"the latent collapses: effective rank {numbers['effective_rank']:.1f} of {z.shape[1]}, "
+                f"{numbers['dead_share']:.0%} of its dimensions dead; raise the weight of sigreg, or add inverse dynamics",
+                CollapseWarning,
+                stacklevel=2,
+            )
+        numbers |= validate(model) if validate else {}
     for module in stage.modules:
         module.train()
     return numbers
 
 
 @torch.no_grad()
-def recalibrate(model: WorldModel, clips: Clips, seed: int = 0, batches: int = 16, batch_size: int = 64) -> None:
-    """Set BatchNorm's running statistics to their averages over fresh batches, at the present weights."""
-    norms = [m for part in (model.perception, model.predictor) for m in part.modules() if isinstance(m, distributed.BatchNorm)]
+def recalibrate(
+    model: WorldModel,
+    clips: Clips,
+    seed: int = 0,
+    modules: Sequence[nn.Module] | None = None,
+    *,
+    batches: int = 16,
+    batch_size: int = 64,
+) -> None:
+    """Set BatchNorm's running statistics to their averages over fresh batches, at the present weights.
+
+    Args:
+        model: in eval mode.
+        modules: parts of the model whose statistics are set; all of it by default.
+    """
+    parts = [model] if modules is None else modules
+    norms = [m for part in parts for m in part.modules() if isinstance(m, distributed.BatchNorm)]
+    if not norms:
+        return
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
@@ -214,9 +255,8 @@ def recalibrate(model: WorldModel, clips: Clips, seed: int = 0, batches: int = 1
         norm.eval()
 
 
-def _optimizer(modules: list[nn.Module], budget: StageConfig) -> torch.optim.AdamW:
+def _optimizer(parameters: list[nn.Parameter], budget: StageConfig) -> torch.optim.AdamW:
     """AdamW with weight decay on matrices alone."""
-    parameters = [p for module in modules for p in module.parameters()]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": budget.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
@@ -250,16 +290,19 @@ class _Log:
         self.at, self.quiet = at, distributed.rank() > 0
         if self.quiet:
             return
+        self.path = out / METRICS
         try:
             out.mkdir(parents=True, exist_ok=True)
-            path = out / METRICS
-            kept = path.read_text().splitlines(keepends=True)[: at.lines] if path.exists() else []
-            path.write_text("".join(kept))  # lines that are newer than the save would come twice
-            self.file = path.open("a", buffering=1)
+            with self.path.open("ab+") as file:
+                file.seek(0)
+                for _ in range(at.lines):
+                    file.readline()
+                file.truncate()  # lines that are newer than the save would come twice
         except OSError as error:
             raise ArmillaryError(f"{out}: cannot write there ({error.strerror})") from error
         self.board = None
         if config.tensorboard:
+            require("tensorboard", "tensorboard")
             self.board = require("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(out))
         columns = "[bold]{task.description}", BarColumn(), "{task.percentage:3.0f}%", TextColumn("{task.fields[numbers]}")
         self.bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), disable=not config.progress, transient=False)
@@ -273,7 +316,6 @@ class _Log:
     def __exit__(self, *failure: object) -> None:
         if not self.quiet:
             self.bar.stop()
-            self.file.close()
             if self.board:
                 self.board.close()
 
@@ -283,7 +325,11 @@ class _Log:
             return
         at = self.at
         seconds = at.earlier_seconds + at.stage_seconds
-        self.file.write(json.dumps({"step": at.step, "seconds": round(seconds, 3), **numbers}) + "\n")
+        try:
+            with self.path.open("a") as file:
+                file.write(json.dumps({"step": at.step, "seconds": round(seconds, 3), **numbers}) + "\n")
+        except OSError as error:
+            raise ArmillaryError(f"{self.path}: cannot write there ({error.strerror})") from error
         at.lines += 1
         if self.board:
             for name, value in numbers.items():

@@ -28,9 +28,9 @@ class Progress:
 
 
 def save(
-    path: Path, run: Any, progress: Progress, model: WorldModel, optimizer: torch.optim.Optimizer, extra: dict[str, Tensor]
+    path: Path, run: str, progress: Progress, model: WorldModel, optimizer: torch.optim.Optimizer, extra: dict[str, Tensor]
 ) -> None:
-    """Write it all; `run` (JSON-able) says which run this is."""
+    """Write it all; `run` says which run this is."""
     tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"stage/{name}": tensor for name, tensor in extra.items()}
     for index, moments in optimizer.state_dict()["state"].items():
@@ -59,7 +59,7 @@ class Saved:
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def load(path: Path, run: Any) -> Saved:
+def load(path: Path, run: str) -> Saved:
     """Open what `save` wrote.
 
     Raises:
@@ -69,6 +69,17 @@ def load(path: Path, run: Any) -> Saved:
     if not path.exists():
         raise ArmillaryError(f"{path.parent} holds no run to resume; leave --resume out to start one")
     tensors, header = weights.read(path)
-    if header.get("run") != run:
-        raise ArmillaryError(f"{path.parent} holds a run of another model, other stages or another seed; use a new folder")
+    check(path.parent, header.get("run"), run)
     return Saved(Progress(**header["progress"]), tensors, header["model"])
+
+
+def check(out: Path, found: str | None, run: str) -> None:
+    """Require that the run in the folder `out` is this one.
+
+    Raises:
+        ArmillaryError: it is another.
+    """
+    if found != run:
+        raise ArmillaryError(
+            f"{out} holds a run of another model, other clips, other stages or another seed; give the same, or a new folder"
+        )
