@@ -1,5 +1,7 @@
 """The one place that names a device. Everything else works on whatever device its model or its tensors are on."""
 
+import os
+
 import torch
 
 from armillary.errors import ArmillaryError
@@ -8,13 +10,16 @@ from armillary.errors import ArmillaryError
 def pick_device(name: str = "auto") -> torch.device:
     """`auto` takes CUDA, then MPS, then the CPU; any other name is taken as it is, if it is there.
 
+    Under `torchrun` each process of a machine takes its own CUDA device.
+
     Raises:
         ArmillaryError: the name is no device, or the device is not on this machine.
     """
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        fast = "mps" if torch.backends.mps.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else fast
+    if name == "cuda":
+        name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

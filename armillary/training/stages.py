@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from armillary import distributed
@@ -46,7 +46,8 @@ class StageConfig:
     clip: float = 1.0
     """Gradients are scaled down to this norm."""
     length: int | None = None
-    """Frames of a clip; None takes the model's context plus the rollout of its objective."""
+    """Frames of a window of frozen latents; None takes the model's context plus the rollout of its objective. A joint stage
+    takes the clips as they are."""
 
     def __post_init__(self) -> None:
         if self.steps is None and self.seconds is None:
@@ -71,6 +72,15 @@ class Joint(Stage):
     """All of the model on raw clips."""
 
     def __init__(self, model: WorldModel, clips: Clips, config: StageConfig) -> None:
+        aim = model.config.objective
+        needed = model.config.context + aim.rollout
+        if clips.length < needed:
+            raise ArmillaryError(f"clips of {clips.length} frames are too short for context and rollout, which take {needed}")
+        if config.batch % (aim.clips_per_episode * distributed.world_size()):
+            raise ArmillaryError(
+                f"a batch of {config.batch} does not divide into {distributed.world_size()} processes "
+                f"and {aim.clips_per_episode} clips of each episode; change one of them"
+            )
         self.model, self.clips, self.batch, self.state = model, clips, config.batch, {}
         self.modules = [m for m in (model.perception, model.predictor, model.inverse) if m is not None]
 
@@ -84,6 +94,13 @@ class Joint(Stage):
 class Latents:
     """Every episode of a recording encoded once, for stages that leave the encoder as it is.
 
+    Args:
+        model: in eval mode.
+        length: frames of a window; the model's context plus the rollout of its objective by default.
+
+    Raises:
+        ArmillaryError: windows no longer than the context, or longer than any episode.
+
     Attributes:
         z: (N, D) latents of all kept frames, episode after episode.
         actions: (N, A) the standardised block after each; zeros after the last of an episode, which no window reads.
@@ -92,8 +109,11 @@ class Latents:
     """
 
     @torch.no_grad()
-    def __init__(self, model: WorldModel, clips: Clips, length: int) -> None:
-        self.length = length
+    def __init__(self, model: WorldModel, clips: Clips, length: int | None) -> None:
+        context = model.config.context
+        self.length = length = context + model.config.objective.rollout if length is None else length
+        if length <= context:
+            raise ArmillaryError(f"windows of {length} frames leave nothing to foretell after a context of {context}")
         z, actions, starts, last = [], [], [], []
         total = 0
         for track in clips.tracks():
@@ -112,8 +132,10 @@ class Latents:
             last.append(torch.full((len(latents),), total - 1))
         self.z, self.actions = torch.cat(z), torch.cat(actions)
         self.starts, self.last = torch.cat(starts), torch.cat(last)
+        if not len(self.starts):
+            raise ArmillaryError(f"no episode has a window of {length} frames; shorten the stage's length")
 
-    def windows(self, chosen: np.ndarray) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t-1 a"]]:
+    def windows(self, chosen: Int[Tensor, " b"]) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t-1 a"]]:
         """Latents and standardised action blocks of these windows."""
         rows = self.starts[chosen][:, None] + torch.arange(self.length)
         return self.z[rows], self.actions[rows[:, :-1]]
@@ -127,7 +149,7 @@ class Dynamics(Stage):
 
     def __init__(self, model: WorldModel, clips: Clips, config: StageConfig) -> None:
         self.model, self.batch, self.modules = model, config.batch, [model.predictor]
-        self.latents = Latents(model, clips, config.length or model.config.context + model.config.objective.rollout)
+        self.latents = Latents(model, clips, config.length)
         self.state = {"error": torch.ones(len(self.latents.starts))}
 
     def losses(self, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
@@ -150,7 +172,7 @@ class Critic(Stage):
         self.model, self.batch, self.state = model, config.batch, {}
         self.critic = model.critic or model.add_critic()
         self.modules = [self.critic]
-        self.latents = Latents(model, clips, config.length or model.config.context + model.config.objective.rollout)
+        self.latents = Latents(model, clips, config.length)
 
     def losses(self, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
         latents, context = self.latents, self.model.config.context
