@@ -10,6 +10,7 @@ the same answer to `gather(first slots, T)`.
 
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -86,7 +87,7 @@ class Mapped:
         self._stream, self._path = frames.stream, Path(folder) / f"{frames.key()}.frames"
         if self._path.exists() and self._path.stat().st_size == frames.nbytes:
             return
-        unfinished = self._path.with_suffix(f".{os.getpid()}")
+        unfinished = self._path.with_suffix(f".{secrets.token_hex(4)}")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             try:
