@@ -6,11 +6,12 @@ The file appears under its name only when it is whole: it is written beside it, 
 import errno
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from armillary.errors import ArmillaryError, CorruptFile
@@ -28,16 +29,19 @@ def write(path: str | Path, tensors: dict[str, Tensor], header: dict[str, Any]) 
     part = path.with_name(path.name + ".part")
     # safetensors refuses tensors that share memory or are not contiguous.
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    content = save(tensors, {KEY: json.dumps(header)})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, part, {KEY: json.dumps(header)})
-        with open(part, "rb") as file:
+        with open(part, "wb") as file:
+            file.write(content)
+            file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
-        full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
-        raise ArmillaryError(f"{path}: {'the disk is full' if full else error}; nothing was written") from error
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
+        raise ArmillaryError(f"{path}: {reason}; nothing was written") from error
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -52,6 +56,8 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, "pt") as file:
             header = json.loads((file.metadata() or {})[KEY])
+            if not isinstance(header, dict):
+                raise CorruptFile(f"{path}: its header is not one of ours")
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
         raise CorruptFile(f"{path}: not an Armillary checkpoint, or a truncated one ({error})") from error
