@@ -25,7 +25,7 @@ class MLPPredictor(Predictor):
             layers += [nn.Linear(width if i else latent + action, width), nn.LayerNorm(width), nn.GELU()]
         self.net = nn.Sequential(*layers, nn.Linear(width, latent))
 
-    def forward(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> Float[Tensor, "b t d"]:
+    def forward(self, z: Float[Tensor, "*batch d"], actions: Float[Tensor, "*batch a"]) -> Float[Tensor, "*batch d"]:
         return z + self.net(torch.cat([z, actions], -1))
 
     def rollout(

@@ -14,9 +14,9 @@ from armillary.distributed import all_mean
 
 def vicreg(z: Float[Tensor, "n d"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """The variance term and the covariance term of samples `z`."""
-    z = z.float()
-    centred = z - all_mean(z.mean(0))
-    covariance = all_mean(centred.T @ centred / len(z))
+    with torch.autocast(z.device.type, enabled=False):
+        centred = z.float() - all_mean(z.float().mean(0))
+        covariance = all_mean(centred.T @ centred / len(z))
     variance = F.relu(1 - torch.sqrt(covariance.diagonal() + 1e-4)).mean()
     off_diagonal = covariance - torch.diag(covariance.diagonal())
     return variance, off_diagonal.square().sum() / z.shape[1]
