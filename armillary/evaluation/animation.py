@@ -19,11 +19,11 @@ def animate(episodes: Sequence[Imagined], together: int = 3) -> bytes:
     When an episode is over its last frames stay, framed in green where the goal was held, in red where it was not.
     """
     drawing = require("PIL.ImageDraw", "report"), require("PIL.ImageFont", "report")
-    frames = []
-    for begin in range(0, len(episodes), together):
-        some = episodes[begin : begin + together]
+    frames, rows = [], min(together, len(episodes))
+    for begin in range(0, len(episodes), rows):
+        some = episodes[begin : begin + rows]
         longest = max(len(episode.real) for episode in some)
-        frames += [_page(some, moment, together, *drawing) for moment in range(longest + HOLD)]
+        frames += [_page(some, moment, rows, *drawing) for moment in range(longest + HOLD)]
     # One palette for all frames, taken from a page of the middle, keeps the file small and the colours still.
     palette = frames[len(frames) // 2].quantize(128)
     colours = np.array(palette.getpalette()).reshape(-1, 3)

@@ -111,7 +111,7 @@ def horizons(prediction: PredictionResult) -> Figure:
             ax.fill_between(x, low, high, color=colour, alpha=0.12, lw=0)
         ax.set(title=title, xlabel=f"horizon, {prediction.unit}")
         ax.set_ylim(bottom=0)
-    axes[0].set_ylim(0, max(1.5, 1.3 * max(at.error.high for at in prediction.rows["model"])))
+    axes[0].set_ylim(0, min(3.0, max(1.5, 1.3 * max(at.error.high for at in prediction.rows["model"]))))
     axes[1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
     caption = "How far ahead the model knows what comes, on episodes it never saw; lower is better. Bands are 95% intervals."
     return _save(figure, "prediction", caption)
@@ -177,9 +177,10 @@ def strip(episode: Imagined, frames: int = 10) -> Figure:
         axes[column].set_title(f"{at}")
     axes[0].set_ylabel("happened")
     axes[len(chosen)].set_ylabel("imagined")
+    known = "before the first move" if episode.goal is not None else "from the first frame on, given the actions"
     caption = (
-        "One episode, block by block. Below: what the model imagined before the first move. It draws no pixels, so each "
-        "imagined frame is the recorded one whose latent is nearest."
+        f"One episode, block by block. Below: what the model imagined {known}. It draws no pixels, so each imagined frame is "
+        "the recorded one whose latent is nearest."
     )
     return _save(figure, "strip", caption)
 

@@ -1,7 +1,7 @@
 """Evaluation sets: pairs of start and goal, made once under a seed of their own, kept in a file, and never changed.
 
 A pair is only as hard as the simplest policy finds it. So pairs are drawn by the world's own sampler, and those are rejected
-that are solved at the start, or within the budget by doing nothing, or by a random policy in even one of 20 tries: whatever
+that are solved at the start, or within the budget by doing nothing, or by a random policy in even one of 40 tries: whatever
 a random policy solves more often than 5% of the time is likely to fall to one of them.
 The content hash covers everything in the file and is part of every result; a file that was changed does not load.
 """
@@ -23,6 +23,7 @@ from armillary.worlds.world import World
 
 FORMAT = 1
 ROUNDS = 30
+PAIRS = 0x70616972  # "pair": no stream of a world or a policy has this beside its seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +133,7 @@ def make_eval_set(
     extra: int | None = None,
     hold: int = 3,
     random_hold: int = 1,
-    rollouts: int = 20,
+    rollouts: int = 40,
     forbidden_seeds: Iterable[int] = (),
     options: dict[str, Any] | None = None,
     **constraints: Any,
@@ -153,7 +154,7 @@ def make_eval_set(
         ArmillaryError: the seed is forbidden, or not enough pairs pass; the message says why they were rejected.
     """
     _refuse(seed, forbidden_seeds)
-    extra, rng = hold if extra is None else extra, np.random.default_rng(seed)
+    extra, rng = hold if extra is None else extra, np.random.default_rng((seed, PAIRS))
     space = world.stream_spec.action
     kept: list[tuple[np.ndarray, ...]] = []
     rejected = {"solved at the start": 0, "solved by doing nothing": 0, "solved by a random policy": 0}
