@@ -143,11 +143,13 @@ class Agent:
     def _see(self, observations: Mapping[str, Any], kept: np.ndarray) -> float:
         """Encode and remember what these environments show; the seconds it took to encode."""
         began = perf_counter()
-        for name in (stream.name for stream in self.model.spec.observed if stream.name in observations):
-            if len(observations[name]) != self.num_envs:
-                raise SpecMismatch(f"stream {name!r}: {len(observations[name])} observations for {self.num_envs} environments")
-        some = observations if len(kept) == self.num_envs else {n: x[kept] for n, x in observations.items()}
-        z = encode_frames(self.model, some)
+        seen = {s.name: observations[s.name] for s in self.model.spec.observed if s.name in observations}
+        for name, frames in seen.items():
+            if len(frames) != self.num_envs:
+                raise SpecMismatch(f"stream {name!r}: {len(frames)} observations for {self.num_envs} environments")
+        if len(kept) < self.num_envs:
+            seen = {name: frames[kept] for name, frames in seen.items()}
+        z = encode_frames(self.model, seen)
         seconds = perf_counter() - began
         done = z.new_zeros(len(kept), self.model.blocks.size)
         if self.last_plan is not None:

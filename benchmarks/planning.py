@@ -1,11 +1,10 @@
 """How long does one decision take, from what is seen to what is done (encode + plan)?
 
-    python benchmarks/planning.py                                   # untrained nano model, its size is what counts
+    python benchmarks/planning.py                                   # an untrained model: its size is what counts
     python benchmarks/planning.py --checkpoint runs/demo --threads 2
 
-Every planner decides `decisions` times, for 1 and for 16 environments, on one thread. Beside encode and plan, the same
-number of imagined steps is timed without a planner around it: what is left is the planner's own cost.
-The raw result goes to results/planning.json.
+Each setting decides `decisions` times on one thread. Beside it, the same rollouts are timed without a planner around them:
+what is left is the planner's own cost. The raw result goes to results/planning.json.
 """
 
 import json
@@ -14,7 +13,6 @@ import subprocess
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -33,10 +31,10 @@ class Args:
 
     checkpoint: Path | None = None
     """a trained model; without one, an untrained model of the two-room world's streams"""
-    size: Literal["nano", "tiny", "small", "base"] = "nano"
-    """of the untrained model"""
     latent: int = 32
     """width of the untrained model's latent"""
+    width: int = 128
+    """width of the untrained model's predictor"""
     decisions: int = 200
     """timed decisions of each setting, after 10 that are not"""
     threads: int = 1
@@ -48,13 +46,13 @@ class Args:
 
 
 def untrained(args: Args) -> WorldModel:
-    """The two-room world's shapes: 64 px images, two-dimensional actions held for blocks of 5."""
+    """The nano model at the two-room world's shapes: 64 px images, two-dimensional actions."""
     torch.manual_seed(args.seed)
     spec = Spec((Stream("image", "image", (64, 64, 3)),), ActionSpace("box", 2, (-1.0, -1.0), (1.0, 1.0)))
-    model = WorldModel(spec, ModelConfig.sized(args.size, latent=args.latent, skip=5, image_size=64)).eval()
-    model.blocks.fit((2 * torch.rand(1000, 1, 2) - 1).expand(-1, 5, -1).flatten(1))
+    model = WorldModel(spec, ModelConfig.sized("nano", latent=args.latent, predictor_width=args.width))
+    model.blocks.fit(2 * torch.rand(1000, 2) - 1)
     model.add_critic()
-    return model
+    return model.eval()
 
 
 def percentiles(seconds: list[float]) -> dict[str, float]:
@@ -81,26 +79,27 @@ def decide(model: WorldModel, planner: Planner, critic: bool, envs: int, args: A
         agent.act(look(envs))
     encode, plan = agent.decisions.encode_seconds[10:], agent.decisions.plan_seconds[10:]
     return {
-        "planner": f"{type(planner).__name__}",
+        "planner": type(planner).__name__,
         "settings": asdict(planner),
         "cost": "critic" if critic else "latent",
         "envs": envs,
         "decision_ms": percentiles([a + b for a, b in zip(encode, plan, strict=True)]),
         "encode_ms": percentiles(encode),
         "plan_ms": percentiles(plan),
+        "rollouts_ms": imagine(model, planner, envs, args),
         "model_calls": agent.decisions.model_calls[-1] // envs,
     }
 
 
 @torch.inference_mode()
-def imagine(model: WorldModel, planner: CEM, envs: int, args: Args) -> dict[str, float]:
-    """Milliseconds of a CEM plan's rollouts alone."""
+def imagine(model: WorldModel, planner: Planner, envs: int, args: Args) -> dict[str, float]:
+    """Milliseconds of a plan's rollouts alone."""
     context = Context(torch.randn(envs, 1, model.config.latent), torch.zeros(envs, 0, model.blocks.size))
     blocks = model.blocks.decode(torch.randn(envs, planner.samples, planner.horizon, model.blocks.dim))
     seconds = []
     for _ in range(args.decisions):
         began = time.perf_counter()
-        for _ in range(planner.iterations):
+        for _ in range(getattr(planner, "iterations", 1)):
             model.rollout(context, blocks)
         seconds.append(time.perf_counter() - began)
     return percentiles(seconds)
@@ -112,7 +111,8 @@ def main(args: Args) -> None:
     runs = [
         (CEM(), False, 1),
         (CEM(), False, 16),
-        (CEM(horizon=4, sigma=0.8), True, 1),
+        (CEM(horizon=4), True, 1),
+        (CEM(horizon=8, samples=100, iterations=5, elites=10), False, 1),
         (MPPI(), False, 1),
         (RandomShooting(), False, 1),
     ]
@@ -122,17 +122,15 @@ def main(args: Args) -> None:
         "args": {name: str(value) if isinstance(value, Path) else value for name, value in asdict(args).items()},
         "model": asdict(model.config),
         "rows": rows,
-        "rollouts_alone_ms": {envs: imagine(model, CEM(), envs, args) for envs in (1, 16)},
         "cpu": platform.processor() or platform.machine(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip(),
     }
     for row in rows:
-        median = {part: row[f"{part}_ms"]["p50"] for part in ("decision", "encode", "plan")}
-        print(f"{row['planner']:15} {row['cost']:7} {row['envs']:3} environments: ", end="")
-        print(f"{median['decision']:7.2f} ms (encode {median['encode']:.2f}, plan {median['plan']:.2f}), ", end="")
-        print(f"p95 {row['decision_ms']['p95']:.2f} ms")
-    print("CEM's rollouts alone:", result["rollouts_alone_ms"])
+        median = {part: row[f"{part}_ms"]["p50"] for part in ("decision", "encode", "plan", "rollouts")}
+        print(f"{row['planner']:14} {row['cost']:6} {row['envs']:3} environments {row['model_calls']:5} steps: ", end="")
+        print(f"{median['decision']:7.2f} ms (encode {median['encode']:.2f}, plan {median['plan']:.2f}, ", end="")
+        print(f"of it rollouts {median['rollouts']:.2f}), p95 {row['decision_ms']['p95']:.2f} ms")
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(result, indent=1) + "\n")
 

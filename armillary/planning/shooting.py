@@ -18,8 +18,8 @@ class RandomShooting(Planner):
         ArmillaryError: settings that make no search.
     """
 
-    samples: int = 500
-    """candidates; as many as the CEM's by default"""
+    samples: int = 256
+    """candidates; by default as many as the CEM and MPPI imagine"""
     sigma: float = 1.0
     """spread, where the recorded actions have 1"""
 

@@ -9,7 +9,7 @@ from armillary.errors import ArmillaryError
 from armillary.model import Context
 from armillary.planning import CEM, MPPI, RandomShooting, RandomStreams
 
-PLANNERS = [CEM(horizon=5), MPPI(horizon=5), RandomShooting(horizon=5)]
+PLANNERS = [CEM(horizon=5), MPPI(horizon=5), RandomShooting(horizon=5, samples=500)]
 NAMES = ["cem", "mppi", "shooting"]
 
 
