@@ -34,6 +34,8 @@ from armillary.planning import CEM, Planner
 from armillary.worlds.world import World
 
 RESULTS = "results.json"
+BATCH = 50
+"""Pairs that are planned for at a time: more of them do not fit the processor's cache."""
 
 
 @dataclass
@@ -135,7 +137,7 @@ def judge(
         model.spec.check(world.stream_spec, "world")
         pairs.refuse([model.provenance.get("recording_seed")])
         agent = Planned(model, planner or default_planner(model), configurator, seed=seed)
-        result.control = evaluate(world, pairs, agent, seed=seed)
+        result.control = evaluate(world, pairs, agent, batch=BATCH, seed=seed)
     result.facts["peak_memory_mb"] = peak_memory_mb()
     return result
 
