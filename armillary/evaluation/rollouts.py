@@ -192,13 +192,11 @@ def run(
     goal: np.ndarray,
     budget: np.ndarray,
     *,
-    problems: np.ndarray | None = None,
     batch: int | None = None,
 ) -> Rollouts:
-    """Run `policy` from `start` to `goal` states (n, S) for `budget` (n,) env steps each.
+    """Run `policy` from `start` to `goal` states (n, S) for `budget` (n,) env steps each; the pairs are numbered from 0.
 
     Args:
-        problems: (n,) the numbers of the pairs; 0, 1, ... unless given.
         batch: pairs that are run at a time; as many as the world has environments unless given.
 
     Raises:
@@ -210,7 +208,6 @@ def run(
     batch = world.num_envs if batch is None else batch
     if not 1 <= batch <= world.num_envs:
         raise ArmillaryError(f"{batch} pairs at a time on a world of {world.num_envs} environments; build one with more")
-    problems = np.arange(len(start)) if problems is None else problems
     order, longest = np.argsort(budget, kind="stable"), int(budget.max())
     space, angles = world.stream_spec.action, {s.name: angle_channels(s) for s in world.stream_spec.streams}
     result = Rollouts(
@@ -223,7 +220,7 @@ def run(
     )
     seconds: list[float] = []
     for chunk in np.array_split(order, math.ceil(len(order) / batch)):
-        _run_chunk(world, policy, start, goal, problems, chunk, result, seconds)
+        _run_chunk(world, policy, start, goal, chunk, result, seconds)
     result.seconds = np.array(seconds)
     for values in (result.states, *result.angles.values()):
         values[~result.steps()] = np.nan
@@ -236,7 +233,6 @@ def _run_chunk(
     policy: Policy,
     start: np.ndarray,
     goal: np.ndarray,
-    problems: np.ndarray,
     chunk: np.ndarray,
     result: Rollouts,
     seconds: list[float],
@@ -246,7 +242,7 @@ def _run_chunk(
     padded = np.concatenate([chunk, np.repeat(chunk[:1], world.num_envs - size)])
     observed = [stream.name for stream in world.stream_spec.observed]
     seen = world.render_states(goal[chunk])
-    policy.begin(problems[chunk], goal[chunk], {name: seen[name] for name in observed}, steps)
+    policy.begin(chunk, goal[chunk], {name: seen[name] for name in observed}, steps)
     observation, _ = world.reset(options={"state": start[padded]})
     for step in range(steps + 1):
         state = np.array(world.state[:size])
