@@ -66,10 +66,10 @@ class ActionBlocks(nn.Module):
         self.low.copy_(torch.where(self.low.isfinite(), self.low, blocks.amin(0)))
         self.high.copy_(torch.where(self.high.isfinite(), self.high, blocks.amax(0)))
         standard = self.standardise(blocks)
-        variance, vectors = torch.linalg.eigh(standard.T @ standard / len(blocks))
+        variance, vectors = torch.linalg.eigh((standard.T @ standard / len(blocks)).cpu())  # MPS has none
         variance, vectors = variance.flip(0).clamp(min=0), vectors.flip(1)
         kept = int((variance.cumsum(0) < EXPLAINED * variance.sum()).sum()) + 1
-        self.basis = vectors[:, :kept] * variance[:kept].sqrt()
+        self.basis = (vectors[:, :kept] * variance[:kept].sqrt()).to(self.mean)
 
     def standardise(self, raw: Float[Tensor, "*batch a"]) -> Float[Tensor, "*batch a"]:
         """Raw blocks to zero mean and unit variance, as the predictor takes them."""

@@ -138,12 +138,17 @@ class WorldModel(nn.Module):
         config: the shape of the model.
 
     Raises:
-        ArmillaryError: a kind of stream without an encoder, or a context that the predictor cannot use.
+        ArmillaryError: a kind of stream without an encoder, a context that the predictor cannot use, or an objective on more
+            dimensions than the latent has.
     """
 
     def __init__(self, spec: Spec, config: ModelConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or ModelConfig()
+        if config.objective.episode_dims > config.latent:
+            raise ArmillaryError(
+                f"episode_dims is {config.objective.episode_dims}, and the latent has {config.latent} dimensions"
+            )
         self.spec = spec.select([stream.name for stream in spec.observed])
         encoders = {stream.name: _encoder(stream, config) for stream in spec.observed}
         self.perception = Perception(self.spec, encoders, config.projector, config.latent)
@@ -175,12 +180,12 @@ class WorldModel(nn.Module):
                 encoder.fit(batch.observations[name].flatten(0, 1))
 
     def encode(self, observations: dict[str, Tensor]) -> Float[Tensor, "b t d"]:
-        """Latents of raw observations (B, T, *shape) by stream, in the streams' own dtypes and units.
+        """Latents of raw observations (B, T, *shape) by stream, in the streams' own dtypes and units; others are left alone.
 
         Raises:
             SpecMismatch: a stream is missing or of another shape or dtype; the message names it.
         """
-        return self.perception({name: observations[name] for name in self.perception.streams if name in observations})
+        return self.perception(observations)
 
     def predict(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> Float[Tensor, "b t d"]:
         """The latent after each of `z`, given the raw action block taken there; teacher-forced, parallel in time."""
@@ -285,8 +290,9 @@ class WorldModel(nn.Module):
             model = cls(Spec.from_json(header["spec"]), ModelConfig(**config))
             model.restore(tensors, header)
             model.provenance = header["provenance"]
-        except (KeyError, TypeError, RuntimeError) as error:
-            raise CorruptFile(f"{path}: the weights do not fit the header ({str(error).splitlines()[0]})") from error
+        except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise CorruptFile(f"{path}: the weights do not fit the header ({reason})") from error
         return model.to(pick_device(device)).eval()
 
     def _check(self, actions: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 def effective_rank(z: Float[Tensor, "n d"]) -> float:
     """exp of the entropy of the normalised singular values (Roy and Vetterli, 2007): from 1, one direction, to D, all alike."""
-    values = torch.linalg.svdvals(z.float() - z.float().mean(0))
+    values = torch.linalg.svdvals((z.float() - z.float().mean(0)).cpu())
     share = values / values.sum().clamp(min=1e-12)
     return float(torch.exp(-torch.xlogy(share, share).sum()))
 

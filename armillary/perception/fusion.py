@@ -48,23 +48,25 @@ class Perception(nn.Module):
 
     def check(self, observations: dict[str, Tensor]) -> None:
         """Raises SpecMismatch where a stream is missing or of another shape or dtype; the message names it."""
+        leading = None
         for (name, stream), encoder in zip(self.streams.items(), self.encoders, strict=True):
             given = observations.get(name)
             if given is None:
                 raise SpecMismatch(f"the observation has no stream {name!r} {stream.shape}; it has {', '.join(observations)}")
-            if tuple(given.shape[2:]) not in (stream.shape, encoder.shape):
-                raise SpecMismatch(f"stream {name!r}: expected (batch, time, *{stream.shape}), got {tuple(given.shape)}")
-            if given.is_floating_point() == (stream.kind == "image"):
+            leading = given.shape[:2] if leading is None else leading
+            if given.shape[:2] != leading or tuple(given.shape[2:]) not in (stream.shape, encoder.shape):
+                expected = ", ".join(map(str, (*(leading if len(leading) == 2 else ("batch", "time")), *stream.shape)))
+                raise SpecMismatch(f"stream {name!r}: expected ({expected}), got {tuple(given.shape)}")
+            if given.dtype != getattr(torch, str(stream.dtype)):
                 raise SpecMismatch(f"stream {name!r}: expected raw {stream.dtype} in its own unit, got {given.dtype}")
 
     def forward(self, observations: dict[str, Tensor]) -> Float[Tensor, "b t d"]:
         self.check(observations)
-        batch, time = next(iter(observations.values())).shape[:2]
         features = []
         for name, encoder in zip(self.streams, self.encoders, strict=True):
             x = observations[name].flatten(0, 1)
             features.append(encoder(x if x.shape[1:] == encoder.shape else shrink(x, encoder.shape)).float())
-        return self.projector(torch.cat(features, -1)).unflatten(0, (batch, time))
+        return self.projector(torch.cat(features, -1)).unflatten(0, observations[name].shape[:2])
 
 
 def shrink(images: UInt8[Tensor, "n h w c"], shape: tuple[int, int, int]) -> UInt8[Tensor, "n h2 w2 c"]:
