@@ -1,0 +1,117 @@
+"""Predictors: causal, consistent between one step and imagination, and each candidate by itself."""
+
+import pytest
+import torch
+from small_models import shake
+from torch import nn
+
+from armillary.attention import Block
+from armillary.dynamics.gru import GRUPredictor
+from armillary.dynamics.mlp import MLPPredictor
+from armillary.dynamics.transformer import TransformerPredictor
+
+LATENT, ACTION, FRAMES = 6, 4, 7
+KINDS = ("mlp", "gru", "transformer", "transformer with a head")
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+
+
+def predictor(kind: str) -> nn.Module:
+    torch.manual_seed(0)
+    made = {
+        "mlp": lambda: MLPPredictor(LATENT, ACTION, 16),
+        "gru": lambda: GRUPredictor(LATENT, ACTION, 16, context=3),
+        "transformer": lambda: TransformerPredictor(LATENT, ACTION, depth=2, heads=2, hidden=16, context=3, head=0),
+        "transformer with a head": lambda: TransformerPredictor(
+            LATENT, ACTION, depth=2, heads=2, hidden=16, context=3, head=16
+        ),
+    }[kind]()
+    shake(made)
+    return made.eval()
+
+
+def clip(batch: int = 3, frames: int = FRAMES, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, frames, LATENT, generator=random), torch.randn(batch, frames, ACTION, generator=random)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_future_changes_nothing_before_it_and_the_present_does(kind):
+    model, (z, actions) = predictor(kind), clip()
+    predicted = model(z, actions)
+    for step in range(FRAMES):
+        for changed in (0, 1):
+            moved = [z.clone(), actions.clone()]
+            moved[changed][:, step, ::2] += 1  # a shift of all alike would be lost in LayerNorm
+            after = model(*moved)
+            torch.testing.assert_close(after[:, :step], predicted[:, :step], **CLOSE)
+            assert (after[:, step] - predicted[:, step]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_imagined_step_is_the_prediction_at_the_last_step_of_any_context(kind):
+    model, (z, actions) = predictor(kind), clip()
+    for length in range(1, model.context + 1):
+        seen, done = z[:, :length], actions[:, :length]
+        imagined = model.rollout(seen, done[:, :-1], done[:, -1:])
+        torch.testing.assert_close(imagined[:, 0], model(seen, done)[:, -1], **CLOSE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_imagination_is_prediction_after_prediction(kind):
+    """Each imagined latent takes the place of a seen one in the window that foretells the next."""
+    model, (z, actions) = predictor(kind), clip()
+    context = model.context
+    imagined = model.rollout(z[:, :context], actions[:, : context - 1], actions[:, context - 1 :])
+    lived = list(z[:, :context].unbind(1))
+    for step in range(context - 1, FRAMES):
+        # A GRU carries its state on; the others see a window.
+        first = 0 if kind == "gru" else step + 1 - context
+        lived.append(model(torch.stack(lived[first:], 1), actions[:, first : step + 1])[:, -1])
+    torch.testing.assert_close(imagined, torch.stack(lived[context:], 1), **CLOSE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_of_a_batch_have_nothing_to_do_with_each_other(kind):
+    model, (z, actions) = predictor(kind), clip()
+    context = model.context
+    together = model(z, actions), model.rollout(z[:, :context], actions[:, : context - 1], actions[:, context - 1 :])
+    for i in range(len(z)):
+        one, done = z[i : i + 1], actions[i : i + 1]
+        alone = model(one, done), model.rollout(one[:, :context], done[:, : context - 1], done[:, context - 1 :])
+        for of_batch, single in zip(together, alone, strict=True):
+            torch.testing.assert_close(of_batch[i : i + 1], single, **CLOSE)
+
+
+@pytest.mark.parametrize("kind", ["transformer", "transformer with a head"])
+def test_a_transformer_beyond_its_context_slides_a_window(kind):
+    model, (z, actions) = predictor(kind), clip()
+    predicted = model(z, actions)
+    for step in range(FRAMES):
+        first = max(0, step + 1 - model.context)
+        window = model(z[:, first : step + 1], actions[:, first : step + 1])
+        torch.testing.assert_close(predicted[:, step], window[:, -1], **CLOSE)
+
+
+def test_dropout_is_for_training_alone():
+    model, (z, actions) = predictor("transformer"), clip(frames=3)
+    assert torch.equal(model(z, actions), model(z, actions))
+    model.train()
+    assert not torch.equal(model(z, actions), model(z, actions))
+
+
+def test_a_new_conditioned_block_is_the_identity_and_learns_from_its_condition():
+    torch.manual_seed(0)
+    block, x, condition = Block(8, 2, 4, 16, condition=5), torch.randn(2, 3, 8), torch.randn(2, 3, 5)
+    assert torch.equal(block(x, condition), x)
+    block(x, condition).square().sum().backward()
+    assert block.modulation[1].weight.grad.abs().max() > 0
+
+
+def test_a_block_without_a_mask_sees_all_steps():
+    torch.manual_seed(0)
+    x = torch.randn(1, 4, 8)
+    moved = x.clone()
+    moved[:, -1, :4] += 1  # not a shift of all channels alike, which LayerNorm takes away
+    for causal in (False, True):
+        block = Block(8, 2, 4, 16, causal=causal)
+        assert torch.equal(block(moved)[:, 0], block(x)[:, 0]) == causal
