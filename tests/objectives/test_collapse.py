@@ -1,0 +1,22 @@
+import pytest
+import torch
+
+from armillary.objectives.collapse import dead_share, effective_rank
+
+
+def test_effective_rank_counts_directions_that_are_used_alike():
+    random = torch.Generator().manual_seed(0)
+    z = torch.randn(5000, 8, generator=random)
+    assert effective_rank(z) == pytest.approx(8, rel=0.01)
+    assert effective_rank(100 * z + 50) == pytest.approx(8, rel=0.01)
+    assert effective_rank(z[:, :3] @ torch.randn(3, 8, generator=random)) < 3.01
+    assert effective_rank(z[:, :1].expand(-1, 8)) == pytest.approx(1, abs=0.01)
+    assert effective_rank(torch.ones(50, 8)) == pytest.approx(1, abs=0.01)
+    assert effective_rank(z * torch.tensor([1.0] * 4 + [0.01] * 4)) == pytest.approx(4, rel=0.1)
+
+
+def test_dead_dimensions_are_those_that_hardly_move():
+    z = torch.randn(500, 4, generator=torch.Generator().manual_seed(0))
+    assert dead_share(z) == 0
+    assert dead_share(z * torch.tensor([1.0, 1e-3, 0.0, 0.5])) == 0.5
+    assert dead_share(torch.ones(50, 4)) == 1
