@@ -1,4 +1,4 @@
-"""Has the latent collapsed? Two numbers that no loss shows."""
+"""Has the latent collapsed? Three numbers that no loss shows: directions in use, dead dimensions, and how wide the rest are."""
 
 import torch
 from jaxtyping import Float
@@ -16,3 +16,8 @@ def dead_share(z: Float[Tensor, "n d"], floor: float = 1e-2) -> float:
     """Share of dimensions whose standard deviation is below `floor` of the largest one."""
     std = z.float().std(0)
     return float((std < floor * std.max().clamp(min=1e-12)).float().mean())
+
+
+def spread(z: Float[Tensor, "n d"]) -> float:
+    """Mean standard deviation of the dimensions: 1 is what SIGReg and VICReg ask for, and less is easier to foretell."""
+    return float(z.float().std(0).mean())

@@ -32,7 +32,7 @@ from armillary.device import autocast
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError, require
 from armillary.model import WorldModel
-from armillary.objectives.collapse import dead_share, effective_rank
+from armillary.objectives.collapse import dead_share, effective_rank, spread
 from armillary.training import state
 from armillary.training.stages import Stage, StageConfig, build_stage
 
@@ -41,7 +41,7 @@ FLOOR = 0.02  # of the peak learning rate, where the cosine ends
 
 
 class CollapseWarning(UserWarning):
-    """The latent uses few of its dimensions."""
+    """The latent uses few of its dimensions, or has shrunk."""
 
 
 @dataclass(frozen=True)
@@ -205,12 +205,14 @@ def _look(
     with torch.inference_mode():
         batch = clips.sample(min(256, len(clips)), np.random.default_rng([config.seed, 1])).to(model.device)
         z = model.encode(batch.observations).flatten(0, 1)
-    numbers = {"effective_rank": effective_rank(z), "dead_share": dead_share(z)}
+    numbers = {"effective_rank": effective_rank(z), "dead_share": dead_share(z), "spread": spread(z)}
     if distributed.rank() == 0:
-        if numbers["effective_rank"] < 0.1 * z.shape[1] or numbers["dead_share"] > 0.5:
+        few = numbers["effective_rank"] < max(1.5, 0.1 * z.shape[1])
+        if few or numbers["dead_share"] > 0.5 or numbers["spread"] < 0.3:
             warnings.warn(
                 f"the latent collapses: effective rank {numbers['effective_rank']:.1f} of {z.shape[1]}, "
-                f"{numbers['dead_share']:.0%} of its dimensions dead; raise the weight of sigreg, or add inverse dynamics",
+                f"{numbers['dead_share']:.0%} of its dimensions dead, standard deviation {numbers['spread']:.2g} instead of 1; "
+                "raise the weight of sigreg, or add inverse dynamics",
                 CollapseWarning,
                 stacklevel=2,
             )

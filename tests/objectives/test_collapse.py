@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from armillary.objectives.collapse import dead_share, effective_rank
+from armillary.objectives.collapse import dead_share, effective_rank, spread
 
 
 def test_effective_rank_counts_directions_that_are_used_alike():
@@ -20,3 +20,10 @@ def test_dead_dimensions_are_those_that_hardly_move():
     assert dead_share(z) == 0
     assert dead_share(z * torch.tensor([1.0, 1e-3, 0.0, 0.5])) == 0.5
     assert dead_share(torch.ones(50, 4)) == 1
+
+
+def test_spread_is_one_for_what_the_regularisers_ask_for_and_falls_as_all_shrink():
+    z = torch.randn(5000, 4, generator=torch.Generator().manual_seed(0))
+    assert spread(z + 9) == pytest.approx(1, rel=0.02)
+    assert spread(0.1 * z) == pytest.approx(0.1, rel=0.02)
+    assert effective_rank(0.1 * z) == pytest.approx(4, rel=0.02)
