@@ -52,10 +52,14 @@ class Saved:
 
     def restore_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
         """Give an optimiser of the same parameters its moments back."""
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for name, tensor in self.part("optimizer").items():
             index, key = name.split("/")
-            state.setdefault(int(index), {})[key] = tensor
+            like = parameters[int(index)]
+            # The fused optimiser walks memory: moments must lie in it as their parameter does (channels-last).
+            moment = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
+            state.setdefault(int(index), {})[key] = moment
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
