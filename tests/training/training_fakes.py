@@ -1,0 +1,48 @@
+"""A recording of a dot that is pushed about, and a model small enough to be trained on it in a test."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from armillary.episodes.clips import Clips
+from armillary.episodes.store import Episode, Episodes
+from armillary.model import ModelConfig, Objective, WorldModel
+from armillary.spec import ActionSpace, Spec, Stream
+from armillary.training.stages import StageConfig
+
+SPEC = Spec(
+    (Stream("image", "image", (16, 16, 1)), Stream("place", "vector", (2,))),
+    ActionSpace("box", 2, (-1.0, -1.0), (1.0, 1.0)),
+)
+STAGES = tuple(StageConfig(kind, steps=12, batch=16) for kind in ("joint", "dynamics", "critic"))
+
+
+def record(path: Path, episodes: int = 24, rows: int = 13, seed: int = 0) -> Episodes:
+    """A dot in an image of 16 px, whose place each action is added to."""
+    rng, pixels, recorded = np.random.default_rng(seed), np.arange(16), []
+    for _ in range(episodes):
+        place, actions, places = rng.uniform(3, 12, 2), [], []
+        for _ in range(rows):
+            places.append(place)
+            after = np.clip(place + rng.uniform(-1, 1, 2), 3, 12)
+            actions.append(after - place)
+            place = after
+        places = np.stack(places)
+        far = (pixels[:, None] - places[:, 1, None, None]) ** 2 + (pixels - places[:, 0, None, None]) ** 2
+        images = (255 * np.exp(-far / 4)).astype(np.uint8)[..., None]
+        seen = {"image": images, "place": places.astype(np.float32)}
+        recorded.append(Episode(seen, np.stack(actions[:-1]).astype(np.float32)))
+    store = Episodes.create(path, SPEC)
+    store.append(*recorded)
+    return store
+
+
+def new_model(seed: int = 0, **objective) -> WorldModel:
+    torch.manual_seed(seed)
+    aim = Objective(**{"rollout": 2, "slices": 16, "inverse": 1.0, "clips_per_episode": 2, "episode_dims": 2, **objective})
+    return WorldModel(SPEC, ModelConfig(image_size=16, width=4, projector=16, latent=4, predictor_width=16, objective=aim))
+
+
+def clips_of(store: Episodes, length: int = 3) -> Clips:
+    return Clips(store, length)
