@@ -1,0 +1,116 @@
+"""Stages: windows that stay in their episode, hard ones drawn more often, goals that come later."""
+
+import numpy as np
+import pytest
+import torch
+from training_fakes import clips_of, new_model, record
+
+from armillary.episodes.clips import Clips
+from armillary.errors import ArmillaryError
+from armillary.training.stages import Critic, Dynamics, Joint, Latents, StageConfig
+
+CONFIG = StageConfig(steps=1, batch=16)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return record(tmp_path_factory.mktemp("recording") / "store", episodes=5, rows=13)
+
+
+@pytest.fixture
+def model(store):
+    made = new_model().eval()
+    made.fit_scales(clips_of(store)[:])
+    return made
+
+
+def random() -> tuple[np.random.Generator, torch.Generator]:
+    return np.random.default_rng(0), torch.Generator().manual_seed(0)
+
+
+@pytest.mark.parametrize("skip", [1, 3])
+def test_frozen_windows_are_the_clips_of_the_recording_encoded(store, skip):
+    clips = Clips(store, 3, skip=skip)
+    model = new_model().eval()
+    model.blocks = type(model.blocks)(model.spec.action, skip)
+    model.fit_scales(clips[:])
+    latents = Latents(model, clips, 3)
+    assert len(latents.starts) == len(clips)
+    z, actions = latents.windows(torch.arange(len(clips)))
+    batch = clips[:]
+    wanted = model.encode(batch.observations), model.blocks.standardise(batch.actions)
+    # In another order: here all windows of a track follow each other.
+    key = [np.lexsort(x.flatten(1).detach().numpy().T.round(4)) for x in (wanted[1], actions)]
+    torch.testing.assert_close(actions[key[1]], wanted[1][key[0]], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(z[key[1]], wanted[0][key[0]], rtol=1e-4, atol=1e-4)
+
+
+def test_longer_windows_than_clips_stay_in_their_episode(store, model):
+    latents = Latents(model, clips_of(store), 10)
+    assert len(latents.starts) == 5 * (13 - 10 + 1)
+    assert latents.last.unique().tolist() == [12, 25, 38, 51, 64]
+    assert (latents.starts + 9 <= latents.last[latents.starts]).all()
+
+
+@pytest.mark.parametrize(("length", "message"), [(14, "no episode has a window of 14 frames"), (1, "after a context of 1")])
+def test_windows_that_cannot_be_had(store, model, length, message):
+    for kind in (Dynamics, Critic):
+        with pytest.raises(ArmillaryError, match=message):
+            kind(model, clips_of(store), StageConfig(steps=1, length=length))
+
+
+def test_half_of_the_windows_are_drawn_in_proportion_to_their_error(store, model, monkeypatch):
+    stage = Dynamics(model, clips_of(store), StageConfig(steps=1, batch=200))
+    hard = 7
+    stage.state["error"] = torch.full_like(stage.state["error"], 1e-9)
+    stage.state["error"][hard] = 1.0
+    drawn, windows = [], stage.latents.windows
+    monkeypatch.setattr(stage.latents, "windows", lambda chosen: drawn.append(chosen) or windows(chosen))
+    stage.losses(*random())
+    (chosen,) = drawn
+    assert (chosen[:100] == hard).all()
+    assert len(chosen[100:].unique()) > 30
+    assert chosen.max() < len(stage.latents.starts)
+    # The error of what was drawn is known anew, that of the rest is as it was.
+    z, actions = windows(torch.arange(len(stage.latents.starts)))
+    now = (model.predictor(z[:, :1], actions[:, :1])[:, 0] - z[:, 1]).square().mean(-1).detach()
+    fresh = torch.zeros(len(now), dtype=torch.bool)
+    fresh[chosen] = True
+    assert not fresh.all()
+    torch.testing.assert_close(stage.state["error"][fresh], now[fresh], rtol=1e-4, atol=1e-6)
+    assert (stage.state["error"][~fresh] == 1e-9).all()
+
+
+def test_goals_of_the_critic_are_now_or_later_in_the_same_episode(store, model, monkeypatch):
+    stage, seen = Critic(model, clips_of(store), StageConfig(steps=1, batch=300)), []
+    rows = torch.arange(len(stage.latents.z))
+    stage.latents.z[:, 0] = rows.float()
+    loss = stage.critic.loss
+    monkeypatch.setattr(stage.critic, "loss", lambda *given: seen.append(given) or loss(*given))
+    assert stage.losses(*random())["loss"].requires_grad
+    lived, goal = (x[..., 0] for x in seen[0])
+    encoded, imagined = lived[:300], lived[300:]
+    torch.testing.assert_close(encoded - encoded[:, :1], torch.arange(3.0).expand(300, 3))
+    assert torch.equal(imagined[:, 0], encoded[:, 0])
+    assert not torch.equal(imagined[:, 1:], encoded[:, 1:])
+    assert torch.equal(goal[:300], goal[300:])
+    first, goal = encoded[:, 0].long(), goal[:300].long()
+    assert (goal >= first).all()
+    assert torch.equal(goal // 13, first // 13)
+    assert (goal == stage.latents.last[first]).any()
+
+
+def test_a_joint_stage_draws_several_clips_of_each_episode_where_its_objective_asks_for_them(store, model, monkeypatch):
+    seen = []
+    monkeypatch.setattr(model, "losses", lambda batch, generator: seen.append(batch) or {})
+    Joint(model, clips_of(store), StageConfig(steps=1, batch=8)).losses(*random())
+    episodes = seen[0].episode.unflatten(0, (4, 2))
+    assert torch.equal(episodes[:, 0], episodes[:, 1])
+    assert len(episodes[:, 0].unique()) == 4
+
+
+def test_clips_that_are_too_short_and_batches_that_do_not_divide(store, model):
+    with pytest.raises(ArmillaryError, match="clips of 2 frames are too short for context and rollout, which take 3"):
+        Joint(model, clips_of(store, 2), CONFIG)
+    with pytest.raises(ArmillaryError, match="a batch of 15 does not divide into 1 processes and 2 clips of each episode"):
+        Joint(model, clips_of(store), StageConfig(steps=1, batch=15))
