@@ -1,0 +1,46 @@
+"""Seconds of training on random behaviour, from pixels, and an agent that goes where it is told."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from armillary.episodes.clips import Clips
+from armillary.episodes.policies import random_policy
+from armillary.evaluation.pairs import make_eval_set
+from armillary.evaluation.rollouts import Planned, Random, run
+from armillary.model import ModelConfig, WorldModel
+from armillary.planning import CEM
+from armillary.training.loop import TrainConfig, train
+from armillary.training.stages import StageConfig
+from armillary.worlds import make
+
+pytest.importorskip("gymnasium")
+
+
+def test_it_reaches_goals_after_watching_a_dot_move_at_random(tmp_path: Path):
+    from armillary.episodes.record import record
+
+    world = make("two_room", num_envs=50, max_steps=18)
+    store = record(world, random_policy(world.stream_spec), tmp_path / "store", episodes=300)
+    torch.manual_seed(0)
+    model = WorldModel(world.stream_spec, ModelConfig.sized("nano", predictor_width=128))
+    stages = (
+        StageConfig("joint", steps=100, learning_rate=3e-3),
+        StageConfig("dynamics", steps=400, batch=256, learning_rate=2e-3),
+    )
+    train(model, Clips(store, 4), stages, tmp_path / "run", TrainConfig(progress=False))
+    judge = make("two_room", num_envs=40, max_steps=None, autoreset_mode="Disabled")
+    pairs = make_eval_set(judge, 40, seed=10_000, rollouts=4, cross=False, min_distance=1.5)
+    policies = {
+        "random": Random(judge.stream_spec.action),
+        "untrained": Planned(model.untrained(), CEM(horizon=4)),
+        "model": Planned(model, CEM(horizon=4)),
+    }
+    held = {
+        name: run(judge, policy, pairs.start, pairs.goal, pairs.budget).held(pairs.hold).mean()
+        for name, policy in policies.items()
+    }
+    # Over seeds the model has held 58-85% of such goals after no more training than this, the others 0-3%.
+    assert held["model"] > 0.4
+    assert max(held["random"], held["untrained"]) < 0.15
