@@ -188,6 +188,14 @@ def test_recalibrated_statistics_make_judged_latents_those_of_training(clips):
     assert [norm.momentum for norm in norms] == [0.1, 0.1]
 
 
+def test_a_run_ends_with_the_statistics_of_its_last_weights(clips, tmp_path: Path):
+    model = train(new_model(), clips, (JOINT,), tmp_path, QUIET)
+    statistics = copy.deepcopy(model.state_dict())
+    recalibrate(model, clips, QUIET.seed)
+    for name, tensor in statistics.items():
+        assert torch.equal(model.state_dict()[name], tensor), name
+
+
 def test_collapse_is_noticed_and_only_collapse(clips, tmp_path: Path):
     stage, aim = StageConfig("joint", steps=60, batch=32, learning_rate=3e-3), {"inverse": 0.0, "episode_dims": 0}
     with warnings.catch_warnings():
