@@ -72,8 +72,8 @@ class ModelConfig:
     """Images are reduced to this many pixels a side; None keeps the recording's size."""
     encoder: Literal["convolutional", "vit"] = "convolutional"
     """Image encoder."""
-    width: int = 32
-    """Channels of the convolutional stem, or width of the vision transformer."""
+    width: int = 64
+    """Channels of the convolutional layers, or width of the vision transformer."""
     depth: int = 12
     """Blocks of the vision transformer."""
     heads: int = 3
@@ -110,7 +110,7 @@ class ModelConfig:
 
 SIZES: dict[Size, ModelConfig] = {
     "nano": ModelConfig(),
-    "tiny": ModelConfig(width=48, projector=512, latent=64, predictor_width=512),
+    "tiny": ModelConfig(width=96, projector=512, latent=64, predictor_width=512),
     "small": ModelConfig(
         image_size=112, encoder="vit", width=192, depth=6, projector=1024, latent=128, predictor="transformer",
         predictor_width=512, predictor_depth=4, predictor_heads=4, dropout=0.1, context=3,

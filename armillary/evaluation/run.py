@@ -19,6 +19,8 @@ from armillary.worlds import make
 
 SEED = 10_000
 """Of evaluation pairs and scenes. Recordings are made under seeds below it."""
+SCENES = 25
+"""Of each property that can be violated."""
 PAIRS = "pairs.json"
 
 
@@ -72,7 +74,7 @@ def evaluate_run(
         if world.name == "two_room":
             from armillary.evaluation.two_room_scenes import two_room_scenes
 
-            scenes = two_room_scenes(world, 100, SEED, skip=model.config.skip)
+            scenes = two_room_scenes(world, SCENES, SEED, skip=model.config.skip)
     judgement = judge(
         model,
         episodes=episodes,

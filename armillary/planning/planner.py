@@ -84,8 +84,8 @@ class RandomStreams:
 class Planner(ABC):
     """Base class: a planner is a `search` in whitened coordinates."""
 
-    horizon: int = 6
-    """blocks to look ahead; the two-room world needs 6"""
+    horizon: int = 5
+    """blocks to look ahead; the two-room world needs 5"""
 
     @abstractmethod
     def search(self, mean: Float[Tensor, "b h k"], score: Score, draw: Draw) -> Float[Tensor, "b c h k"]:

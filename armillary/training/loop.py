@@ -115,9 +115,10 @@ def train(
         model.restore(saved.part("model"), saved.model)
         at = saved.progress
     distributed.broadcast(model)
+    stage = None
     with _Log(out, config, at) as log:
         for budget in stages[at.stage :]:
-            _run_stage(model, clips, budget, config, log, validate, saved, out / STATE, run)
+            stage = _run_stage(model, clips, budget, stage, config, log, validate, saved, out / STATE, run)
             saved = None
             at.stage, at.step = at.stage + 1, 0
             at.earlier_seconds, at.stage_seconds = at.earlier_seconds + at.stage_seconds, 0.0
@@ -134,18 +135,19 @@ def _run_stage(
     model: WorldModel,
     clips: Clips,
     budget: StageConfig,
+    before: Stage | None,
     config: TrainConfig,
     log: "_Log",
     validate: Callable[[WorldModel], dict[str, float]] | None,
     saved: state.Saved | None,
     path: Path,
     run: str,
-) -> None:
+) -> Stage:
     at, last_save = log.at, time.perf_counter()
     started = last_save - at.stage_seconds
     torch.manual_seed(config.seed + at.stage)  # the weights of a new critic
     model.eval()
-    stage = build_stage(model, clips, budget)
+    stage = build_stage(model, clips, budget, before)
     for module in stage.modules:
         module.train()
     parameters = [p for module in stage.modules for p in module.parameters()]
@@ -190,6 +192,7 @@ def _run_stage(
         if logged and done < 1 and distributed.rank() == 0 and time.perf_counter() - last_save >= config.save_every:
             state.save(path, run, at, model, optimizer, stage.state)
             last_save = time.perf_counter()
+    return stage
 
 
 def _look(

@@ -31,10 +31,10 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "two_room": Recipe(
-        ModelConfig.sized("nano", predictor_width=128),
+        ModelConfig.sized("nano", latent=16, predictor_width=128),
         (
             StageConfig("joint", steps=250),
-            StageConfig("dynamics", steps=1500, batch=256, learning_rate=2e-3),
+            StageConfig("dynamics", steps=1500, batch=256, learning_rate=4e-3),
         ),
     ),
     "two_room_random_door": Recipe(

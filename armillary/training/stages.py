@@ -9,7 +9,9 @@ A stage draws everything from the generator that it is given, made anew from (se
 a generator has to be saved, and a resumed run goes on exactly as an unbroken one.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -19,10 +21,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from armillary import distributed
-from armillary.episodes.clips import Clips
+from armillary.episodes.clips import Batch, Clips
 from armillary.errors import ArmillaryError
 from armillary.model import WorldModel
 from armillary.objectives.prediction import rollout
+
+FRAMES = 1024  # encoded at a time
 
 
 @dataclass(frozen=True)
@@ -116,17 +120,9 @@ class Latents:
             raise ArmillaryError(f"windows of {length} frames leave nothing to foretell after a context of {context}")
         z, actions, starts, last = [], [], [], []
         total = 0
-        for track in clips.tracks():
-            track = track.to(model.device)
-            latents = torch.cat(
-                [
-                    model.encode({name: x[:, i : i + 512] for name, x in track.observations.items()})
-                    for i in range(0, track.actions.shape[1] + 1, 512)
-                ],
-                1,
-            )[0]
+        for latents, blocks in encode_tracks(model, clips):
             z.append(latents)
-            actions.append(F.pad(model.blocks.standardise(track.actions[0]), (0, 0, 0, 1)))
+            actions.append(F.pad(model.blocks.standardise(blocks), (0, 0, 0, 1)))
             starts.append(torch.arange(total, total + max(0, len(latents) - length + 1)))
             total += len(latents)
             last.append(torch.full((len(latents),), total - 1))
@@ -141,15 +137,30 @@ class Latents:
         return self.z[rows], self.actions[rows[:, :-1]]
 
 
+def encode_tracks(model: WorldModel, clips: Clips) -> Iterator[tuple[Float[Tensor, "t d"], Float[Tensor, "t-1 a"]]]:
+    """Latents and raw action blocks of each track of a recording; tracks are encoded some thousand frames at a time."""
+    waiting: list[Batch] = []
+    for track in chain(clips.tracks(), [None]):
+        if track is not None:
+            waiting.append(track.to(model.device))
+        lengths = [track.actions.shape[1] + 1 for track in waiting]
+        if waiting and (track is None or sum(lengths) >= FRAMES):
+            frames = {name: torch.cat([t.observations[name] for t in waiting], 1) for name in model.perception.streams}
+            z = [
+                model.encode({name: x[:, i : i + FRAMES] for name, x in frames.items()}) for i in range(0, sum(lengths), FRAMES)
+            ]
+            yield from zip(torch.cat(z, 1)[0].split(lengths), [t.actions[0] for t in waiting], strict=True)
+            waiting = []
+
+
 class Dynamics(Stage):
     """The predictor alone, by open-loop rollouts on frozen latents.
 
     `state["error"]` is each window's last known one-step error; half of the batch is drawn in proportion to it.
     """
 
-    def __init__(self, model: WorldModel, clips: Clips, config: StageConfig) -> None:
-        self.model, self.batch, self.modules = model, config.batch, [model.predictor]
-        self.latents = Latents(model, clips, config.length)
+    def __init__(self, model: WorldModel, latents: Latents, config: StageConfig) -> None:
+        self.model, self.latents, self.batch, self.modules = model, latents, config.batch, [model.predictor]
         self.state = {"error": torch.ones(len(self.latents.starts))}
 
     def losses(self, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
@@ -168,11 +179,10 @@ class Dynamics(Stage):
 class Critic(Stage):
     """The temporal-distance head on frozen latents, encoded and imagined."""
 
-    def __init__(self, model: WorldModel, clips: Clips, config: StageConfig) -> None:
-        self.model, self.batch, self.state = model, config.batch, {}
+    def __init__(self, model: WorldModel, latents: Latents, config: StageConfig) -> None:
+        self.model, self.latents, self.batch, self.state = model, latents, config.batch, {}
         self.critic = model.critic or model.add_critic()
         self.modules = [self.critic]
-        self.latents = Latents(model, clips, config.length)
 
     def losses(self, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
         latents, context = self.latents, self.model.config.context
@@ -189,6 +199,11 @@ class Critic(Stage):
         return self.critic.loss(lived, torch.cat([goal, goal]))
 
 
-def build_stage(model: WorldModel, clips: Clips, config: StageConfig) -> Stage:
-    """The stage that `config.kind` names."""
-    return {"joint": Joint, "dynamics": Dynamics, "critic": Critic}[config.kind](model, clips, config)
+def build_stage(model: WorldModel, clips: Clips, config: StageConfig, before: Stage | None = None) -> Stage:
+    """The stage that `config.kind` names; latents of the stage before it are used again, if it left the encoder alone."""
+    if config.kind == "joint":
+        return Joint(model, clips, config)
+    latents = getattr(before, "latents", None)
+    if latents is None or config.length not in (None, latents.length):
+        latents = Latents(model, clips, config.length)
+    return {"dynamics": Dynamics, "critic": Critic}[config.kind](model, latents, config)
