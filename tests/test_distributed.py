@@ -37,8 +37,10 @@ def test_gradients_and_statistics_are_those_of_the_global_batch(runs):
     assert (alone["processes"], together["processes"]) == (1, 2)
     assert set(one) == set(two)
     assert {"loss/variance", "loss/covariance", "loss/sigreg", "loss/sigreg_episode", "loss/inverse"} <= set(one)
-    for name, value in one.items():
-        torch.testing.assert_close(two[name], value, rtol=1e-4, atol=1e-5, msg=name)
+    for name, value in one.items():  # a bias before BatchNorm has no gradient but rounding
+        torch.testing.assert_close(two[name], value, rtol=1e-4, atol=5e-5, msg=name)
+    flat = [torch.cat([value.flatten() for name, value in run.items() if name.startswith("gradient/")]) for run in (one, two)]
+    assert (flat[1] - flat[0]).norm() < 1e-5 * flat[0].norm()
 
 
 def logged(out: Path) -> list[dict]:
@@ -53,7 +55,7 @@ def test_a_run_by_torchrun_gives_the_losses_of_one_process_and_each_line_once(ru
     for single, double in zip(one, two, strict=True):
         names = [name for name in single if name not in ("stage", "seconds")]
         found, expected = ([line[name] for name in names] for line in (double, single))
-        np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-5, err_msg=f"{single['stage']} {single['step']} {names}")
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5, err_msg=f"{single['stage']} {single['step']} {names}")
 
 
 def test_the_first_process_alone_judges_and_writes(runs):

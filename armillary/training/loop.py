@@ -250,9 +250,10 @@ def recalibrate(
         norm.reset_running_stats()
         norm.momentum = None  # a plain average
         norm.train()
-    rng = np.random.default_rng([seed, 2])
+    rng, share = np.random.default_rng([seed, 2]), max(1, batch_size // distributed.world_size())
     for _ in range(batches):
-        batch = clips.sample(min(batch_size, len(clips)), rng).to(model.device)
+        drawn = clips.draw(share * distributed.world_size(), rng)
+        batch = clips[distributed.shard(torch.from_numpy(drawn)).numpy()].to(model.device)
         z = model.encode(batch.observations)
         model.predict(z[:, :-1], batch.actions)
     for norm, momentum in zip(norms, momenta, strict=True):
