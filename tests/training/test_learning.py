@@ -41,6 +41,6 @@ def test_it_reaches_goals_after_watching_a_dot_move_at_random(tmp_path: Path):
         name: run(judge, policy, pairs.start, pairs.goal, pairs.budget).held(pairs.hold).mean()
         for name, policy in policies.items()
     }
-    # Over seeds the model has held 58-85% of such goals after no more training than this, the others 0-3%.
-    assert held["model"] > 0.4
+    # Over four seeds the model held 85-95% of such goals, the others 0-3%.
+    assert held["model"] > 0.5
     assert max(held["random"], held["untrained"]) < 0.15
