@@ -61,7 +61,7 @@ def demo(
     shutil.rmtree(out, ignore_errors=True)
 
     console.rule("1 of 3  record random actions")
-    episodes, length = (1000, 18) if door == "fixed" else (800, 90)
+    episodes, length = (800, 18) if door == "fixed" else (800, 90)
     options = {"door": door}
     world = make("two_room", num_envs=100, max_steps=length, **options)
     policy, info = random_policy(world.stream_spec), {"world": "two_room", "options": options}
@@ -69,7 +69,7 @@ def demo(
 
     console.rule("2 of 3  learn from pixels and actions, without labels")
     recipe = RECIPES["two_room" if door == "fixed" else "two_room_random_door"]
-    fit(store, out, recipe, TrainConfig(seed=seed, progress=progress), held_out=0.05, device=device, budget_mb=256)
+    fit(store, out, recipe, TrainConfig(seed=seed, progress=progress), held_out=0.05, device=device, budget_mb=200)
 
     console.rule("3 of 3  plan to goals that no recording holds, and be judged")
     constraints = {} if any_goal else {"cross": True}

@@ -1,6 +1,8 @@
 """The one place that names a device. Everything else works on whatever device its model or its tensors are on."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -36,3 +38,18 @@ def autocast(device: torch.device, enabled: bool = True) -> torch.autocast:
     else:
         fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled and fast)
+
+
+@contextmanager
+def one_thread(enabled: bool = True) -> Iterator[None]:
+    """Run what is within on one CPU thread, as small networks run best.
+
+    Their operations take tens of microseconds, which is what it costs to hand work to a second thread; and where another
+    process holds that thread's core, all wait for it: training the demo's model then took ten times as long.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if enabled else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -102,6 +102,11 @@ class ModelConfig:
     """Environment steps between kept frames: the length of an action block."""
     objective: Objective = field(default_factory=Objective)
 
+    @property
+    def is_small(self) -> bool:
+        """Whether its operations are too short to be shared between CPU threads; see `device.one_thread`."""
+        return self.encoder == "convolutional" and self.predictor_width <= 512
+
     @classmethod
     def sized(cls, size: Size, **changes: Any) -> "ModelConfig":
         """One of the tested sizes, with `changes` to single fields."""

@@ -130,7 +130,7 @@ def judge(
         result.prediction = evaluate_prediction(model, episodes, held_out, horizons, seed=seed)
         if episodes.spec.truth:
             training = np.setdiff1d(np.arange(len(episodes)), held_out)
-            result.probes = probe(model, episodes, training, held_out, seed=seed)
+            result.probes = probe(model, episodes, training, held_out, frames=2000, seed=seed)
     if scenes:
         result.surprise = evaluate_surprise(model, scenes, seed=seed)
     if pairs is not None:

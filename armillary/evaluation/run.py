@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.evaluation.illustrate import illustrate
@@ -75,17 +76,18 @@ def evaluate_run(
             from armillary.evaluation.two_room_scenes import two_room_scenes
 
             scenes = two_room_scenes(world, SCENES, SEED, skip=model.config.skip)
-    judgement = judge(
-        model,
-        episodes=episodes,
-        held_out=made_from["held_out"],
-        horizons=horizons or default_horizons(episodes.spec.rate, model.config.skip),
-        world=world,
-        pairs=chosen,
-        planner=planner,
-        scenes=scenes,
-        seed=seed,
-    )
+    with one_thread(model.config.is_small):
+        judgement = judge(
+            model,
+            episodes=episodes,
+            held_out=made_from["held_out"],
+            horizons=horizons or default_horizons(episodes.spec.rate, model.config.skip),
+            world=world,
+            pairs=chosen,
+            planner=planner,
+            scenes=scenes,
+            seed=seed,
+        )
     judgement.facts |= {"title": title or run.name, "lead": lead}
     judgement.save(run / RESULTS)
     named = {"title": judgement.facts["title"], "lead": lead}

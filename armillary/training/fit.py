@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from armillary.device import pick_device
+from armillary.device import one_thread, pick_device
 from armillary.episodes.clips import Clips, split
 from armillary.episodes.store import Episodes
 from armillary.model import WorldModel
@@ -66,4 +66,5 @@ def fit(
         "versions": {package: version(package) for package in ("armillary", "torch", "numpy")},
     }
     judge = (lambda model: validate(model, held)) if validate else None
-    return train(model, clips, recipe.stages, out, config, validate=judge, resume=resume, provenance=provenance)
+    with one_thread(recipe.model.is_small):
+        return train(model, clips, recipe.stages, out, config, validate=judge, resume=resume, provenance=provenance)

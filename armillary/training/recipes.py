@@ -33,8 +33,8 @@ RECIPES: dict[str, Recipe] = {
     "two_room": Recipe(
         ModelConfig.sized("nano", latent=16, predictor_width=128),
         (
-            StageConfig("joint", steps=250),
-            StageConfig("dynamics", steps=1500, batch=256, learning_rate=4e-3),
+            StageConfig("joint", steps=200),
+            StageConfig("dynamics", steps=1000, batch=256, learning_rate=5e-3),
         ),
     ),
     "two_room_random_door": Recipe(
