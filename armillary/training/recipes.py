@@ -33,15 +33,15 @@ RECIPES: dict[str, Recipe] = {
     "two_room": Recipe(
         ModelConfig.sized("nano", latent=16, predictor_width=128),
         (
-            StageConfig("joint", steps=200),
-            StageConfig("dynamics", steps=1000, batch=256, learning_rate=5e-3),
+            StageConfig("joint", steps=200, batch=48),
+            StageConfig("dynamics", steps=800, batch=192, learning_rate=6e-3),
         ),
     ),
     "two_room_random_door": Recipe(
         ModelConfig.sized("nano", latent=16, objective=Objective(sigreg=5.0, episode_dims=4, clips_per_episode=4, inverse=1.0)),
         (
             StageConfig("joint", steps=500, learning_rate=3e-3),
-            StageConfig("dynamics", steps=4000, batch=256, learning_rate=2e-3),
+            StageConfig("dynamics", steps=4000, batch=256, learning_rate=3e-3),
             StageConfig("critic", steps=1500, batch=128),
         ),
     ),
