@@ -96,6 +96,8 @@ class ModelConfig:
     """Hidden width of the transformer's projection head; 0 makes it residual instead."""
     dropout: float = 0.0
     """Dropout of a transformer predictor."""
+    critic_width: int = 128
+    """Hidden width of the critic, if the model is given one."""
     context: int = 1
     """Kept frames that a prediction looks back on; 1 for an MLP."""
     skip: int = 1
@@ -170,7 +172,7 @@ class WorldModel(nn.Module):
 
     def add_critic(self) -> TemporalDistance:
         """Give the model a fresh temporal-distance head, to be trained and saved with it."""
-        self.critic = TemporalDistance(self.config.latent).to(self.device)
+        self.critic = TemporalDistance(self.config.latent, self.config.critic_width).to(self.device)
         return self.critic
 
     def fit_scales(self, batch: Batch) -> None:

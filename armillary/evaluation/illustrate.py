@@ -14,7 +14,7 @@ from armillary.evaluation.report import write_report
 from armillary.model import WorldModel
 from armillary.worlds.world import World
 
-SHOWN = 6
+SHOWN = 4
 """Pairs, or stretches of recordings, in the animation."""
 
 

@@ -97,8 +97,8 @@ def configurator(model: WorldModel) -> Callable[[Tensor], Cost]:
 
 
 def default_planner(model: WorldModel) -> Planner:
-    """CEM. A critic sees beyond the horizon, which may then be shorter, and the search narrower."""
-    return CEM(horizon=4, sigma=0.8) if model.critic is not None else CEM()
+    """CEM. A critic sees beyond the horizon, which may then be shorter, and the search smaller."""
+    return CEM(horizon=4, sigma=0.8, samples=48, elites=5) if model.critic is not None else CEM()
 
 
 def judge(

@@ -23,7 +23,7 @@ class TemporalDistance(nn.Module):
         slack: mean squared excess over one step that consecutive states may have.
     """
 
-    def __init__(self, latent: int, width: int = 256, embedding: int = 32, reach: float = 12.0, slack: float = 0.0156) -> None:
+    def __init__(self, latent: int, width: int = 128, embedding: int = 32, reach: float = 12.0, slack: float = 0.0156) -> None:
         super().__init__()
         self.reach, self.slack = reach, slack
         self.phi = nn.Sequential(

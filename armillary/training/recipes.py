@@ -42,7 +42,7 @@ RECIPES: dict[str, Recipe] = {
         (
             StageConfig("joint", steps=500, learning_rate=3e-3),
             StageConfig("dynamics", steps=4000, batch=256, learning_rate=3e-3),
-            StageConfig("critic", steps=1500, batch=128),
+            StageConfig("critic", steps=1500, batch=128, learning_rate=2e-3),
         ),
     ),
     "robot": Recipe(
