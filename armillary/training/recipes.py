@@ -47,7 +47,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "robot": Recipe(
         ModelConfig.sized("nano", skip=5, predictor="gru", context=3, objective=Objective(rollout=4, sigreg=2.0)),
-        (StageConfig("joint", steps=1000), StageConfig("dynamics", steps=2000, batch=256)),
+        (StageConfig("joint", steps=400), StageConfig("dynamics", steps=1000, batch=256)),
     ),
     "lewm": Recipe(
         ModelConfig.sized("base", skip=5),
