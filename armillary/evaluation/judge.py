@@ -68,11 +68,16 @@ class Judgement:
         return numbers
 
     def save(self, path: str | Path) -> None:
-        """Write it as JSON, the summary first."""
+        """Write it as JSON, the summary first, whole or not at all."""
         parts = {f.name: getattr(self, f.name) for f in fields(self)[1:]}
         plain = {**self.summary(), **self.facts, "facts": self.facts}
         plain |= {name: part.to_json() for name, part in parts.items() if part is not None}
-        Path(path).write_text(json.dumps(plain, indent=1) + "\n")
+        part = Path(f"{path}.part")
+        try:
+            part.write_text(json.dumps(plain, indent=1) + "\n")
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | Path) -> "Judgement":
@@ -137,7 +142,7 @@ def judge(
         model.spec.check(world.stream_spec, "world")
         pairs.refuse([model.provenance.get("recording_seed")])
         agent = Planned(model, planner or default_planner(model), configurator, seed=seed)
-        result.control = evaluate(world, pairs, agent, batch=BATCH, seed=seed)
+        result.control = evaluate(world, pairs, agent, batch=min(BATCH, world.num_envs), seed=seed)
     result.facts["peak_memory_mb"] = peak_memory_mb()
     return result
 
