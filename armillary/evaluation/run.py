@@ -4,6 +4,7 @@ The checkpoint says which recording it is of and which episodes it has not seen;
 run's folder is all that is needed, as long as the recording is where it was.
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ from armillary.evaluation.judge import RESULTS, Judgement, judge
 from armillary.evaluation.pairs import EvalSet, make_eval_set
 from armillary.model import WorldModel
 from armillary.planning import Planner
-from armillary.worlds import make
+from armillary.worlds import World, make
 
 SEED = 10_000
 """Of evaluation pairs and scenes. Recordings are made under seeds below it."""
 SCENES = 25
 """Of each property that can be violated."""
 PAIRS = "pairs.json"
+LEAD = "What a world model learned, and how well it does."
 
 
 def evaluate_run(
@@ -36,7 +38,7 @@ def evaluate_run(
     seed: int = 0,
     device: str = "auto",
     title: str | None = None,
-    lead: str = "What a world model learned, and how well it does.",
+    lead: str = LEAD,
 ) -> Judgement:
     """Judge the model in `run`, and write `results.json`, `report.html` and, where there is a world, `pairs.json` there.
 
@@ -52,9 +54,11 @@ def evaluate_run(
         title, lead: of the page.
 
     Raises:
-        ArmillaryError: no model or no recording there; pairs that cannot be drawn.
+        ArmillaryError: no model or no recording there; pairs that cannot be drawn; a negative seed.
         SpecMismatch: the recording is another one than the model was trained on.
     """
+    if seed < 0:
+        raise ArmillaryError(f"seed {seed}: take 0 or more")
     run = Path(run)
     model = WorldModel.load(run, device)
     made_from = model.provenance
@@ -71,7 +75,6 @@ def evaluate_run(
     scenes: Sequence[Any] = ()
     if "world" in episodes.info and pairs != 0:
         world, chosen = _world_and_pairs(episodes.info, pairs, constraints or {}, made_from.get("recording_seed"))
-        chosen.save(run / PAIRS)
         if world.name == "two_room":
             from armillary.evaluation.two_room_scenes import two_room_scenes
 
@@ -89,6 +92,8 @@ def evaluate_run(
             seed=seed,
         )
     judgement.facts |= {"title": title or run.name, "lead": lead}
+    if chosen is not None:
+        chosen.save(run / PAIRS)
     judgement.save(run / RESULTS)
     named = {"title": judgement.facts["title"], "lead": lead}
     illustrate(run, judgement, **named, model=model, episodes=episodes, world=world, pairs=chosen)
@@ -108,10 +113,12 @@ def report_run(run: str | Path) -> Path:
     """
     run = Path(run)
     judgement = Judgement.load(run / RESULTS)
-    parts = {}
-    if Path(str(judgement.facts.get("recording"))).exists() and (run / "model.safetensors").exists():
-        parts = {"model": WorldModel.load(run), "episodes": Episodes.open(judgement.facts["recording"])}
-    return illustrate(run, judgement, title=judgement.facts["title"], lead=judgement.facts["lead"], **parts)
+    facts, parts = judgement.facts, {}
+    if Path(str(facts.get("recording"))).exists() and (run / "model.safetensors").exists():
+        episodes = Episodes.open(facts["recording"])
+        if episodes.content_hash() == facts["recording_hash"]:
+            parts = {"model": WorldModel.load(run), "episodes": episodes}
+    return illustrate(run, judgement, title=facts.get("title", run.name), lead=facts.get("lead", LEAD), **parts)
 
 
 def _world_and_pairs(info: Mapping[str, Any], pairs: int | str | Path, constraints: Mapping[str, Any], recorded_under: Any):
@@ -121,5 +128,16 @@ def _world_and_pairs(info: Mapping[str, Any], pairs: int | str | Path, constrain
     count = pairs if drawn else len(chosen)
     world = make(name, num_envs=count, max_steps=None, autoreset_mode="Disabled", **options)
     if drawn:
+        _check_constraints(world, constraints)
         chosen = make_eval_set(world, pairs, SEED, forbidden_seeds=[recorded_under], options=options, **constraints)
     return world, chosen
+
+
+def _check_constraints(world: World, constraints: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(world.sample_pairs).parameters.values()
+    known = {p.name: p.annotation for p in parameters if p.kind == p.KEYWORD_ONLY}
+    for name, value in constraints.items():
+        if name not in known:
+            raise ArmillaryError(f"{world.name} has no constraint {name!r} on pairs; it has {', '.join(known)}")
+        if not isinstance(value, known[name] | int):  # 3 is a fine float
+            raise ArmillaryError(f"{world.name}: constraint {name} is {inspect.formatannotation(known[name])}, not {value!r}")
