@@ -11,6 +11,7 @@ from typing import Literal
 
 from rich.console import Console
 
+from armillary.device import pick_device
 from armillary.episodes.policies import random_policy
 from armillary.episodes.record import record
 from armillary.errors import ArmillaryError
@@ -51,12 +52,14 @@ def demo(
         progress: say what is going on.
 
     Raises:
-        ArmillaryError: `out` holds something that is not a demo; a seed that belongs to evaluation; a full disk.
+        ArmillaryError: `out` holds something that is not a demo; a seed that belongs to evaluation; no such device; a full
+            disk.
     """
     began, out, console = time.perf_counter(), Path(out), Console(quiet=not progress)
     if not 0 <= seed < SEED:
         raise ArmillaryError(f"seed {seed}: take one from 0 to {SEED - 1}; those beyond are for evaluation")
-    if out.exists() and any(out.iterdir()) and not (out / RECORDING).exists():
+    pick_device(device)  # before anything is written
+    if out.is_file() or (out.exists() and any(out.iterdir()) and not (out / RECORDING).exists()):
         raise ArmillaryError(f"{out} holds something that is not a demo; take another folder with --out")
     shutil.rmtree(out, ignore_errors=True)
 
