@@ -10,6 +10,7 @@ import torch
 from armillary.device import one_thread, pick_device
 from armillary.episodes.clips import Clips, split
 from armillary.episodes.store import Episodes
+from armillary.errors import ArmillaryError
 from armillary.model import WorldModel
 from armillary.training.loop import TrainConfig, train
 from armillary.training.recipes import Recipe
@@ -39,9 +40,11 @@ def fit(
         resume: go on with the run in `out`.
 
     Raises:
-        ArmillaryError: the recording is too small for the clips or the split, and whatever `train` raises.
+        ArmillaryError: the recording is too small for the clips or the split, the seed is negative, and whatever `train` raises.
     """
     config, where = config or TrainConfig(), pick_device(device)
+    if config.seed < 0:
+        raise ArmillaryError(f"seed {config.seed}: take 0 or more")
     training, held = split(episodes, held_out, seed=config.seed)
     objective = recipe.model.objective
     clips = Clips(
