@@ -84,6 +84,8 @@ def record(
     if not 0 <= seed < SEED:
         raise ArmillaryError(f"seed {seed}: take one from 0 to {SEED - 1}; those beyond are for evaluation")
     chosen = _pairs(options)
+    if set(chosen) & {"num_envs", "max_steps"}:
+        raise ArmillaryError("num_envs and max_steps are no --options; give --envs and --steps")
     env = make(world, num_envs=min(envs, episodes), max_steps=steps, **chosen)
     about = {"world": world, "options": chosen}
     record(env, random_policy(env.stream_spec, hold), out, episodes=episodes, seed=seed, info=about, progress=True)
@@ -278,9 +280,8 @@ def main(arguments: list[str] | None = None) -> None:
     except ArmillaryError as error:
         _fail(str(error))
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        _fail(f"the disk is full ({error.filename or 'while writing'}); make room and try again")
+        full = f"the disk is full ({error.filename or 'while writing'}); make room and try again"
+        _fail(full if error.errno == errno.ENOSPC else str(error))
     except KeyboardInterrupt:
         _fail("interrupted", status=130)
 
