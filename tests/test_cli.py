@@ -1,0 +1,447 @@
+"""The command line: the whole loop through it, what it says for help, and one line and status 2 for whatever goes wrong."""
+
+import dataclasses
+import errno
+import inspect
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from armillary import cli
+from armillary.episodes.policies import random_policy
+from armillary.episodes.record import record
+from armillary.episodes.store import Episodes
+from armillary.errors import ArmillaryError
+from armillary.model import ModelConfig, Objective
+from armillary.training.stages import StageConfig
+
+pytest.importorskip("lance", reason="the command line reads stores: pip install 'armillary[all]'")
+
+STEPS = (*("--recipe.stages.0.steps", 6), *("--recipe.stages.1.steps", 6), *("--recipe.model.width", 8))
+TINY = ("two-room", *STEPS)
+VERBS = {
+    "demo": cli.demo,
+    "record": cli.record,
+    "import": cli.import_,
+    "info": cli.info,
+    "doctor": cli.doctor,
+    "train": cli.train,
+    "eval": cli.eval_,
+    "report": cli.report,
+}
+KEYS = {
+    *("success", "success_low", "success_high", "success_random", "success_untrained", "success_oracle", "episodes"),
+    *("train_seconds", "decision_ms_median", "peak_memory_mb", "effective_rank", "probe_r2", "eval_set_hash"),
+    *("seed", "versions"),
+}
+
+
+def call(*arguments):
+    cli.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with a recording, `store`, and a run that was trained on it, `run`."""
+    folder = tmp_path_factory.mktemp("cli")
+    call("record", "two_room", "--out", folder / "store", "--episodes", 30, "--steps", 12)
+    call("train", folder / "store", "--out", folder / "run", "--config.no-progress", *TINY)
+    (folder / "text").write_text("neither a store nor a checkpoint")
+    (folder / "folder").mkdir()
+    (folder / "folder" / "notes").write_text("no dataset")
+    return folder
+
+
+@pytest.fixture
+def refused(capsys):
+    """Call a verb, which has to exit with 2 and one line on stderr: the line."""
+
+    def refuse(*arguments):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as status:
+            call(*arguments)
+        said = capsys.readouterr().err
+        assert status.value.code == 2
+        assert said.startswith("armillary: ")
+        assert said.index("\n") == len(said) - 1
+        assert "Traceback" not in said
+        return said
+
+    return refuse
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    """A copy of the run, to be damaged."""
+    return Path(shutil.copytree(made / "run", tmp_path / "run"))
+
+
+def files(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# ---- the loop
+
+
+def test_the_whole_loop(made, run, capsys, monkeypatch):
+    monkeypatch.setattr("armillary.evaluation.run.SCENES", 3)
+    with pytest.raises(SystemExit) as status:
+        call("doctor", made / "store")
+    assert status.value.code == 0
+    assert "verdict: ok" in capsys.readouterr().out
+    call("eval", run, "--pairs", 4, "--constraints", "cross=true")
+    results = json.loads((run / "results.json").read_text())
+    assert set(results) >= KEYS
+    assert results["episodes"] == 4
+    assert (results["success_oracle"], results["checks_ok"]) == (1, True)
+    assert "success_oracle" in capsys.readouterr().out
+    assert {path.name for path in run.iterdir()} == {
+        *("model.safetensors", "metrics.jsonl", "pairs.json", "results.json", "report.html", "animation.gif")
+    }
+    (run / "report.html").unlink()
+    call("report", run)
+    page = (run / "report.html").read_text()
+    assert not re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?\s*(?:https?:)?//[^"')\s]+""", page)
+    assert results["eval_set_hash"] in page
+
+
+def test_info_of_a_store_and_of_a_checkpoint(made, capsys):
+    call("info", made / "store")
+    said = capsys.readouterr().out
+    for word in ("image", "(64, 64, 3)", "position", "truth", "action", "episodes: 30", "rows: 390"):
+        assert word in said
+    for path in (made / "run", made / "run" / "model.safetensors"):
+        call("info", path)
+        said = capsys.readouterr().out
+        for word in ("image", "(64, 64, 3)", "action", "width: 8", "recording_hash: "):
+            assert word in said
+        assert "position" not in said  # truth is not the model's
+
+
+# ---- help
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_documents_every_argument(verb, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    with pytest.raises(SystemExit) as status:
+        call(verb, "--help")
+    text = capsys.readouterr().out
+    assert status.value.code == 0
+    function = VERBS[verb]
+    assert function.__doc__.splitlines()[0] in text
+    explained = dict(re.findall(r"^        (\w+): (.+)$", function.__doc__, re.MULTILINE))
+    assert set(explained) == set(inspect.signature(function).parameters)
+    for sentence in explained.values():
+        assert sentence.split(";")[0].rstrip(".") in text
+
+
+@pytest.mark.parametrize("recipe", ["two-room", "two-room-random-door", "robot", "lewm"])
+def test_help_documents_every_field_of_a_recipe(recipe, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit) as status:
+        call("train", "store", "--out", "run", recipe, "--help")
+    assert status.value.code == 0
+    said = re.sub(r"[^\x20-\x7e]|\s+", " ", capsys.readouterr().out)
+    said = dict(re.findall(r" --recipe\.(\S+?),? (.*?)(?= --recipe|  +recipe)", said + "  recipe"))
+    fields = {"model": ModelConfig, "model.objective": Objective, "stages.0": StageConfig}
+    names = {f"{part}.{f.name}".replace("_", "-") for part, kind in fields.items() for f in dataclasses.fields(kind)}
+    assert set(said) >= names - {"model.objective"}
+    for text in said.values():
+        words = re.sub(r"--\S+|\{[^}]*\}\S*|\b[A-Z]+\b|\(default.*", "", text)
+        assert len(words.split()) >= 2, text
+
+
+# ---- refusals
+
+
+@pytest.mark.parametrize("verb", ["info", "doctor", "train", "eval", "report"])
+@pytest.mark.parametrize("path", ["nowhere", "text", "folder"])
+def test_a_path_that_holds_nothing_of_the_kind(verb, path, made, tmp_path, refused):
+    more = ("--out", tmp_path / "new", *TINY) if verb == "train" else ()
+    before = files(made)
+    assert path in refused(verb, made / path, *more)
+    assert not (tmp_path / "new").exists()
+    assert files(made) == before
+
+
+@pytest.mark.parametrize("path", ["nowhere", "text", "folder"])
+def test_import_of_what_is_no_dataset(path, made, tmp_path, refused):
+    assert path in refused("import", "lerobot", made / path, "--out", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("mars",), "'mars'"),
+        (("two_room", "--options", "door=nowhere"), "'nowhere'"),
+        (("two_room", "--options", "windows=3"), "windows"),
+        (("two_room", "--options", "door"), "name=value"),
+        (("two_room", "--options", "num_envs=3"), "--envs"),
+        (("two_room", "--seed", 10_000), "for evaluation"),
+        (("two_room", "--episodes", 0), "at least 1"),
+        (("two_room", "--steps", 0), "at least 1"),
+        (("two_room", "--hold", 0), "at least 1"),
+    ],
+)
+def test_record_refuses(arguments, words, tmp_path, refused):
+    assert words in refused("record", *arguments, "--out", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_record_does_not_write_over_anything(made, refused):
+    before = files(made)
+    for path in ("store", "text", "folder"):
+        assert "exists" in refused("record", "two_room", "--out", made / path)
+    assert files(made) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(("--out", "text"), "not a demo"), (("--out", "folder"), "not a demo"), (("--device", "abacus"), "'abacus'")],
+)
+def test_demo_refuses(arguments, words, made, monkeypatch, refused):
+    monkeypatch.chdir(made)
+    before = files(made)
+    assert words in refused("demo", *arguments)
+    assert files(made) == before
+
+
+def test_empty_store(made, tmp_path, capsys, refused):
+    Episodes.create(tmp_path / "empty", Episodes.open(made / "store").spec)
+    assert "empty" in refused("doctor", tmp_path / "empty")
+    assert "empty" in refused("train", tmp_path / "empty", "--out", tmp_path / "new", *TINY)
+    assert not (tmp_path / "new").exists()
+    call("info", tmp_path / "empty")
+    assert "episodes: 0" in capsys.readouterr().out
+
+
+def test_truncated_store(made, tmp_path, refused):
+    store = Path(shutil.copytree(made / "store", tmp_path / "store"))
+    for part in (store / "data").iterdir():
+        part.write_bytes(part.read_bytes()[:-100])
+    for verb, more in {"info": (), "doctor": (), "train": ("--out", tmp_path / "new", *TINY)}.items():
+        assert "damaged" in refused(verb, store, *more)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--held-out", 40), "40"),
+        (("--streams", "sonar"), "'sonar'"),
+        (("--device", "abacus"), "'abacus'"),
+        (("--config.seed", -1), "seed -1"),
+        (("--resume",), "--resume"),
+    ],
+)
+def test_train_refuses(arguments, words, made, tmp_path, refused):
+    assert words in refused("train", made / "store", "--out", tmp_path / "new", *arguments, *TINY)
+    assert not (tmp_path / "new").exists()
+
+
+def test_train_refuses_clips_longer_than_the_episodes(made, tmp_path, refused):
+    assert "13" in refused("train", made / "store", "--out", tmp_path / "new", *TINY, "--recipe.model.skip", 30)
+    assert not (tmp_path / "new").exists()
+
+
+def test_train_does_not_write_over_a_run(made, refused):
+    before = files(made / "run")
+    assert "--resume" in refused("train", made / "store", "--out", made / "run", *TINY)
+    assert "another model" in refused(
+        "train", made / "store", "--out", made / "run", "--resume", *TINY, "--recipe.model.latent", 8
+    )
+    assert files(made / "run") == before
+
+
+def test_a_loss_that_explodes(made, tmp_path, refused):
+    explode = ("--recipe.stages.0.learning-rate", 1e30)
+    said = refused("train", made / "store", "--out", tmp_path / "new", "--config.no-progress", *TINY, *explode)
+    assert "lower the learning rate" in said
+    assert not (tmp_path / "new" / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize("kept", [0, 20, 5000, -1])
+def test_truncated_checkpoint(kept, run, refused):
+    model = run / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:kept])
+    for verb, path in [("info", run), ("info", model), ("eval", run)]:
+        assert "model.safetensors" in refused(verb, path)
+    assert {path.name for path in run.iterdir()} == {"model.safetensors", "metrics.jsonl"}
+
+
+def test_checkpoint_with_a_corrupted_header(run, refused):
+    model = run / "model.safetensors"
+    model.write_bytes(model.read_bytes().replace(b'\\"latent\\": 16', b'\\"latent\\": 17'))
+    assert "do not fit" in refused("info", run)
+
+
+def test_a_recording_that_the_run_is_not_of(made, run, tmp_path, refused):
+    call("record", "two_room", "--out", tmp_path / "other", "--episodes", 4, "--steps", 12, "--seed", 1)
+    assert "not what" in refused("eval", run, "--recording", tmp_path / "other")
+    assert "text" in refused("eval", run, "--recording", made / "text")
+    assert "nowhere" in refused("eval", run, "--recording", made / "nowhere")
+    changed = Path(shutil.copytree(made / "store", tmp_path / "changed"))
+    episodes = Episodes.open(changed)
+    episodes.append(episodes.episode(0, truth=True))
+    assert "not what" in refused("eval", run, "--recording", changed)
+    assert {path.name for path in run.iterdir()} == {"model.safetensors", "metrics.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--constraints", "crossing=true"), "'crossing'"),
+        (("--constraints", "cross=maybe"), "'maybe'"),
+        (("--constraints", "min_distance=far"), "'far'"),
+        (("--constraints", "min_distance=1000"), "1000"),
+        (("--horizons", 1000), "1001 rows"),
+        (("--device", "abacus"), "'abacus'"),
+        (("--seed", -1), "seed -1"),
+    ],
+)
+def test_eval_refuses(arguments, words, run, refused):
+    assert words in refused("eval", run, "--pairs", 4, *arguments)
+    assert {path.name for path in run.iterdir()} == {"model.safetensors", "metrics.jsonl"}
+
+
+def test_corrupted_pairs(run, tmp_path, refused):
+    from armillary.evaluation.pairs import make_eval_set
+    from armillary.worlds import make
+
+    path = tmp_path / "pairs.json"
+    make_eval_set(make("two_room", num_envs=2, autoreset_mode="Disabled"), 2, 10_000).save(path)
+    whole = path.read_text()
+    for damaged, words in [
+        (whole.replace('"hold": 3', '"hold": 2'), "was changed"),
+        (whole[:300], "not an evaluation set"),
+        ("[]", "not an evaluation set"),
+        ("pairs", "not an evaluation set"),
+    ]:
+        path.write_text(damaged)
+        assert words in refused("eval", run, "--pairs", path)
+    assert "nowhere" in refused("eval", run, "--pairs", tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"facts": 3}'])
+def test_corrupted_results(content, run, refused):
+    (run / "results.json").write_text(content)
+    assert "results.json" in refused("report", run)
+    assert not (run / "report.html").exists()
+
+
+# ---- actions
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_actions_that_are_not_finite(number, made, tmp_path):
+    from armillary.worlds import make
+
+    store = Episodes.open(shutil.copytree(made / "store", tmp_path / "store"))
+    episode = store.episode(0, truth=True)
+    episode.actions[3, 1] = number
+    with pytest.raises(ArmillaryError, match=r"not a finite number at \(3, 1\)"):
+        store.append(episode)
+    with pytest.raises(ArmillaryError, match="not a finite number"):
+        record(make("two_room", num_envs=2), lambda *_: np.full((2, 2), number), tmp_path / "new", episodes=2)
+    assert len(Episodes.open(tmp_path / "store")) == 30
+
+
+def test_actions_of_the_wrong_size(made, tmp_path):
+    from armillary.worlds import make
+
+    store = Episodes.open(shutil.copytree(made / "store", tmp_path / "store"))
+    episode = store.episode(0, truth=True)
+    episode.actions = np.zeros((12, 3), np.float32)
+    with pytest.raises(ArmillaryError, match=r"\(12, 3\), expected \(12, 2\)"):
+        store.append(episode)
+    with pytest.raises(ArmillaryError, match="expected 2 numbers"):
+        record(make("two_room", num_envs=2), lambda *_: np.zeros((2, 3)), tmp_path / "new", episodes=2)
+    assert len(Episodes.open(tmp_path / "store")) == 30
+
+
+# ---- a full disk
+
+
+def full(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_full_disk_while_a_store_is_made(tmp_path, monkeypatch, refused):
+    monkeypatch.setattr("lance.write_dataset", full)
+    assert "No space left" in refused("record", "two_room", "--out", tmp_path / "new", "--episodes", 2)
+    assert not (tmp_path / "new").exists()
+
+
+def test_full_disk_while_recording_loses_nothing_committed(made, tmp_path, monkeypatch):
+    from armillary.worlds import make
+
+    store = Episodes.open(shutil.copytree(made / "store", tmp_path / "store"))
+    world = make("two_room", num_envs=2, max_steps=3)
+    monkeypatch.setattr("lance.write_dataset", full)
+    with pytest.raises(ArmillaryError, match="No space left"):
+        record(world, random_policy(world.stream_spec), store, episodes=2)
+    again = Episodes.open(tmp_path / "store")
+    assert len(again) == 30
+    assert again.content_hash() == Episodes.open(made / "store").content_hash()
+
+
+def test_full_disk_while_a_checkpoint_is_written(made, tmp_path, monkeypatch, refused):
+    monkeypatch.setattr("os.fsync", full)
+    said = refused("train", made / "store", "--out", tmp_path / "new", "--config.no-progress", *TINY)
+    assert "the disk is full" in said
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"metrics.jsonl"}
+
+
+def test_full_disk_while_results_are_written(run, monkeypatch, refused):
+    written = Path.write_text
+
+    def write(path, text, *more):
+        if path.name.startswith("results.json"):
+            written(path, text[:100])
+            full()
+        return written(path, text, *more)
+
+    monkeypatch.setattr(Path, "write_text", write)
+    assert "the disk is full" in refused("eval", run, "--pairs", 0)
+    assert {path.name for path in run.iterdir()} == {"model.safetensors", "metrics.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "words"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "here"), 2, "Permission denied: 'here'"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_what_nobody_foresees(failure, code, words, made, monkeypatch, capsys):
+    def fail(*_):
+        raise failure
+
+    monkeypatch.setattr(Episodes, "open", fail)
+    with pytest.raises(SystemExit) as status:
+        call("info", made / "store")
+    said = capsys.readouterr().err
+    assert status.value.code == code
+    assert said.startswith("armillary: ")
+    assert said.endswith(f"{words}\n")
+
+
+# ---- imports
+
+OPTIONAL = {"lance", "pyarrow", "gymnasium", "matplotlib", "PIL", "av", "tensorboard"}
+
+
+@pytest.mark.parametrize(("module", "absent"), [("armillary", {"torch", *OPTIONAL}), ("armillary.cli", OPTIONAL)])
+def test_importing_asks_for_nothing_optional(module, absent):
+    show = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True).stdout.split()
+    assert module in loaded
+    assert absent.isdisjoint(loaded)
