@@ -40,7 +40,8 @@ def fit(
         resume: go on with the run in `out`.
 
     Raises:
-        ArmillaryError: the recording is too small for the clips or the split, the seed is negative, and whatever `train` raises.
+        ArmillaryError: the recording is too small for the clips or the split, the seed is negative, and
+            whatever `train` raises.
     """
     config, where = config or TrainConfig(), pick_device(device)
     if config.seed < 0:
