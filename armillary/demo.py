@@ -64,7 +64,7 @@ def demo(
     shutil.rmtree(out, ignore_errors=True)
 
     console.rule("1 of 3  record random actions")
-    episodes, length = (800, 18) if door == "fixed" else (800, 90)
+    episodes, length = (200, 72) if door == "fixed" else (800, 90)
     options = {"door": door}
     world = make("two_room", num_envs=100, max_steps=length, **options)
     policy, info = random_policy(world.stream_spec), {"world": "two_room", "options": options}
