@@ -65,6 +65,10 @@ def evaluate_run(
     where = recording or made_from.get("recording")
     if where is None:
         raise ArmillaryError(f"{run}: the checkpoint does not say which recording it is of; give --recording")
+    if "://" not in str(where):
+        where = Path(where).resolve()
+        if not where.exists():
+            raise ArmillaryError(f"{run}: there is no recording at {where}; say with --recording where it is")
     episodes = Episodes.open(where)
     if episodes.content_hash() != made_from.get("recording_hash"):
         raise SpecMismatch(
@@ -91,7 +95,7 @@ def evaluate_run(
             scenes=scenes,
             seed=seed,
         )
-    judgement.facts |= {"title": title or run.name, "lead": lead}
+    judgement.facts |= {"title": title or run.name, "lead": lead, "recording": str(where)}
     if chosen is not None:
         chosen.save(run / PAIRS)
     judgement.save(run / RESULTS)
