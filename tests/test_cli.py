@@ -295,6 +295,17 @@ def test_a_recording_that_the_run_is_not_of(made, run, tmp_path, refused):
     assert {path.name for path in run.iterdir()} == {"model.safetensors", "metrics.jsonl"}
 
 
+def test_a_recording_that_was_moved(made, tmp_path, monkeypatch, refused):
+    monkeypatch.setattr("armillary.evaluation.run.illustrate", lambda *_, **__: None)
+    there = tmp_path / "train here"
+    store, moved = Path(shutil.copytree(made / "store", there / "store")), tmp_path / "moved"
+    call("train", store, "--out", there / "run", "--config.no-progress", *TINY)
+    store.rename(moved)
+    assert "--recording" in refused("eval", there / "run")
+    call("eval", there / "run", "--pairs", 0, "--recording", moved)
+    assert json.loads((there / "run" / "results.json").read_text())["recording"] == str(moved)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
