@@ -1,5 +1,6 @@
 """From a recording to a checkpoint: split by episode, cut into clips, build a model, train it, note where it came from."""
 
+import shutil
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -35,7 +36,7 @@ def fit(
         streams: observed streams to learn from; all unless given.
         held_out: share (below 1) or number of the episodes that the model never sees; they are named in the checkpoint.
         device: auto, cpu, cuda or mps.
-        budget_mb: memory for decoded frames. What is larger is kept decoded in `out/cache`.
+        budget_mb: memory for decoded frames. What is larger is kept decoded in `out/cache` while it trains.
         validate: called with the model and the held-out episodes at each validation; its numbers are logged.
         resume: go on with the run in `out`.
 
@@ -71,4 +72,7 @@ def fit(
     }
     judge = (lambda model: validate(model, held)) if validate else None
     with one_thread(recipe.model.is_small):
-        return train(model, clips, recipe.stages, out, config, validate=judge, resume=resume, provenance=provenance)
+        train(model, clips, recipe.stages, out, config, validate=judge, resume=resume, provenance=provenance)
+    if distributed.rank() == 0:
+        shutil.rmtree(Path(out) / "cache", ignore_errors=True)
+    return model
