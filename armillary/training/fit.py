@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from armillary import distributed
 from armillary.device import one_thread, pick_device
 from armillary.episodes.clips import Clips, split
 from armillary.episodes.store import Episodes
