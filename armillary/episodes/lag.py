@@ -19,7 +19,7 @@ _LEAST = 100  # rows that a regression needs
 
 def action_gain(
     states: Sequence[Float[np.ndarray, "_ v"]], actions: Sequence[Float[np.ndarray, "_ a"]], changes: Sequence[np.ndarray]
-) -> Float[np.ndarray, "lags"] | None:
+) -> Float[np.ndarray, " lags"] | None:
     """What the action at each of `LAGS` adds to the R2 of the change, averaged over its channels.
 
     Args:
@@ -43,7 +43,7 @@ def action_gain(
     return np.array(gains)
 
 
-def _r2(inputs: Float[np.ndarray, "n i"], targets: Float[np.ndarray, "n f"]) -> Float[np.ndarray, "f"]:
+def _r2(inputs: Float[np.ndarray, "n i"], targets: Float[np.ndarray, "n f"]) -> Float[np.ndarray, " f"]:
     """R2 of ridge regression on every other block of 32 rows, fitted on the rest; never below 0."""
     test = np.arange(len(inputs)) // 32 % 2 == 1
     x = np.hstack([(inputs - inputs.mean(0)) / (inputs.std(0) + 1e-9), np.ones((len(inputs), 1))])

@@ -21,7 +21,7 @@ from armillary.errors import CorruptFile, require
 
 
 def frames_at(
-    path: Path, times: Float[np.ndarray, "t"], *, size: int | None = None, tolerance: float, only: bool = False
+    path: Path, times: Float[np.ndarray, " t"], *, size: int | None = None, tolerance: float, only: bool = False
 ) -> UInt8[np.ndarray, "t h w 3"]:
     """Decode the frames shown at `times`.
 
