@@ -241,6 +241,8 @@ def split(episodes: Episodes, held_out: float | int | Sequence[float | int] = 0.
         ArmillaryError: not enough different episodes, so that a part would be empty.
     """
     wanted = [held_out] if isinstance(held_out, (int, float)) else list(held_out)
+    if min(wanted) <= 0:
+        raise ArmillaryError(f"a part that is held out is a share or a number above 0, not {min(wanted)}")
     sizes = [max(1, round(part * len(episodes.require_some()))) if part < 1 else int(part) for part in wanted]
     _, group = np.unique(episodes.digests, return_inverse=True)
     order = iter(np.random.default_rng(seed).permutation(group.max() + 1))

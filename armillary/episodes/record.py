@@ -12,6 +12,7 @@ Autoreset modes: https://farama.org/Vector-Autoreset-Mode.
 """
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -62,7 +63,8 @@ def record(
     """
     spec = spec or (store.spec if isinstance(store, Episodes) else Spec.from_env(env))
     source = rollouts(env, policy, spec=spec, episodes=episodes, steps=steps, seed=seed, max_length=max_length)
-    if not isinstance(store, Episodes):
+    fresh = not isinstance(store, Episodes)
+    if fresh:
         store = Episodes.create(store, spec, images=images, info={**_provenance(env, policy, seed), **(info or {})})
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, disable=not progress) as bar:
@@ -77,10 +79,14 @@ def record(
                 if size > _COMMIT_BYTES or time.monotonic() - since > _COMMIT_SECONDS:
                     store.append(*ended)
                     ended, size, since = [], 0, time.monotonic()
+            store.append(*ended)
         except KeyboardInterrupt:
             store.append(*ended)
             raise
-        store.append(*ended)
+        except BaseException:
+            if fresh and not len(store):
+                shutil.rmtree(store.path, ignore_errors=True)  # a store of nothing would be in the way of the next attempt
+            raise
     return store
 
 

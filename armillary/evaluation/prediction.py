@@ -64,7 +64,7 @@ class PredictionResult:
         """A few numbers for a line of metrics: the model's error and time error at each horizon."""
         numbers = {"held_out_rank": self.effective_rank}
         for at in self.rows["model"]:
-            name = f"{at.horizon:g}{self.unit[0]}"
+            name = f"{at.horizon:g}{'s' if self.unit == 'seconds' else '_steps'}"
             numbers |= {f"error_share_{name}": at.error.value, f"time_error_{name}": at.time_error.value}
         return numbers
 

@@ -24,7 +24,7 @@ class Recipe:
     """Run one after another."""
 
     def sized(self, size: Size) -> "Recipe":
-        """The same stages for the model of another size; frame skip, context and objective stay as they are."""
+        """The same stages for the model of another size; frame skip and objective stay as they are."""
         kept = {name: getattr(self.model, name) for name in ("skip", "objective")}
         return replace(self, model=ModelConfig.sized(size, **kept))
 

@@ -56,6 +56,9 @@ class StageConfig:
     def __post_init__(self) -> None:
         if self.steps is None and self.seconds is None:
             raise ArmillaryError(f"stage {self.kind}: give it steps or seconds")
+        for name in ("steps", "seconds", "batch"):
+            if getattr(self, name) is not None and getattr(self, name) <= 0:
+                raise ArmillaryError(f"stage {self.kind}: {name} must be above 0, not {getattr(self, name)}")
 
 
 class Stage:

@@ -99,7 +99,7 @@ class TwoRoom(VectorEnv):
             ("action_repeat", action_repeat, 1),
             ("max_steps", 1 if max_steps is None else max_steps, 1),
         ):
-            if int(value) != value or value < least:
+            if not isinstance(value, int | float | np.number) or int(value) != value or value < least:
                 raise ArmillaryError(f"two_room: {option} is a whole number of at least {least}, not {value}")
         if unknown := [factor for factor in factors if factor not in FACTORS]:
             raise ArmillaryError(f"two_room: no factor {', '.join(unknown)}; the factors are {', '.join(FACTORS)}")
@@ -118,6 +118,8 @@ class TwoRoom(VectorEnv):
         self.scale = size / 64
         self.doors = self._allowed_doors(door)
         self.step_length = action_repeat * MOVE * self.scale  # px along an axis
+        if not isinstance(threshold, int | float | np.number | None):
+            raise ArmillaryError(f"two_room: threshold is a number of px, not {threshold!r}")
         self.threshold = THRESHOLD * self.scale if threshold is None else threshold
         self.version = f"{VERSION}/{size}px/repeat{action_repeat}/threshold{self.threshold:g}"
         self.metadata = {**self.metadata, "autoreset_mode": AutoresetMode(autoreset_mode)}

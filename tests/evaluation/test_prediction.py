@@ -72,7 +72,7 @@ def test_without_a_rate_time_is_in_steps(tmp_path):
     # One step is rounded up to the model's block of two.
     assert [at.horizon for at in result.rows["persistence"]] == [2, 10]
     assert result.rows["persistence"][1].time_error.value == 10
-    assert set(result.summary()) >= {"error_share_10s", "time_error_10s", "held_out_rank"}
+    assert set(result.summary()) >= {"error_share_10_steps", "time_error_10_steps", "held_out_rank"}
 
 
 def test_results_are_json(store):
