@@ -33,8 +33,8 @@ RECIPES: dict[str, Recipe] = {
     "two_room": Recipe(
         ModelConfig.sized("nano", latent=16, predictor_width=128),
         (
-            StageConfig("joint", steps=200, batch=48),
-            StageConfig("dynamics", steps=800, batch=192, learning_rate=6e-3),
+            StageConfig("joint", steps=190, batch=48),
+            StageConfig("dynamics", steps=760, batch=192, learning_rate=6e-3),
         ),
     ),
     "two_room_random_door": Recipe(
