@@ -29,6 +29,7 @@ from armillary.evaluation.prediction import PredictionResult, evaluate_predictio
 from armillary.evaluation.probes import ProbeResult, probe
 from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.surprise import Scenes, SurpriseResult, evaluate_surprise
+from armillary.files import write_whole
 from armillary.model import WorldModel
 from armillary.planning import CEM, Planner
 from armillary.worlds.world import World
@@ -72,12 +73,7 @@ class Judgement:
         parts = {f.name: getattr(self, f.name) for f in fields(self)[1:]}
         plain = {**self.summary(), **self.facts, "facts": self.facts}
         plain |= {name: part.to_json() for name, part in parts.items() if part is not None}
-        part = Path(f"{path}.part")
-        try:
-            part.write_text(json.dumps(plain, indent=1) + "\n")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(path, json.dumps(plain, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> "Judgement":

@@ -8,8 +8,6 @@ The content hash covers everything in the file and is part of every result; a fi
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +17,7 @@ import numpy as np
 
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.evaluation.rollouts import DoNothing, Random, run
+from armillary.files import write_whole
 from armillary.worlds.world import World
 
 FORMAT = 1
@@ -91,9 +90,7 @@ class EvalSet:
         """Write one JSON file, whole or not at all."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
-            json.dump({"hash": self.hash, **self._content()}, file, indent=1)
-        os.replace(file.name, path)
+        write_whole(path, json.dumps({"hash": self.hash, **self._content()}, indent=1))
 
     @classmethod
     def load(cls, path: str | Path) -> "EvalSet":

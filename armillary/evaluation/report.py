@@ -5,7 +5,6 @@ stands beside its interval and beside what it has to beat, and every figure has 
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from armillary.evaluation.page import bar, document, figure, number, percent, se
 from armillary.evaluation.prediction import PredictionResult
 from armillary.evaluation.probes import ProbeResult
 from armillary.evaluation.surprise import SurpriseResult
+from armillary.files import write_whole
 
 ROWS = {
     "do_nothing": "never acts; shows that no goal is reached by waiting",
@@ -80,8 +80,8 @@ def write_report(
     try:
         out.mkdir(parents=True, exist_ok=True)
         if animation:
-            _write(out / "animation.gif", animation)
-        _write(out / "report.html", document(title, body).encode())
+            write_whole(out / "animation.gif", animation)
+        write_whole(out / "report.html", document(title, body).encode())
     except OSError as error:
         raise ArmillaryError(f"{out}: the report cannot be written there ({error.strerror})") from error
     return out / "report.html"
@@ -232,9 +232,3 @@ def _metrics(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     except ValueError as error:
         raise ArmillaryError(f"{path}: not a file of metrics, a JSON object a line ({error})") from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    os.replace(part, path)
