@@ -37,6 +37,7 @@ def main(door: Literal["fixed", "random"] = "fixed", seeds: tuple[int, ...] = (0
     """
     world = make("two_room", num_envs=pairs, door=door, max_steps=None, autoreset_mode="Disabled")
     anywhere = make_eval_set(world, pairs, SEED + 1, options={"door": door})
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     runs, cross, any_goal = [], [], []
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +52,6 @@ def main(door: Literal["fixed", "random"] = "fixed", seeds: tuple[int, ...] = (0
         cross.append(judgement.control)
         any_goal.append(result)
         print(json.dumps({name: runs[-1][name] for name in ("seed", "success", "train_seconds", "wall_seconds")}))
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     whole = {"door": door, "commit": commit, "cross_room": over_seeds(cross), "any_goal": over_seeds(any_goal), "runs": runs}
     out = Path(__file__).parents[1] / "results" / f"two_room_{door}.json"
     out.write_text(json.dumps(whole, indent=1) + "\n")

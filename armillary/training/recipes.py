@@ -34,7 +34,7 @@ RECIPES: dict[str, Recipe] = {
         ModelConfig.sized("nano", latent=16, predictor_width=128),
         (
             StageConfig("joint", steps=190, batch=48),
-            StageConfig("dynamics", steps=760, batch=192, learning_rate=6e-3),
+            StageConfig("dynamics", steps=1100, batch=192, learning_rate=6e-3),
         ),
     ),
     "two_room_random_door": Recipe(
