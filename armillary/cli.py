@@ -60,11 +60,12 @@ def record(
     episodes: int = 1000,
     steps: int = 18,
     options: tuple[str, ...] = (),
+    policy: Literal["play", "random", "smooth"] = "play",
     hold: int = 1,
     envs: int = 100,
     seed: int = 0,
 ) -> None:
-    """Record random behaviour in a simulated world into a new store of episodes.
+    """Record behaviour without a goal in a simulated world, into a new store of episodes.
 
     Args:
         world: its name, such as two_room.
@@ -72,11 +73,12 @@ def record(
         episodes: how many.
         steps: env steps of an episode.
         options: of the world, as name=value, such as door=random.
-        hold: env steps that each random action is held for.
+        policy: play is the world's own, random is uniform, smooth a random walk over the actions.
+        hold: env steps that each action of the random policy is held for.
         envs: environments that are stepped together.
         seed: of the world and the actions, below 10000: seeds beyond are for evaluation.
     """
-    from armillary.episodes.policies import random_policy
+    from armillary.episodes.policies import random_policy, smooth_policy
     from armillary.episodes.record import record
     from armillary.evaluation.run import SEED
     from armillary.worlds import make
@@ -88,7 +90,12 @@ def record(
         raise ArmillaryError("num_envs and max_steps are no --options; give --envs and --steps")
     env = make(world, num_envs=min(envs, episodes), max_steps=steps, **chosen)
     about = {"world": world, "options": chosen}
-    record(env, random_policy(env.stream_spec, hold), out, episodes=episodes, seed=seed, info=about, progress=True)
+    policies = {
+        "play": env.play,
+        "random": lambda: random_policy(env.stream_spec, hold),
+        "smooth": lambda: smooth_policy(env.stream_spec),
+    }
+    record(env, policies[policy](), out, episodes=episodes, seed=seed, info=about, progress=True)
     info(out)
 
 

@@ -12,7 +12,6 @@ from typing import Literal
 from rich.console import Console
 
 from armillary.device import pick_device
-from armillary.episodes.policies import random_policy
 from armillary.episodes.record import record
 from armillary.errors import ArmillaryError
 from armillary.evaluation.judge import RESULTS, Judgement
@@ -67,8 +66,8 @@ def demo(
     episodes, length = (200, 72) if door == "fixed" else (800, 90)
     options = {"door": door}
     world = make("two_room", num_envs=100, max_steps=length, **options)
-    policy, info = random_policy(world.stream_spec), {"world": "two_room", "options": options}
-    store = record(world, policy, out / RECORDING, episodes=episodes, seed=seed, info=info, progress=progress)
+    info = {"world": "two_room", "options": options}
+    store = record(world, world.play(), out / RECORDING, episodes=episodes, seed=seed, info=info, progress=progress)
 
     console.rule("2 of 3  learn from pixels and actions, without labels")
     recipe = RECIPES["two_room" if door == "fixed" else "two_room_random_door"]

@@ -2,15 +2,13 @@
 
 from importlib.util import find_spec
 
-from armillary.worlds.world import World, make
+from armillary.worlds.world import WORLDS, World, make
 
 __all__ = ["World", "make"]
 
 if find_spec("gymnasium"):
     import gymnasium
 
-    gymnasium.register(
-        "armillary/TwoRoom-v0",
-        entry_point="armillary.worlds.two_room:single",
-        vector_entry_point="armillary.worlds.two_room:TwoRoom",
-    )
+    for _class, *_ in WORLDS.values():
+        _module, _name = _class.split(":")
+        gymnasium.register(f"armillary/{_name}-v0", entry_point=f"{_module}:single", vector_entry_point=_class)

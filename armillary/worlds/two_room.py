@@ -4,9 +4,7 @@ A disc moves in a square arena that a wall divides; a door in the wall joins the
 
 Design choices:
 - all environments step in one vectorised call, and only the pixels around the disc are drawn anew (`rooms`, `drawing`);
-- the state vector holds the layout beside the position, so that any state can be rendered and any episode replayed;
-- each environment has a random stream of its own: number i of a batch seeded s is a single one seeded s + i;
-- there is no reward and no termination: what counts as success is for a judge to say, on ground truth (`success`).
+- the state vector holds the layout beside the position, so that any state can be rendered and any episode replayed.
 
 Data to learn from are held random actions: one draw from U(-1, 1)^2 a step, which the world holds for `action_repeat` moves.
 
@@ -18,14 +16,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from gymnasium.spaces import Box, Dict
-from gymnasium.utils import seeding
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
+from gymnasium.vector import AutoresetMode
 
+from armillary.episodes.policies import Policy, random_policy
 from armillary.errors import ArmillaryError
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.worlds.drawing import base_images, draw
+from armillary.worlds.native import NativeWorld
 from armillary.worlds.rooms import Rooms
 from armillary.worlds.single import Single
 
@@ -54,7 +51,7 @@ FACTORS: dict[str, tuple[int | slice, Any, Any]] = {
 }
 
 
-class TwoRoom(VectorEnv):
+class TwoRoom(NativeWorld):
     """The two-room world, a native Gymnasium vector environment and a `World`.
 
     Actions are (N, 2) in [-1, 1], along x and y (down), clipped: the share of the greatest displacement, held for a step.
@@ -78,7 +75,7 @@ class TwoRoom(VectorEnv):
     """
 
     name = "two_room"
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 10, "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
+    all_factors = tuple(FACTORS)
 
     def __init__(
         self,
@@ -93,38 +90,17 @@ class TwoRoom(VectorEnv):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
-        for option, value, least in (
-            ("num_envs", num_envs, 1),
-            ("size", size, 16),
-            ("action_repeat", action_repeat, 1),
-            ("max_steps", 1 if max_steps is None else max_steps, 1),
-        ):
-            if not isinstance(value, int | float | np.number) or int(value) != value or value < least:
-                raise ArmillaryError(f"two_room: {option} is a whole number of at least {least}, not {value}")
-        if unknown := [factor for factor in factors if factor not in FACTORS]:
-            raise ArmillaryError(f"two_room: no factor {', '.join(unknown)}; the factors are {', '.join(FACTORS)}")
-        if render_mode not in (None, "rgb_array"):
-            raise ArmillaryError(f"two_room: render_mode is 'rgb_array' or None, not {render_mode!r}")
-        modes = AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED
-        if autoreset_mode not in (*modes, *(mode.value for mode in modes)):
-            raise ArmillaryError(f"two_room: autoreset_mode is 'NextStep' or 'Disabled', not {autoreset_mode}")
-        self.num_envs, self.size, self.factors, self.max_steps, self.render_mode = (
-            num_envs,
-            size,
-            factors,
-            max_steps,
-            render_mode,
-        )
-        self.scale = size / 64
+        self._whole("size", size, 16)
+        self._whole("action_repeat", action_repeat, 1)
+        self.size, self.scale = size, size / 64
         self.doors = self._allowed_doors(door)
         self.step_length = action_repeat * MOVE * self.scale  # px along an axis
         if not isinstance(threshold, int | float | np.number | None):
             raise ArmillaryError(f"two_room: threshold is a number of px, not {threshold!r}")
         self.threshold = THRESHOLD * self.scale if threshold is None else threshold
         self.version = f"{VERSION}/{size}px/repeat{action_repeat}/threshold{self.threshold:g}"
-        self.metadata = {**self.metadata, "autoreset_mode": AutoresetMode(autoreset_mode)}
         unit = (f"{self.step_length:g} px",) * 2
-        self.stream_spec = Spec(
+        spec = Spec(
             (
                 Stream("image", "image", (size, size, 3)),
                 Stream("position", "vector", (2,), unit=("px", "px"), channels=("x", "y"), truth=True),
@@ -132,76 +108,27 @@ class TwoRoom(VectorEnv):
             ),
             ActionSpace("box", 2, (-1.0, -1.0), (1.0, 1.0), unit=unit, channels=("x", "y")),
         )
-        self.single_observation_space = Dict(
-            {s.name: Box(0, 255 if s.kind == "image" else size, s.shape, s.dtype.type) for s in self.stream_spec.streams}
-        )
-        self.single_action_space = Box(-1.0, 1.0, (2,), np.float32)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self._streams = [seeding.np_random()[0] for _ in range(num_envs)]
-        self._state = np.full((num_envs, LAYOUT.stop), np.nan)
+        common = {"factors": factors, "max_steps": max_steps, "autoreset_mode": autoreset_mode, "render_mode": render_mode}
+        super().__init__(num_envs, spec, LAYOUT.stop, bounds={"position": (0, size), "door": (0, size)}, **common)
         self._base = np.empty((num_envs, size, size, 3), np.uint8)
-        self._steps, self._done = np.zeros(num_envs, int), np.zeros(num_envs, bool)
 
-    # Gymnasium's side
+    def play(self) -> Policy:
+        """Behaviour to learn from: random actions."""
+        return random_policy(self.stream_spec)
 
-    @property
-    def state(self) -> np.ndarray:
-        """The full state, (N, 18) float64: x, y, then the layout (the columns are named at the top of this file)."""
-        return self._state.copy()
+    # How it goes
 
-    def reset(
-        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, np.ndarray], dict]:
-        """Begin episodes: in all environments, or in those where `options["reset_mask"]` (N,) is true.
+    def _new_state(self, rng: np.random.Generator) -> np.ndarray:
+        state = self._layouts(1, rng)
+        state[:, POSITION] = self._rooms(state).sample(rng)
+        return state[0]
 
-        Args:
-            seed: environment i is seeded `seed + i`, or `seed[i]`.
-            options: `state` (N, 18) to begin from in place of random ones, `reset_mask` (N,) bool.
+    def _begun(self, mask: np.ndarray) -> None:
+        self._base[mask] = self._base_images(self._state[mask])
 
-        Raises:
-            ArmillaryError: a state of another shape or inside a wall, or seeds or a mask of another length.
-        """
-        options = options or {}
-        mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, bool)))
-        if mask.shape != (self.num_envs,) or mask.dtype != bool:
-            raise ArmillaryError(f"two_room: reset_mask is ({self.num_envs},) bool, not {mask.shape} {mask.dtype}")
-        seeds = [seed] * self.num_envs if seed is None else seed
-        if isinstance(seeds, int | np.integer):
-            seeds = [int(seed) + i for i in range(self.num_envs)]
-        if len(seeds) != self.num_envs:
-            raise ArmillaryError(f"two_room: {len(seeds)} seeds for {self.num_envs} environments")
-        for i in np.flatnonzero(mask):
-            if seeds[i] is not None:
-                self._streams[i] = seeding.np_random(seeds[i])[0]
-        state = self._checked(options["state"], self.num_envs) if "state" in options else None
-        self._begin(mask, state)
-        return self._observe(), {}
-
-    def step(self, actions: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, dict]:
-        """Observation, reward (0), terminated (never), truncated, info.
-
-        Where an episode ended before, NEXT_STEP begins the next one and ignores the action; DISABLED goes on.
-
-        Raises:
-            ArmillaryError: actions of another shape than (N, 2), not finite, or before `reset`.
-        """
-        actions = self.stream_spec.action.check(actions, "two_room actions")
-        if actions.shape != (self.num_envs, 2):
-            raise ArmillaryError(f"two_room: actions are ({self.num_envs}, 2), not {actions.shape}")
-        if np.isnan(self._state[0, 0]):
-            raise ArmillaryError("two_room: call reset before the first step")
-        displacement = np.clip(actions.astype(float), -1, 1) * self.step_length
+    def _advance(self, actions: np.ndarray) -> None:
+        displacement = actions * self.step_length
         self._state[:, POSITION] = self._rooms(self._state).move(self._state[:, POSITION], displacement)
-        self._steps += 1
-        if self.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP and self._done.any():
-            self._begin(self._done)
-        self._done = self._steps >= (np.inf if self.max_steps is None else self.max_steps)
-        return self._observe(), np.zeros(self.num_envs), np.zeros(self.num_envs, bool), self._done.copy(), {}
-
-    def render(self) -> tuple[np.ndarray, ...] | None:
-        """The current image of each environment, (size, size, 3) uint8; None without a render mode."""
-        return tuple(self._observe()["image"]) if self.render_mode else None
 
     # The judge's side
 
@@ -302,18 +229,6 @@ class TwoRoom(VectorEnv):
         else:
             state[:, DOOR] = self.doors[(uniform[:, DOOR] * len(self.doors)).astype(int)]
         return state
-
-    def _begin(self, mask: np.ndarray, state: np.ndarray | None = None) -> None:
-        """Start episodes where `mask` is true, from `state` (N, 18) or a random one."""
-        if state is None:
-            state = np.empty_like(self._state)
-            for i in np.flatnonzero(mask):
-                drawn = self._layouts(1, self._streams[i])
-                drawn[:, POSITION] = self._rooms(drawn).sample(self._streams[i])
-                state[i] = drawn[0]
-        self._state[mask] = state[mask]
-        self._base[mask] = self._base_images(self._state[mask])
-        self._steps[mask], self._done[mask] = 0, False
 
     def _rooms(self, state: np.ndarray) -> Rooms:
         radius, wall = state[:, AGENT_RADIUS], state[:, THICKNESS]

@@ -4,12 +4,13 @@ A World is a Gymnasium vector environment that can also be asked what only a sim
 holds the layout, so that whatever started from it can be replayed.
 """
 
+import importlib
 import inspect
-from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from armillary.episodes.policies import Policy
 from armillary.errors import ArmillaryError, require
 from armillary.spec import Spec
 
@@ -25,12 +26,14 @@ class World(Protocol):
         version: changes whenever the same state and actions no longer give the same result.
         num_envs: N.
         stream_spec: the Spec of observations and actions; streams of ground truth are marked.
+        all_factors: factors of variation that the option `factors` may name; all are off by default.
     """
 
     name: str
     version: str
     num_envs: int
     stream_spec: Spec
+    all_factors: tuple[str, ...]
 
     @property
     def state(self) -> np.ndarray:
@@ -43,6 +46,10 @@ class World(Protocol):
 
     def step(self, actions: np.ndarray) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, dict]:
         """Observation, reward, terminated, truncated, info after actions (N, n)."""
+        ...
+
+    def play(self) -> Policy:
+        """A policy whose recordings are fit to learn from; what `str` says of it is kept with them."""
         ...
 
     def sample_pairs(self, n: int, rng: np.random.Generator, **constraints: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -69,13 +76,10 @@ class World(Protocol):
         ...
 
 
-def _two_room() -> Callable[..., World]:
-    from armillary.worlds.two_room import TwoRoom
-
-    return TwoRoom
-
-
-WORLDS = {"two_room": _two_room}
+# name -> where its class is, the package that it needs beside Gymnasium (if any), and the extra that brings it
+WORLDS: dict[str, tuple[str, str | None, str]] = {
+    "two_room": ("armillary.worlds.two_room:TwoRoom", None, "worlds"),
+}
 
 
 def make(name: str, **options: Any) -> World:
@@ -88,7 +92,11 @@ def make(name: str, **options: Any) -> World:
     if name not in WORLDS:
         raise ArmillaryError(f"there is no world {name!r}; the worlds are {', '.join(WORLDS)}")
     require("gymnasium", "worlds")
-    constructor = WORLDS[name]()
+    where, package, extra = WORLDS[name]
+    if package:
+        require(package, extra)
+    module, kind = where.split(":")
+    constructor = getattr(importlib.import_module(module), kind)
     known = inspect.signature(constructor).parameters
     if unknown := [option for option in options if option not in known]:
         raise ArmillaryError(f"world {name!r} has no option {', '.join(unknown)}; its options are {', '.join(known)}")
