@@ -90,6 +90,8 @@ def record(
         raise ArmillaryError("num_envs and max_steps are no --options; give --envs and --steps")
     env = make(world, num_envs=min(envs, episodes), max_steps=steps, **chosen)
     about = {"world": world, "options": chosen}
+    if hold != 1 and policy != "random":
+        raise ArmillaryError(f"--hold is for --policy random, and this is {policy}")
     policies = {
         "play": env.play,
         "random": lambda: random_policy(env.stream_spec, hold),

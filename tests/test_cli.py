@@ -188,7 +188,8 @@ def test_import_of_what_is_no_dataset(path, made, tmp_path, refused):
         (("two_room", "--seed", 10_000), "for evaluation"),
         (("two_room", "--episodes", 0), "at least 1"),
         (("two_room", "--steps", 0), "at least 1"),
-        (("two_room", "--hold", 0), "at least 1"),
+        (("two_room", "--policy", "random", "--hold", 0), "at least 1"),
+        (("two_room", "--hold", 3), "--hold is for --policy random"),
     ],
 )
 def test_record_refuses(arguments, words, tmp_path, refused):
