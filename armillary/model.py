@@ -26,6 +26,7 @@ from armillary.dynamics.transformer import TransformerPredictor
 from armillary.episodes.clips import Batch
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.objectives import prediction
+from armillary.objectives.contrastive import TemporalContrast
 from armillary.objectives.inverse import InverseDynamics
 from armillary.objectives.sigreg import centred_by_episode, directions, sigreg
 from armillary.objectives.temporal import TemporalDistance
@@ -44,6 +45,8 @@ Size = Literal["nano", "tiny", "small", "base"]
 class Objective:
     """What training minimises. Weights that are 0 cost nothing."""
 
+    prediction: float = 1.0
+    """Weight of the prediction loss; 0 leaves dynamics to a stage of their own."""
     rollout: int = 3
     """Steps that the prediction loss looks ahead, open loop; 1 is teacher-forced at every step of the clip."""
     sigreg: float = 1.0
@@ -62,6 +65,14 @@ class Objective:
     """Weight of VICReg's covariance term."""
     inverse: float = 0.0
     """Weight of inverse dynamics."""
+    contrast: float = 0.0
+    """Weight of temporal contrast."""
+    contrast_gap: int = 2
+    """Kept frames between the moments that temporal contrast matches."""
+
+    def frames(self, context: int) -> int:
+        """Frames that a clip needs for all terms, with a predictor that looks back on `context`."""
+        return max(context + self.rollout if self.prediction else 2, self.contrast_gap + 1 if self.contrast else 2)
 
 
 @dataclass(frozen=True)
@@ -161,7 +172,9 @@ class WorldModel(nn.Module):
         self.perception = Perception(self.spec, encoders, config.projector, config.latent)
         self.blocks = ActionBlocks(spec.action, config.skip)
         self.predictor = _predictor(config, self.blocks.size)
-        self.inverse = InverseDynamics(config.latent, self.blocks.size) if config.objective.inverse else None
+        aim = config.objective
+        self.inverse = InverseDynamics(config.latent, self.blocks.size) if aim.inverse else None
+        self.contrast = TemporalContrast(config.latent, gap=aim.contrast_gap) if aim.contrast else None
         self.critic: TemporalDistance | None = None
         self.provenance: dict[str, Any] = {}
 
@@ -214,13 +227,16 @@ class WorldModel(nn.Module):
         """The named terms of the objective, and their weighted sum as `loss`.
 
         Args:
-            batch: clips of `context + rollout` frames or more.
+            batch: clips of `objective.frames(context)` frames or more.
             generator: draws SIGReg's directions; the same on every process.
         """
         aim, z = self.config.objective, self.encode(batch.observations)
         actions = self.blocks.standardise(self._check(batch.actions))
-        error = (prediction.one_step if aim.rollout == 1 else prediction.rollout)(self.predictor, z, actions)
-        losses, weights = {"prediction": error.float().mean()}, {"prediction": 1.0}
+        losses, weights = {}, {}
+        if aim.prediction:
+            weights["prediction"] = aim.prediction
+            error = (prediction.one_step if aim.rollout == 1 else prediction.rollout)(self.predictor, z, actions)
+            losses["prediction"] = error.float().mean()
         if aim.sigreg:
             weights["sigreg"] = aim.sigreg
             slices = directions(aim.slices, z.shape[-1], generator, z.device)
@@ -237,6 +253,9 @@ class WorldModel(nn.Module):
         if self.inverse is not None:
             weights["inverse"] = aim.inverse
             losses["inverse"] = self.inverse.loss(z, actions)
+        if self.contrast is not None:
+            weights["contrast"] = aim.contrast
+            losses["contrast"] = self.contrast.loss(z)
         losses["loss"] = sum(weight * losses[name] for name, weight in weights.items())
         return losses
 

@@ -49,10 +49,9 @@ def fit(
     if config.seed < 0:
         raise ArmillaryError(f"seed {config.seed}: take 0 or more")
     training, held = split(episodes, held_out, seed=config.seed)
-    objective = recipe.model.objective
     clips = Clips(
         episodes,
-        recipe.model.context + objective.rollout,
+        recipe.model.objective.frames(recipe.model.context),
         skip=recipe.model.skip,
         which=training,
         streams=streams,

@@ -80,16 +80,17 @@ class Joint(Stage):
 
     def __init__(self, model: WorldModel, clips: Clips, config: StageConfig) -> None:
         aim = model.config.objective
-        needed = model.config.context + aim.rollout
+        needed = aim.frames(model.config.context)
         if clips.length < needed:
-            raise ArmillaryError(f"clips of {clips.length} frames are too short for context and rollout, which take {needed}")
+            raise ArmillaryError(f"clips of {clips.length} frames are too short for this objective, which takes {needed}")
         if config.batch % (aim.clips_per_episode * distributed.world_size()):
             raise ArmillaryError(
                 f"a batch of {config.batch} does not divide into {distributed.world_size()} processes "
                 f"and {aim.clips_per_episode} clips of each episode; change one of them"
             )
         self.model, self.clips, self.batch, self.state = model, clips, config.batch, {}
-        self.modules = [m for m in (model.perception, model.predictor, model.inverse) if m is not None]
+        trained = model.perception, model.predictor if aim.prediction else None, model.inverse, model.contrast
+        self.modules = [m for m in trained if m is not None]
 
     def losses(self, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
         per_episode = self.model.config.objective.clips_per_episode

@@ -106,8 +106,20 @@ def test_a_joint_stage_draws_several_clips_of_each_episode_where_its_objective_a
     assert len(episodes[:, 0].unique()) == 4
 
 
+def test_without_a_prediction_loss_perception_is_trained_alone(store):
+    model = new_model(prediction=0.0, contrast=1.0, inverse=0.0)
+    model.fit_scales(clips_of(store)[:])
+    stage = build_stage(model, clips_of(store), StageConfig("joint", steps=1, batch=16))
+    losses = stage.losses(*random())
+    assert {"contrast", "sigreg"} <= losses.keys()
+    assert "prediction" not in losses
+    losses["loss"].backward()
+    assert all(p.grad is None for p in model.predictor.parameters())
+    assert all(p.grad is not None for module in stage.modules for p in module.parameters())
+
+
 def test_clips_that_are_too_short_and_batches_that_do_not_divide(store, model):
-    with pytest.raises(ArmillaryError, match="clips of 2 frames are too short for context and rollout, which take 3"):
+    with pytest.raises(ArmillaryError, match="clips of 2 frames are too short for this objective, which takes 3"):
         build_stage(model, clips_of(store, 2), StageConfig(steps=1, batch=16))
     with pytest.raises(ArmillaryError, match="a batch of 15 does not divide into 1 processes and 2 clips of each episode"):
         build_stage(model, clips_of(store), StageConfig(steps=1, batch=15))

@@ -1,0 +1,42 @@
+"""Temporal contrast keeps what lasts, however little of the variance it is."""
+
+import math
+
+import torch
+from torch import nn
+
+from armillary.objectives.contrastive import TemporalContrast
+
+
+def test_chance_is_the_log_of_the_batch_and_a_match_is_free():
+    contrast = TemporalContrast(4, embedding=4, gap=1)
+    with torch.no_grad():
+        contrast.head.weight.copy_(torch.eye(4))
+        contrast.log_sharpness.fill_(3.0)
+    same = torch.randn(16, 1, 4).expand(16, 2, 4)
+    assert contrast.loss(same) < 0.05
+    assert abs(contrast.loss(torch.zeros(16, 2, 4)).item() - math.log(16)) < 1e-5
+
+
+def test_only_the_first_moment_and_its_match_count():
+    contrast, z = TemporalContrast(4, gap=2), torch.randn(8, 4, 4)
+    changed = z.clone()
+    changed[:, [1, 3]] += 1
+    assert contrast.loss(z) == contrast.loss(changed)
+
+
+def test_an_encoder_learns_what_lasts_and_not_what_moves():
+    """Ten numbers of which one lasts, at a tenth of the scale of the others."""
+    torch.manual_seed(0)
+    encoder, contrast = nn.Linear(10, 1), TemporalContrast(1, embedding=1, gap=1)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *contrast.parameters()], 3e-2)
+    for _ in range(200):
+        seen = torch.randn(64, 2, 10)
+        seen[:, 1, 0] = seen[:, 0, 0]
+        seen[:, :, 0] *= 0.1
+        loss = contrast.loss(encoder(seen))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    effect = encoder.weight.abs()[0] * torch.tensor([0.1] + [1.0] * 9)
+    assert effect[0] > 3 * effect[1:].max()
