@@ -1,7 +1,7 @@
 """Temporal contrast: which of these moments comes soon after this one?
 
 InfoNCE (van den Oord et al., arXiv 1807.03748) between the latents of a clip that are `gap` steps apart, against the same
-moments of all other clips. It keeps in the latent whatever tells one moment from another and lasts for a while, such as the pose
+moments of all other clips. It keeps in the latent whatever tells one moment from another and lasts, such as the pose
 of an object that hardly ever moves. A prediction loss drops exactly that when another part of the scene moves all the time:
 in Push-T, trained by prediction, 97-100% of the latent's variance is the agent's.
 """
