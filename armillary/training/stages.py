@@ -9,9 +9,7 @@ A stage draws everything from the generator that it is given, made anew from (se
 a generator has to be saved, and a resumed run goes on exactly as an unbroken one.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -21,12 +19,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from armillary import distributed
-from armillary.episodes.clips import Batch, Clips
+from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError
+from armillary.latents import encode_tracks
 from armillary.model import WorldModel
 from armillary.objectives.prediction import rollout
-
-FRAMES = 1024  # encoded at a time
 
 
 @dataclass(frozen=True)
@@ -139,22 +136,6 @@ class Latents:
         """Latents and standardised action blocks of these windows."""
         rows = self.starts[chosen][:, None] + torch.arange(self.length)
         return self.z[rows], self.actions[rows[:, :-1]]
-
-
-def encode_tracks(model: WorldModel, clips: Clips) -> Iterator[tuple[Float[Tensor, "t d"], Float[Tensor, "t-1 a"]]]:
-    """Latents and raw action blocks of each track of a recording; tracks are encoded some thousand frames at a time."""
-    waiting: list[Batch] = []
-    for track in chain(clips.tracks(), [None]):
-        if track is not None:
-            waiting.append(track.to(model.device))
-        lengths = [track.actions.shape[1] + 1 for track in waiting]
-        if waiting and (track is None or sum(lengths) >= FRAMES):
-            frames = {name: torch.cat([t.observations[name] for t in waiting], 1) for name in model.perception.streams}
-            z = [
-                model.encode({name: x[:, i : i + FRAMES] for name, x in frames.items()}) for i in range(0, sum(lengths), FRAMES)
-            ]
-            yield from zip(torch.cat(z, 1)[0].split(lengths), [t.actions[0] for t in waiting], strict=True)
-            waiting = []
 
 
 class Dynamics(Stage):
