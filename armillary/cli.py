@@ -68,7 +68,7 @@ def record(
     """Record behaviour without a goal in a simulated world, into a new store of episodes.
 
     Args:
-        world: its name, such as two_room.
+        world: its name, such as two_room, or gym:ID for any Gymnasium environment with pixels.
         out: the new store.
         episodes: how many.
         steps: env steps of an episode.

@@ -76,6 +76,9 @@ class World(Protocol):
         ...
 
 
+GYM = "gym:"
+"""`make("gym:ID")` is any Gymnasium environment with pixels, without the judge's side."""
+
 # name -> where its class is, the package that it needs beside Gymnasium (if any), and the extra that brings it
 WORLDS: dict[str, tuple[str, str | None, str]] = {
     "two_room": ("armillary.worlds.two_room:TwoRoom", None, "worlds"),
@@ -89,8 +92,11 @@ def make(name: str, **options: Any) -> World:
         ArmillaryError: no such world or no such option; the message lists those there are.
         MissingExtra: gymnasium is not installed.
     """
+    if name.startswith(GYM):
+        require("gymnasium", "worlds")
+        return importlib.import_module("armillary.worlds.adapter").GymWorld(name.removeprefix(GYM), **options)
     if name not in WORLDS:
-        raise ArmillaryError(f"there is no world {name!r}; the worlds are {', '.join(WORLDS)}")
+        raise ArmillaryError(f"there is no world {name!r}; the worlds are {', '.join(WORLDS)}, and {GYM}ID")
     require("gymnasium", "worlds")
     where, package, extra = WORLDS[name]
     if package:
