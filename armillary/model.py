@@ -338,7 +338,7 @@ def _encoder(stream: Stream, config: ModelConfig) -> nn.Module:
             return ConvolutionalEncoder(shape, config.width)
         return VisionTransformer(shape, config.width, config.depth, config.heads, config.patch)
     if stream.kind == "vector":
-        return VectorEncoder(stream.shape)
+        return VectorEncoder(stream.shape, angles=stream.angles)
     raise ArmillaryError(f"stream {stream.name!r}: there is no encoder for {stream.kind} yet; leave it out of the spec")
 
 

@@ -80,6 +80,11 @@ class Stream:
         return np.dtype(KINDS[self.kind][0])
 
     @property
+    def angles(self) -> list[int]:
+        """Which channels are angles: those whose unit is "rad"."""
+        return [i for i, unit in enumerate(self.unit) if unit == "rad"]
+
+    @property
     def nbytes(self) -> int:
         """Bytes of one uncompressed observation."""
         return int(np.prod(self.shape)) * self.dtype.itemsize

@@ -23,7 +23,6 @@ from armillary.agent import Agent
 from armillary.costs.cost import Cost
 from armillary.costs.goal import LatentGoal
 from armillary.errors import ArmillaryError
-from armillary.evaluation.angles import angle_channels
 from armillary.model import Context, WorldModel
 from armillary.planning.planner import Planner
 from armillary.spec import ActionSpace
@@ -209,7 +208,7 @@ def run(
     if not 1 <= batch <= world.num_envs:
         raise ArmillaryError(f"{batch} pairs at a time on a world of {world.num_envs} environments; build one with more")
     order, longest = np.argsort(budget, kind="stable"), int(budget.max())
-    space, angles = world.stream_spec.action, {s.name: angle_channels(s) for s in world.stream_spec.streams}
+    space, angles = world.stream_spec.action, {s.name: s.angles for s in world.stream_spec.streams}
     result = Rollouts(
         states=np.full((longest + 1, *start.shape), np.nan),
         actions=np.zeros((longest, len(start), *space.shape), space.dtype),
@@ -249,7 +248,7 @@ def _run_chunk(
         result.states[step, chunk] = state
         result.success[step, chunk] = world.success(state, goal[chunk])
         for name, values in result.angles.items():
-            values[step, chunk] = observation[name][:size, angle_channels(world.stream_spec[name])]
+            values[step, chunk] = observation[name][:size, world.stream_spec[name].angles]
         if step == steps:
             return
         began = time.perf_counter()

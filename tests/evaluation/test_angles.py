@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
-from armillary.evaluation.angles import angle_channels, angle_jump, sine_cosine
+from armillary.evaluation.angles import angle_jump, sine_cosine
 from armillary.spec import Stream
 
 POSE = Stream("pose", "vector", (3,), unit=("m", "rad", "rad/s"))
 
 
 def test_only_radians_are_angles():
-    assert angle_channels(POSE) == [1]
-    assert angle_channels(Stream("image", "image", (4, 4, 3))) == []
+    assert POSE.angles == [1]
+    assert Stream("image", "image", (4, 4, 3)).angles == []
 
 
 def test_sine_and_cosine_do_not_jump_where_the_angle_wraps():

@@ -59,6 +59,14 @@ def test_images_that_do_not_fit(make, message):
         make()
 
 
+def test_an_angle_that_wraps_is_the_same_angle():
+    encoder = VectorEncoder((2,), width=8, angles=[1])
+    turned = torch.tensor([[0.3, 3.0], [0.3, 3.0 - 2 * torch.pi], [0.3, 2.0]])
+    once, wrapped, other = encoder(turned)
+    torch.testing.assert_close(once, wrapped)
+    assert (once - other).abs().max() > 1e-3
+
+
 def test_vectors_are_standardised_by_what_was_recorded():
     torch.manual_seed(0)
     encoder = VectorEncoder((3,), width=8)
