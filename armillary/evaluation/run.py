@@ -61,27 +61,14 @@ def evaluate_run(
     if seed < 0:
         raise ArmillaryError(f"seed {seed}: take 0 or more")
     run = Path(run)
-    model = WorldModel.load(run, device)
+    model, episodes = open_run(run, recording, device)
     made_from = model.provenance
-    where = recording or made_from.get("recording")
-    if where is None:
-        raise ArmillaryError(f"{run}: the checkpoint does not say which recording it is of; give --recording")
-    if "://" not in str(where):
-        where = Path(where).resolve()
-        if not where.exists():
-            raise ArmillaryError(f"{run}: there is no recording at {where}; say with --recording where it is")
-    episodes = Episodes.open(where)
-    if episodes.content_hash() != made_from.get("recording_hash"):
-        raise SpecMismatch(
-            f"{where} is not what {run} was trained on (hash {episodes.content_hash()[:12]}, trained on "
-            f"{str(made_from.get('recording_hash'))[:12]}), and which episodes it has not seen is unknown; give --recording"
-        )
     world = chosen = None
     scenes: Sequence[Any] = ()
     if str(episodes.info.get("world")).startswith(GYM) and pairs != 0:
         print(f"no control: {episodes.info['world']} gives no state to begin from or to judge; prediction alone")
     elif "world" in episodes.info and pairs != 0:
-        world, chosen = _world_and_pairs(episodes.info, pairs, constraints or {}, made_from.get("recording_seed"))
+        world, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, made_from.get("recording_seed"))
         if world.name == "two_room":
             from armillary.evaluation.two_room_scenes import two_room_scenes
 
@@ -98,13 +85,33 @@ def evaluate_run(
             scenes=scenes,
             seed=seed,
         )
-    judgement.facts |= {"title": title or run.name, "lead": lead, "recording": str(where)}
+    judgement.facts |= {"title": title or run.name, "lead": lead, "recording": episodes.path}
     if chosen is not None:
         chosen.save(run / PAIRS)
     judgement.save(run / RESULTS)
     named = {"title": judgement.facts["title"], "lead": lead}
     illustrate(run, judgement, **named, model=model, episodes=episodes, world=world, pairs=chosen)
     return judgement
+
+
+def open_run(run: Path, recording: str | Path | None = None, device: str = "auto") -> tuple[WorldModel, Episodes]:
+    """A run's model, and the recording that it was trained on; see `evaluate_run` for arguments and errors."""
+    model = WorldModel.load(run, device)
+    made_from = model.provenance
+    where = recording or made_from.get("recording")
+    if where is None:
+        raise ArmillaryError(f"{run}: the checkpoint does not say which recording it is of; give --recording")
+    if "://" not in str(where):
+        where = Path(where).resolve()
+        if not where.exists():
+            raise ArmillaryError(f"{run}: there is no recording at {where}; say with --recording where it is")
+    episodes = Episodes.open(where)
+    if episodes.content_hash() != made_from.get("recording_hash"):
+        raise SpecMismatch(
+            f"{where} is not what {run} was trained on (hash {episodes.content_hash()[:12]}, trained on "
+            f"{str(made_from.get('recording_hash'))[:12]}), and which episodes it has not seen is unknown; give --recording"
+        )
+    return model, episodes
 
 
 def default_horizons(rate: float | None, skip: int) -> tuple[float, ...]:
@@ -128,7 +135,7 @@ def report_run(run: str | Path) -> Path:
     return illustrate(run, judgement, title=facts.get("title", run.name), lead=facts.get("lead", LEAD), **parts)
 
 
-def _world_and_pairs(info: Mapping[str, Any], pairs: int | str | Path, constraints: Mapping[str, Any], recorded_under: Any):
+def world_and_pairs(info: Mapping[str, Any], pairs: int | str | Path, constraints: Mapping[str, Any], recorded_under: Any):
     drawn = isinstance(pairs, int)
     chosen = None if drawn else EvalSet.load(pairs)
     name, options = (info["world"], info["options"]) if chosen is None else (chosen.world, chosen.options)

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
@@ -68,6 +69,7 @@ def fit(
         "recording_seed": episodes.info.get("seed"),
         "frames": int(episodes.lengths[training].sum()),
         "held_out": held.tolist(),
+        "stages": [asdict(stage) for stage in recipe.stages],
         "versions": {package: version(package) for package in ("armillary", "torch", "numpy")},
     }
     judge = (lambda model: validate(model, held)) if validate else None

@@ -1,0 +1,166 @@
+"""Parts of a learned agent replaced by the truth, so that one can see which of them limits it.
+
+- true dynamics: what the planner imagines is stepped and rendered by the world itself, then encoded;
+- true dynamics and distance: the planner searches among true states, by the world's own shortest path; what is left to fail is
+  the planner;
+- true distance: the shortest path between what two latents show, learned from labels that no agent has;
+- true state: a model that senses the ground truth in place of everything else.
+
+All of it is for diagnosis. None of it is ever a result.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from armillary.costs.cost import Cost
+from armillary.costs.goal import CriticGoal, encode_frames
+from armillary.episodes.store import Episode, Episodes
+from armillary.errors import ArmillaryError
+from armillary.evaluation.rollouts import Planned
+from armillary.model import Context, WorldModel
+from armillary.spec import Spec
+from armillary.worlds.world import World
+
+LABELS = 50_000  # pairs of moments whose distance is told
+MakeWorld = Callable[[int], World]
+"""A world of so many environments, with autoreset disabled and no limit of steps."""
+
+
+@dataclass
+class Simulated(Planned):
+    """Plans as `Planned` does, and imagines with the world itself, from the true state.
+
+    Args:
+        make_world: of the world that is judged in.
+        true_distance: plan among true states, by the sum of the shortest paths to the goal.
+    """
+
+    make_world: MakeWorld | None = None
+    true_distance: bool = False
+    _worlds: dict[int, World] = field(init=False, repr=False, default_factory=dict)
+
+    def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict[str, np.ndarray], steps: int) -> None:
+        super().begin(problems, goal, goal_observation, steps)
+        self.agent.model = copy.copy(self.model)
+        self.agent.model.rollout = self._simulate
+        self.goal = goal
+        if self.true_distance:
+            self.agent.cost = lambda z_goal: self._distance
+
+    def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
+        self.state = state
+        return super().act(observation, state)
+
+    def _simulate(self, context: Context, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s h d"]:
+        batch, samples, _, _ = actions.shape
+        space, skip = self.model.spec.action, self.model.config.skip
+        single = actions.unflatten(-1, (skip, space.n)).flatten(2, 3).flatten(0, 1).cpu()
+        single = (single.argmax(-1) if space.kind == "discrete" else single).numpy()
+        world = self._worlds.get(len(single)) or self._worlds.setdefault(len(single), self.make_world(len(single)))
+        world.reset(options={"state": np.repeat(self.state, samples, axis=0)})
+        after = []
+        for step in range(single.shape[1]):
+            observation, *_ = world.step(single[:, step])
+            if (step + 1) % skip == 0:
+                after.append(torch.from_numpy(world.state) if self.true_distance else encode_frames(self.model, observation))
+        return torch.stack(after, 1).to(actions.device, torch.float32).unflatten(0, (batch, samples))
+
+    def _distance(self, z: Float[Tensor, "b s h d"], actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
+        states = z.double().cpu().numpy()
+        goals = np.broadcast_to(self.goal[:, None, None], states.shape)
+        size = states.shape[-1]
+        steps = next(iter(self._worlds.values())).shortest_path(states.reshape(-1, size), goals.reshape(-1, size))
+        return torch.from_numpy(steps.reshape(states.shape[:-1]).sum(-1)).to(z)
+
+
+class LabelledDistance(nn.Module):
+    """Env steps between what two latents show, (..., D) and (..., D) to (...); learned from labels."""
+
+    def __init__(self, latent: int, width: int = 256) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(3 * latent, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1)
+        )
+
+    def forward(self, a: Float[Tensor, "*#batch d"], b: Float[Tensor, "*#batch d"]) -> Float[Tensor, "..."]:
+        a, b = torch.broadcast_tensors(a, b)
+        return F.softplus(self.net(torch.cat([a, b, a - b], -1)).squeeze(-1))
+
+
+def labelled_distance(
+    model: WorldModel, make_world: MakeWorld, *, episodes: int = 200, steps: int = 60, updates: int = 3000, seed: int = 0
+) -> Callable[[Tensor], Cost]:
+    """A configurator of costs by the world's shortest path, learned from fresh play of which the true states are known.
+
+    Args:
+        model: encodes; it is not changed.
+        episodes, steps: of play.
+        updates: batches of 256 of the labelled pairs of moments, each of one episode.
+        seed: of all of it.
+    """
+    rng = np.random.default_rng([seed, 3])
+    world = make_world(episodes)
+    policy = world.play()
+    observation, _ = world.reset(seed=seed)
+    if hasattr(policy, "reset"):
+        policy.reset(np.ones(episodes, bool))
+    z, states = [encode_frames(model, observation)], [world.state]
+    for _ in range(steps):
+        observation, *_ = world.step(policy(observation, rng))
+        z.append(encode_frames(model, observation))
+        states.append(world.state)
+    z, states = torch.stack(z, 1), np.stack(states, 1)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        distance = LabelledDistance(z.shape[-1]).to(z.device)
+    optimizer = torch.optim.AdamW(distance.parameters(), 1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, updates)
+    which, (a, b) = rng.integers(episodes, size=LABELS), rng.integers(steps + 1, size=(2, LABELS))
+    steps_apart = torch.from_numpy(world.shortest_path(states[which, a], states[which, b])).to(z)
+    for _ in range(updates):
+        some = rng.integers(LABELS, size=256)
+        found = distance(z[which[some], a[some]], z[which[some], b[some]])
+        loss = F.smooth_l1_loss(found, steps_apart[some])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    distance.requires_grad_(False)
+    return lambda z_goal: CriticGoal(distance, z_goal)
+
+
+def unveiled_spec(spec: Spec) -> Spec:
+    """The vectors of ground truth as the only streams, and seen.
+
+    Raises:
+        ArmillaryError: there are none.
+    """
+    streams = tuple(replace(stream, truth=False) for stream in spec.truth if stream.kind == "vector")
+    if not streams:
+        raise ArmillaryError("there is no vector of ground truth to take in place of what is sensed")
+    return replace(spec, streams=streams)
+
+
+def unveiled_world(world: World) -> World:
+    """The same world, whose truth is what is observed."""
+    twin = copy.copy(world)
+    twin.stream_spec = unveiled_spec(world.stream_spec)
+    return twin
+
+
+def unveiled_episodes(episodes: Episodes, path: str | Path) -> Episodes:
+    """A new store at `path` with the same episodes, whose truth is what is observed."""
+    spec = unveiled_spec(episodes.spec)
+    names = [stream.name for stream in spec.streams]
+    store = Episodes.create(path, spec, info=episodes.info)
+    seen = (episodes.read(i, streams=(), truth=names) for i in range(len(episodes)))
+    store.append(*(Episode(rows, episodes.actions(i)) for i, rows in enumerate(seen)))
+    return store
