@@ -1,0 +1,42 @@
+"""Acting by habit on pairs of start and goal: a row beside planning, at a fraction of its cost.
+
+It is shown what planning is shown: observed streams, now and at the goal. It is not told the budget.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from armillary.costs.goal import encode_frames
+from armillary.habit.cloning import Habit
+from armillary.model import WorldModel
+
+
+@dataclass
+class Habitual:
+    """A habit and the model whose latents it was learned on, as a `Policy`. It looks, and decides, every `skip` steps.
+
+    Raises:
+        SpecMismatch: the habit is of another model.
+    """
+
+    model: WorldModel
+    habit: Habit
+
+    def __post_init__(self) -> None:
+        self.habit.check(self.model)
+
+    def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict[str, np.ndarray], steps: int) -> None:
+        self.z_goal, self.step = encode_frames(self.model.eval(), goal_observation), 0
+
+    def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
+        space, skip = self.model.spec.action, self.model.config.skip
+        if self.step % skip == 0:
+            z = encode_frames(self.model, observation).unsqueeze(1)
+            first = z.expand(-1, self.model.config.context, -1)
+            self.z = first if self.step == 0 else torch.cat([self.z[:, 1:], z], 1)
+            actions = self.habit.act(self.z, self.z_goal).unflatten(-1, (skip, space.n))
+            self.actions = (actions.argmax(-1) if space.kind == "discrete" else actions).cpu().numpy()
+        self.step += 1
+        return self.actions[:, (self.step - 1) % skip]

@@ -1,0 +1,5 @@
+"""Mode 1: act by habit, without imagining."""
+
+from armillary.habit.cloning import INVERSE_DYNAMICS, Habit, HabitConfig, train_habit
+
+__all__ = ["INVERSE_DYNAMICS", "Habit", "HabitConfig", "train_habit"]

@@ -1,0 +1,265 @@
+"""A habit: a policy learned from a recording on frozen latents, (latents, goal's latent) -> action block, without imagining.
+
+Any latent that an episode came to later was, in hindsight, a goal of what was done before (goal-conditioned supervised
+learning, Ghosh et al., arXiv 1912.06088). What that leaves to be solved is that such data dawdle: the mean of what random
+behaviour did on its way to a far goal is next to nothing, and arrives too late.
+- A habit is told how many blocks remain until the goal. Given that, the mean is right: a share of the way.
+- Asked without that number, it takes the soonest arrival that the recording makes likely: a second head learned, as a
+  distribution over blocks, how long the way took. Near the goal that is one block, and at it the mean action is to stay.
+
+With `timed` off and goals a few blocks away it is goal-conditioned inverse dynamics: the mean action, whenever one arrives.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from armillary import weights
+from armillary.actions import ActionBlocks
+from armillary.device import one_thread
+from armillary.episodes.clips import Clips
+from armillary.episodes.store import Episodes
+from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
+from armillary.habit.hindsight import Hindsight
+from armillary.model import WorldModel
+
+FORMAT = 1
+WARMUP = 0.05  # share of the steps in which the learning rate rises; a cosine follows
+
+
+@dataclass(frozen=True)
+class HabitConfig:
+    """What a habit is and how it is trained."""
+
+    reach: int = 15
+    """Goals are at most so many action blocks later in the same episode, all equally likely."""
+    timed: bool = True
+    """Whether the blocks that remain are an input, with a head that guesses them; without it, take a short reach."""
+    haste: float = 0.03
+    """The guess: of the recorded ways from here to the goal, this share was quicker. In two rooms .01 to .06 do, .3 dawdles."""
+    width: int = 256
+    """Hidden width."""
+    steps: int = 1500
+    """Optimiser steps."""
+    batch: int = 512
+    """Pairs of now and goal a step."""
+    learning_rate: float = 4e-3
+    """Peak, after a short warm-up; a cosine leads to 0."""
+    weight_decay: float = 1e-4
+    """AdamW's."""
+
+    def __post_init__(self) -> None:
+        for name in ("reach", "width", "steps", "batch"):
+            if getattr(self, name) < 1:
+                raise ArmillaryError(f"a habit's {name} is at least 1, not {getattr(self, name)}")
+        if not 0 <= self.haste < 1:
+            raise ArmillaryError(f"a habit's haste is a share of the recorded ways, from 0 to below 1, not {self.haste}")
+
+
+INVERSE_DYNAMICS = HabitConfig(reach=5, timed=False)
+"""Goal-conditioned inverse dynamics over a few blocks, used with the goal itself."""
+
+
+class Habit(nn.Module):
+    """A policy on the latents of one model. It needs no model to act, and holds what it takes from it.
+
+    Args:
+        model: gives context length C, width D of the latents, and the scales of action blocks.
+        config: the shape.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: WorldModel, config: HabitConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or HabitConfig()
+        self.context, latent, width = model.config.context, model.config.latent, config.width
+        self.blocks = ActionBlocks(model.spec.action, model.config.skip, model.blocks.dim)
+        self.blocks.load_state_dict(model.blocks.state_dict())
+        self.register_buffer("mean", torch.zeros(latent))
+        self.register_buffer("std", torch.ones(latent))
+        self.trunk = nn.Sequential(*_layer((self.context + 1) * latent, width), *_layer(width, width))
+        self.arrival = nn.Linear(width, config.reach) if config.timed else None
+        self.action = nn.Sequential(*_layer(width + config.timed, width // 2), nn.Linear(width // 2, self.blocks.dim))
+        self.model_hash = _fingerprint(model)
+        self.provenance: dict[str, Any] = {}
+        self.to(model.device)
+
+    @torch.no_grad()
+    def act(
+        self, z: Float[Tensor, "b c d"], z_goal: Float[Tensor, "#b d"], remaining: Float[Tensor, " #b"] | None = None
+    ) -> Float[Tensor, "b a"]:
+        """Raw action blocks towards the goals.
+
+        Args:
+            z: the last C latents of each problem, the newest last. Where fewer were seen, the first one is repeated.
+            z_goal: each problem's goal, or one for all.
+            remaining: blocks in which to arrive, taken as 1 to `reach`; unless given, the soonest that is likely.
+
+        Raises:
+            ArmillaryError: shapes that do not fit, or `remaining` for a habit that was trained without.
+        """
+        batch, shape = len(z), (self.context, len(self.mean))
+        if z.shape[1:] != shape or z_goal.shape not in ((batch, shape[1]), (1, shape[1])):
+            raise ArmillaryError(
+                f"latents {tuple(z.shape)} and goals {tuple(z_goal.shape)} do not fit this habit; "
+                f"expected ({batch}, {shape[0]}, {shape[1]}) and ({batch} or 1, {shape[1]})"
+            )
+        features = self._features(z, z_goal.expand(batch, -1))
+        if self.arrival is None:
+            if remaining is not None:
+                raise ArmillaryError("this habit was trained without the blocks that remain; leave `remaining` out")
+        elif remaining is None:
+            likely = self.arrival(features).softmax(-1).cumsum(-1) > self.config.haste
+            remaining = 1.0 + likely.int().argmax(-1)
+        else:
+            remaining = remaining.clamp(1, self.config.reach).expand(batch)
+        return self.blocks.decode(self._coordinates(features, remaining))
+
+    def losses(
+        self, z: Float[Tensor, "b c d"], z_goal: Float[Tensor, "b d"], blocks: Float[Tensor, "b k"], apart: Int[Tensor, " b"]
+    ) -> dict[str, Float[Tensor, ""]]:
+        """Named terms and their sum `loss`, for what was done (in whitened coordinates) `apart` blocks before the goal.
+
+        `action` is a mean squared error, of which 1 is no better than the mean action.
+        """
+        features = self._features(z, z_goal)
+        losses = {"action": F.mse_loss(self._coordinates(features, apart.float()), blocks)}
+        if self.arrival is not None:
+            losses["arrival"] = F.cross_entropy(self.arrival(features), apart - 1)
+        return {"loss": sum(losses.values()), **losses}
+
+    def _features(self, z: Tensor, z_goal: Tensor) -> Tensor:
+        return self.trunk(((torch.cat([z, z_goal.unsqueeze(1)], 1) - self.mean) / self.std).flatten(1))
+
+    def _coordinates(self, features: Tensor, remaining: Tensor | None) -> Tensor:
+        if self.config.timed:
+            features = torch.cat([features, remaining.log().unsqueeze(1)], 1)
+        return self.action(features)
+
+    def check(self, model: WorldModel) -> None:
+        """Require that this is the model whose latents the habit was learned on.
+
+        Raises:
+            SpecMismatch: it is another one.
+        """
+        _check_model(self.model_hash, model)
+
+    def save(self, path: str | Path) -> None:
+        """Write one safetensors file, whole or not at all; its header holds the config and which model it belongs to.
+
+        Raises:
+            ArmillaryError: the disk is full or the folder cannot be written to.
+        """
+        header = {"habit": FORMAT, "config": asdict(self.config), "model": self.model_hash, "provenance": self.provenance}
+        weights.write(path, self.state_dict(), header)
+
+    @classmethod
+    def load(cls, path: str | Path, model: WorldModel) -> "Habit":
+        """Read a habit of this model, in eval mode, on the model's device.
+
+        Args:
+            path: the file, or a run's folder that holds `habit.safetensors`.
+
+        Raises:
+            ArmillaryError: no such file.
+            CorruptFile: truncated, or not a habit.
+            SpecMismatch: it was learned on the latents of another model.
+        """
+        path = Path(path) / "habit.safetensors" if Path(path).is_dir() else Path(path)
+        tensors, header = weights.read(path)
+        if header.get("habit") != FORMAT:
+            raise CorruptFile(f"{path}: holds no habit of format {FORMAT}")
+        _check_model(header.get("model"), model, f"{path}: ")
+        try:
+            habit = cls(model, HabitConfig(**header["config"]))
+            habit.load_state_dict(tensors)
+            habit.provenance = header["provenance"]
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise CorruptFile(f"{path}: the weights do not fit the header ({reason})") from error
+        return habit.eval()
+
+
+def train_habit(
+    model: WorldModel,
+    episodes: Episodes,
+    config: HabitConfig | None = None,
+    *,
+    which: np.ndarray | Sequence[int] | None = None,
+    seed: int = 0,
+) -> Habit:
+    """Learn a habit from a recording.
+
+    Args:
+        model: put in eval mode, and left as it is.
+        episodes: the recording; it need not be the one that the model was trained on.
+        which: numbers of the episodes to learn from; all unless given.
+        seed: of weights and draws.
+
+    Returns:
+        The habit in eval mode; `provenance` says the seed, the frames, and the mean losses of the last tenth of its steps.
+
+    Raises:
+        SpecMismatch: the recording is not what the model was made for.
+        ArmillaryError: no episode is longer than an action block, or the seed is negative.
+    """
+    config, model = config or HabitConfig(), model.eval()
+    if seed < 0:
+        raise ArmillaryError(f"seed {seed}: take 0 or more")
+    model.spec.check(episodes.spec)
+    sizes = {"skip": model.config.skip, "image_size": model.config.image_size}
+    streams = [stream.name for stream in model.spec.observed]
+    # Each frame is read once, so that none is worth keeping.
+    clips = Clips(episodes, 2, which=which, streams=streams, budget_mb=0, **sizes)
+    with one_thread(), torch.random.fork_rng():
+        torch.manual_seed(seed)
+        habit, rng = Habit(model, config), np.random.default_rng(seed)
+        data = Hindsight(model, clips)
+        std = data.z.std(0)
+        habit.mean.copy_(data.z.mean(0))
+        habit.std.copy_(torch.where(std > 1e-6, std, 1.0))
+        optimiser = torch.optim.AdamW(habit.parameters(), weight_decay=config.weight_decay)
+        last: list[dict[str, Tensor]] = []
+        for step in range(config.steps):
+            done = (step + 1) / config.steps
+            rate = config.learning_rate * min(1.0, done / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / config.steps))
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            losses = habit.losses(*data.draw(rng, config.batch, config.reach, habit.context))
+            optimiser.zero_grad()
+            losses["loss"].backward()
+            optimiser.step()
+            if done > 0.9:
+                last.append({name: loss.detach() for name, loss in losses.items()})
+    means = {name: torch.stack([losses[name] for losses in last]).mean().item() for name in last[0]}
+    habit.provenance = {"seed": seed, "frames": len(data.z), **means}
+    return habit.eval()
+
+
+def _check_model(known: str | None, model: WorldModel, where: str = "") -> None:
+    if known != _fingerprint(model):
+        raise SpecMismatch(f"{where}this habit was learned on the latents of another model; train one on this model's")
+
+
+def _fingerprint(model: WorldModel) -> str:
+    """What tells the latents and action blocks of a model from another's: a hash of the weights behind them."""
+    digest = hashlib.sha256()
+    for part in (model.perception, model.blocks):
+        for name, tensor in part.state_dict().items():
+            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _layer(inputs: int, outputs: int) -> list[nn.Module]:
+    return [nn.Linear(inputs, outputs), nn.LayerNorm(outputs), nn.GELU()]

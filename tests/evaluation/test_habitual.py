@@ -1,0 +1,82 @@
+"""Habits on pairs: they see what is observed, decide every block, and do the same in any batch."""
+
+import numpy as np
+import pytest
+import torch
+from judging_fakes import Known
+from linear_model import LinearModel
+
+from armillary.episodes.clips import Clips
+from armillary.episodes.record import record
+from armillary.errors import SpecMismatch
+from armillary.evaluation.control import evaluate
+from armillary.evaluation.habitual import Habitual
+from armillary.evaluation.pairs import make_eval_set
+from armillary.evaluation.rollouts import Policy, run
+from armillary.habit import Habit, HabitConfig, train_habit
+from armillary.worlds.world import make
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make("two_room", num_envs=20, autoreset_mode="Disabled", max_steps=None)
+
+
+@pytest.fixture(scope="module")
+def habitual(tmp_path_factory):
+    world = make("two_room", num_envs=20, max_steps=30)
+    store = record(world, world.play(), tmp_path_factory.mktemp("recording") / "store", episodes=60, seed=0, progress=False)
+    model = Known(world.stream_spec)
+    model.fit_scales(Clips(store, 2)[:500])
+    config = HabitConfig(reach=8, width=64, steps=400, batch=128, learning_rate=1e-2)
+    return Habitual(model, train_habit(model, store, config))
+
+
+def test_a_habit_is_a_row_of_the_table(world, habitual):
+    pairs = make_eval_set(world, 40, seed=2, rollouts=3, cross=False, min_distance=1.0)
+    result = evaluate(world, pairs, others={"habit": habitual})
+    assert result.ok
+    assert result.rows["habit"].success.value > 0.6 > 0.2 > result.rows["random"].success.value
+
+
+def test_a_pair_has_the_same_outcome_in_any_batch(world, habitual):
+    pairs = make_eval_set(world, 9, seed=3, rollouts=3, min_distance=1.5)
+    together, alone = (run(world, habitual, pairs.start, pairs.goal, pairs.budget, batch=b) for b in (9, 1))
+    np.testing.assert_allclose(together.states, alone.states, atol=1e-2)
+    assert (together.success == alone.success).all()
+
+
+def test_it_knows_the_goal_by_what_is_sensed_there(habitual):
+    rng = np.random.default_rng(0)
+    here, there = ({"image": rng.integers(256, size=(3, 64, 64, 3), dtype=np.uint8)} for _ in range(2))
+    assert isinstance(habitual, Policy)
+    actions = []
+    for state, steps in ((np.zeros((3, 18)), 5), (np.full((3, 18), np.nan), 50)):
+        habitual.begin(np.arange(3), state, there, steps)
+        actions.append(habitual.act(here, state))
+    assert np.array_equal(*actions)
+    assert actions[0].dtype == np.float32
+    habitual.begin(np.arange(3), state, here, 5)
+    assert not np.allclose(habitual.act(here, state), actions[0])
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+def test_a_block_is_carried_out_before_the_next_is_chosen(discrete):
+    model = LinearModel(discrete, skip=2, held=False, context=3)
+    habit, seen = Habit(model, HabitConfig(width=16)).eval(), []
+    act = habit.act
+    habit.act = lambda z, goal: seen.append(z) or act(z, goal)
+    policy, state = Habitual(model, habit), np.zeros((4, 1))
+    places = np.random.default_rng(0).normal(size=(6, 4, 2)).astype(np.float32)
+    policy.begin(np.arange(4), state, {"position": places[-1]}, 6)
+    actions = np.stack([policy.act({"position": place}, state) for place in places])
+    assert [z[0, :, 0].tolist() for z in seen] == [places[rows, 0, 0].tolist() for rows in ([0, 0, 0], [0, 0, 2], [0, 2, 4])]
+    assert (actions.dtype.kind, actions.shape) == (("i", (6, 4)) if discrete else ("f", (6, 4, 2)))
+    blocks = act(seen[1], torch.from_numpy(places[-1])).unflatten(-1, (2, -1))
+    wanted = blocks.argmax(-1) if discrete else blocks
+    np.testing.assert_array_equal(actions[2:4], wanted.transpose(0, 1).numpy())
+
+
+def test_a_habit_of_another_model_is_refused():
+    with pytest.raises(SpecMismatch, match="another model"):
+        Habitual(LinearModel(), Habit(LinearModel()))
