@@ -12,6 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -84,6 +85,9 @@ class RandomStreams:
 class Planner(ABC):
     """Base class: a planner is a `search` in whitened coordinates."""
 
+    differentiates: ClassVar[bool] = False
+    """whether `search` takes gradients of the score"""
+
     horizon: int = 5
     """blocks to look ahead; the two-room world needs 5"""
 
@@ -141,11 +145,13 @@ class Planner(ABC):
                 raise ArmillaryError(f"the cost has shape {tuple(costs.shape)}; expected {tuple(coordinates.shape[:2])}")
             return blocks, z, torch.where(costs.isfinite(), costs, torch.inf)
 
-        with torch.inference_mode():
+        with torch.inference_mode(not self.differentiates):
             mean = context.z.new_zeros(batch, *size)
             if start is not None:
                 mean[:, : start.shape[1]] = start
-            found = imagine(self.search(mean, lambda x: imagine(x)[2], lambda *sizes: streams.normal(*sizes, *size).to(mean)))
+            few = self.search(mean, lambda x: imagine(x)[2], lambda *sizes: streams.normal(*sizes, *size).to(mean))
+        with torch.inference_mode():
+            found = imagine(few)
             best = torch.arange(batch, device=mean.device), found[2].argmin(1)
         # Copies made outside inference mode are ordinary tensors, which may be trained on.
         blocks, z, costs = (x[best] for x in found)

@@ -7,10 +7,22 @@ from linear_model import LinearModel
 from armillary.costs import Cost, LatentGoal
 from armillary.errors import ArmillaryError
 from armillary.model import Context
-from armillary.planning import CEM, MPPI, RandomShooting, RandomStreams
+from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, RandomShooting, RandomStreams
 
-PLANNERS = [CEM(horizon=5), MPPI(horizon=5), RandomShooting(horizon=5, samples=500)]
-NAMES = ["cem", "mppi", "shooting"]
+PLANNERS = [
+    CEM(horizon=5),
+    ICEM(horizon=5),
+    MPPI(horizon=5),
+    GradientPlanner(horizon=5),
+    RandomShooting(horizon=5, samples=500),
+]
+NAMES = ["cem", "icem", "mppi", "gradient", "shooting"]
+BOX_OR_DISCRETE = [
+    pytest.param(planner, discrete, id=f"{name}-{'discrete' if discrete else 'box'}")
+    for planner, name in zip(PLANNERS, NAMES, strict=True)
+    for discrete in (False, True)
+    if not (discrete and planner.differentiates)
+]
 
 
 def contexts(batch: int, model: LinearModel, seed: int = 0) -> tuple[Context, torch.Tensor]:
@@ -30,8 +42,7 @@ class Everywhere(Cost):
         return torch.where(actions[:, :, 0, 0] > self.above, self.value, self.goal(z, actions))
 
 
-@pytest.mark.parametrize("planner", PLANNERS, ids=NAMES)
-@pytest.mark.parametrize("discrete", [False, True], ids=["box", "discrete"])
+@pytest.mark.parametrize(("planner", "discrete"), BOX_OR_DISCRETE)
 def test_a_plan_leads_to_the_goal(planner, discrete):
     model = LinearModel(discrete=discrete)
     context, goal = contexts(20, model)
@@ -49,8 +60,7 @@ def test_cem_beats_random_shooting_of_as_many_candidates():
     assert MPPI(horizon=8).plan(model, context, LatentGoal(goal)).cost.mean() < 0.8 * shot.cost.mean()
 
 
-@pytest.mark.parametrize("planner", PLANNERS, ids=NAMES)
-@pytest.mark.parametrize("discrete", [False, True], ids=["box", "discrete"])
+@pytest.mark.parametrize(("planner", "discrete"), BOX_OR_DISCRETE)
 def test_the_plan_that_is_returned_is_the_plan_that_was_judged(planner, discrete):
     model = LinearModel(discrete=discrete, skip=3)
     context, goal = contexts(4, model)
@@ -77,8 +87,7 @@ def test_plans_from_held_actions_are_held(planner):
     torch.testing.assert_close(actions, actions[:, :, :1].expand_as(actions))
 
 
-@pytest.mark.parametrize("planner", PLANNERS, ids=NAMES)
-@pytest.mark.parametrize("discrete", [False, True], ids=["box", "discrete"])
+@pytest.mark.parametrize(("planner", "discrete"), BOX_OR_DISCRETE)
 def test_one_problem_or_sixteen_are_planned_alike(planner, discrete):
     model = LinearModel(discrete=discrete)
     context, goal = contexts(16, model)
@@ -174,6 +183,12 @@ def test_shapes_that_do_not_fit_are_errors():
         (CEM, {"horizon": 0}),
         (CEM, {"floor": 2.0}),
         (CEM, {"momentum": 1.0}),
+        (ICEM, {"elites": 0}),
+        (ICEM, {"beta": -1.0}),
+        (ICEM, {"keep": 7}),
+        (ICEM, {"decay": 0.9}),
+        (GradientPlanner, {"rate": 0.0}),
+        (GradientPlanner, {"iterations": 0}),
         (MPPI, {"temperature": 0.0}),
         (MPPI, {"samples": 0}),
         (RandomShooting, {"samples": 0}),
@@ -189,3 +204,7 @@ def test_a_plan_counts_what_it_imagined():
     context, goal = contexts(2, model)
     assert CEM(samples=30, iterations=4, horizon=6).plan(model, context, LatentGoal(goal)).model_calls == (4 * 30 + 2) * 6
     assert RandomShooting(samples=50, horizon=8).plan(model, context, LatentGoal(goal)).model_calls == 51 * 8
+    icem = ICEM(samples=60, iterations=4, elites=10, decay=2, horizon=6)  # never below twice the elites
+    assert icem.plan(model, context, LatentGoal(goal)).model_calls == (60 + 30 + 20 + 20 + 2) * 6
+    gradient = GradientPlanner(samples=5, iterations=3, horizon=6)
+    assert gradient.plan(model, context, LatentGoal(goal)).model_calls == (3 * 5 + 6) * 6
