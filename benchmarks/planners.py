@@ -1,0 +1,126 @@
+"""Which planner? All of them on the same models, pairs and cost, at equal budgets of imagined steps.
+
+    armillary demo --out runs/demo                       # 1 minute on 2 cores; any two-room run will do, several are better
+    python benchmarks/planners.py runs/demo              # 1 minute a run
+
+Goals are in the other room, on pairs that no planner was tuned on. Each planner has its default settings, and once more a third
+of the budget. `calls` are imagined steps a decision, forward alone: the gradient planner goes back through each as well.
+Decisions are timed for one pair at a time, encoding included, on one thread and in process time, so that what else the machine
+does counts for little. Writes results/planners.json, and prints success with Wilson's interval for each run.
+"""
+
+import json
+import platform
+import subprocess
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+import tyro
+
+from armillary.device import one_thread
+from armillary.episodes.store import Episodes
+from armillary.evaluation.control import ControlResult, evaluate, over_seeds
+from armillary.evaluation.judge import BATCH, configurator, machine
+from armillary.evaluation.pairs import make_eval_set
+from armillary.evaluation.rollouts import Planned
+from armillary.evaluation.run import SEED
+from armillary.evaluation.statistics import spread
+from armillary.model import WorldModel
+from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Planner, RandomShooting
+from armillary.worlds import make
+
+PLANNERS: dict[str, Planner] = {
+    "CEM": CEM(),
+    "iCEM": ICEM(),
+    "MPPI": MPPI(),
+    "gradient": GradientPlanner(),
+    "random shooting": RandomShooting(),
+    "CEM, a third": CEM(samples=20),
+    "iCEM, a third": ICEM(samples=27),
+    "MPPI, a third": MPPI(samples=20),
+    "gradient, a third": GradientPlanner(samples=5),
+    "random shooting, a third": RandomShooting(samples=80),
+}
+UNSEEN = SEED + 2
+"""Of the pairs. The planners of this table were tuned on those of SEED + 777."""
+
+
+@dataclass
+class Timed(Planned):
+    """Also keeps the process time of each decision for a single pair."""
+
+    spent: list[float] = field(init=False, default_factory=list)
+
+    def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
+        began = time.process_time()
+        actions = super().act(observation, state)
+        if self.decided and len(state) == 1:
+            self.spent.append(time.process_time() - began)
+        return actions
+
+
+def judge_planners(run: Path, pairs: int, seed: int) -> tuple[ControlResult, dict[str, dict]]:
+    """The table of one run: what `evaluate` says, and each row in short."""
+    model = WorldModel.load(run, "cpu")
+    info = Episodes.open(model.provenance["recording"]).info
+    world = make(info["world"], num_envs=pairs, max_steps=None, autoreset_mode="Disabled", **info["options"])
+    seeds = [model.provenance["recording_seed"]]
+    chosen = make_eval_set(world, pairs, UNSEEN, forbidden_seeds=seeds, options=info["options"], cross=True)
+    agents = {name: Timed(model, planner, configurator, seed=seed) for name, planner in PLANNERS.items()}
+    with one_thread():
+        result = evaluate(world, chosen, agents["CEM"], others=agents, batch=min(BATCH, pairs), singles=8, seed=seed)
+    del result.rows["model"]  # the CEM once more
+    rows = {}
+    for name, row in result.rows.items():
+        kept = ("success", "first_touch", "spl", "score", "model_calls")
+        rows[name] = {key: value for key, value in asdict(row).items() if key in kept}
+        if name in agents:
+            median, p95 = (1e3 * np.quantile(agents[name].spent, [0.5, 0.95])).round(2).tolist()
+            rows[name]["decision_ms"] = {"p50": median, "p95": p95}
+    return result, rows
+
+
+def main(runs: tyro.conf.Positional[tuple[Path, ...]], pairs: int = 200, seed: int = 0) -> None:
+    """Compare the planners.
+
+    Args:
+        runs: folders of trained two-room models.
+        pairs: of start and goal, in different rooms.
+        seed: of the planners and baselines.
+    """
+    here = Path(__file__).parents[1]
+    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
+    results, tables = [], []
+    for run in runs:
+        result, rows = judge_planners(run, pairs, seed)
+        results.append(result)
+        tables.append({"run": run.name, "checks_ok": result.ok, "eval_set_hash": result.eval_set_hash, "rows": rows})
+        print(f"{run.name}, {pairs} pairs; the judging's own checks: {'green' if result.ok else 'RED'}")
+        for name, row in rows.items():
+            line = f"{name:25} success {result.rows[name].success.percent():16} spl {row['spl']['value']:.2f}"
+            timed = f"  {row['model_calls']:5} calls  {row['decision_ms']['p50']:6.1f} ms" if "decision_ms" in row else ""
+            print(line + timed)
+    over_runs = {
+        name: over_seeds(results, name) | {"spl": asdict(spread([r.rows[name].spl.value for r in results]))}
+        for name in results[0].rows
+    }
+    whole = {
+        "what": "planners on trained two-room models, cross-room goals; decision_ms is process time, on one thread",
+        "settings": {name: {"planner": type(p).__name__, **asdict(p)} for name, p in PLANNERS.items()},
+        "pairs": pairs,
+        "pairs_seed": UNSEEN,
+        "seed": seed,
+        "machine": machine(),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "commit": asked.stdout.strip(),
+        "over_runs": over_runs,
+        "runs": tables,
+    }
+    (here / "results" / "planners.json").write_text(json.dumps(whole, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
