@@ -271,8 +271,57 @@ def report(run: Positional[Path]) -> None:
     console.print(f"look at [bold]{report_run(run)}[/bold]")
 
 
+def bench() -> None:
+    """Measure, as the published tables were; `armillary bench --help` lists what there is."""
+
+
+def bench_control(
+    worlds: tuple[str, ...] = (),
+    seeds: tuple[int, ...] = (0, 1, 2),
+    pairs: int = 200,
+    shifted: int = 100,
+    out: Path = Path("results/control"),
+    runs: Path = Path("runs/control"),
+    docs: Path = Path("docs/control.md"),
+    table: bool = False,
+    again: bool = False,
+    device: str = "auto",
+) -> None:
+    """The control suite: every world is recorded, learned and judged by every method, and under shifted factors of variation.
+
+    Runs that are complete are not run again, and one that was killed goes on where it was.
+
+    Args:
+        worlds: which ones; all of the suite unless given.
+        seeds: of recordings, weights and training.
+        pairs: of start and goal in each evaluation set.
+        shifted: pairs for each shifted factor.
+        out: folder of the results, a JSON file a run.
+        runs: folder of recordings and checkpoints; armillary eval takes what is in it.
+        docs: the page of tables that --table writes.
+        table: run nothing, and write the page from the results that there are.
+        again: begin from nothing, even where a run is complete.
+        device: auto, cpu, cuda or mps.
+    """
+    from armillary.evaluation.suite import bench_control
+    from armillary.evaluation.suite_table import load_runs, render
+    from armillary.files import write_whole
+
+    if not table:
+        bench_control(worlds, seeds, pairs=pairs, shifted=shifted, out=out, runs=runs, again=again, device=device)
+    page = render(load_runs(out))
+    if table:
+        docs.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(docs, page)
+    print(page)
+
+
+BENCHES = {"control": bench_control}
+
+
 def main(arguments: list[str] | None = None) -> None:
     """The command line; exits with 2 on bad input."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     verbs = {
         "demo": demo,
         "record": record,
@@ -282,10 +331,13 @@ def main(arguments: list[str] | None = None) -> None:
         "train": train,
         "eval": eval_,
         "report": report,
+        "bench": bench,
     }
-    about = "Armillary: record a world, learn how it works, plan in it, and be judged honestly."
+    program, about = "armillary", "Armillary: record a world, learn how it works, plan in it, and be judged honestly."
+    if arguments[:1] == ["bench"]:
+        verbs, program, about, arguments = BENCHES, "armillary bench", bench.__doc__, arguments[1:]
     try:
-        tyro.extras.subcommand_cli_from_dict(verbs, prog="armillary", description=about, args=arguments)
+        tyro.extras.subcommand_cli_from_dict(verbs, prog=program, description=about, args=arguments)
     except ArmillaryError as error:
         _fail(str(error))
     except OSError as error:

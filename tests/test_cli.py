@@ -34,6 +34,7 @@ VERBS = {
     "train": cli.train,
     "eval": cli.eval_,
     "report": cli.report,
+    "bench control": cli.bench_control,
 }
 KEYS = {
     *("success", "success_low", "success_high", "success_random", "success_untrained", "success_oracle", "episodes"),
@@ -131,7 +132,7 @@ def test_info_of_a_store_and_of_a_checkpoint(made, capsys):
 def test_help_documents_every_argument(verb, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     with pytest.raises(SystemExit) as status:
-        call(verb, "--help")
+        call(*verb.split(), "--help")
     text = capsys.readouterr().out
     assert status.value.code == 0
     function = VERBS[verb]
@@ -213,6 +214,28 @@ def test_demo_refuses(arguments, words, made, monkeypatch, refused):
     before = files(made)
     assert words in refused("demo", *arguments)
     assert files(made) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--worlds", "mars"), "'mars'"),
+        (("--seeds", 10_000), "for evaluation"),
+        (("--device", "abacus"), "'abacus'"),
+        (("--table", "--docs", "page.md"), "no complete run"),
+    ],
+)
+def test_bench_control_refuses(arguments, words, tmp_path, monkeypatch, refused):
+    monkeypatch.chdir(tmp_path)
+    assert words in refused("bench", "control", *arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_bench_says_what_it_can_measure(capsys):
+    with pytest.raises(SystemExit) as status:
+        call("bench", "--help")
+    assert status.value.code == 0
+    assert "control" in capsys.readouterr().out
 
 
 def test_empty_store(made, tmp_path, capsys, refused):

@@ -1,0 +1,57 @@
+"""The methods that the control suite sets beside a model with its default planner and cost, on the same pairs.
+
+Other planners look ahead as far and imagine about as much for a decision; the other cost is distance in latent space, where the
+default is a critic; habits learn on the model's latents, from the episodes that the model learned from, and imagine nothing.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from armillary.costs.goal import LatentGoal
+from armillary.episodes.store import Episodes
+from armillary.evaluation.habitual import Habitual
+from armillary.evaluation.rollouts import Planned
+from armillary.habit import INVERSE_DYNAMICS, HabitConfig, train_habit
+from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Planner, RandomShooting
+
+HABITS = {"behaviour_cloning": HabitConfig(), "inverse_dynamics": INVERSE_DYNAMICS}
+
+
+def methods(agent: Planned, episodes: Episodes, seed: int) -> dict[str, Planned | Habitual]:
+    """Rows beside the agent's, by name.
+
+    Args:
+        agent: plans with a CEM. Its model says which of the episodes it has not learned from.
+        episodes: the model's recording.
+        seed: of the habits' weights and draws.
+    """
+    model = agent.model
+    rows = {name: replace(agent, planner=planner) for name, planner in _planners(agent).items()}
+    if model.critic is not None:
+        rows["latent_distance"] = replace(agent, configure=lambda model: LatentGoal)
+    which = np.setdiff1d(np.arange(len(episodes)), model.provenance["held_out"])
+    habits = {name: train_habit(model, episodes, config, which=which, seed=seed) for name, config in HABITS.items()}
+    return rows | {name: Habitual(model, habit) for name, habit in habits.items()}
+
+
+def said(method: Planned | Habitual) -> str:
+    """What a method is, with all its settings."""
+    if isinstance(method, Habitual):
+        return repr(method.habit.config)
+    cost = method.configure(method.model)
+    return f"{method.planner}, {getattr(cost, 'func', cost).__name__}"
+
+
+def _planners(agent: Planned) -> dict[str, Planner]:
+    own: CEM = agent.planner
+    candidates, shrinking = own.samples * own.iterations, sum(ICEM.decay**-i for i in range(own.iterations))
+    rounds = {"iterations": own.iterations, "sigma": own.sigma}
+    planners = {
+        "icem": ICEM(own.horizon, samples=round(candidates / shrinking), elites=own.elites, **rounds),
+        "mppi": MPPI(own.horizon, samples=own.samples, **rounds),
+        "gradient": GradientPlanner(own.horizon, samples=max(1, candidates // GradientPlanner.iterations)),
+        "random_shooting": RandomShooting(own.horizon, samples=candidates),
+    }
+    discrete = agent.model.spec.action.kind == "discrete"
+    return {name: planner for name, planner in planners.items() if not (discrete and planner.differentiates)}

@@ -1,0 +1,249 @@
+"""The control suite: world x method x training seed. A run is one JSON file, from a recording made anew to every table's rows.
+
+A run records, trains, and is judged on the goals of its task (`tasks.py`); then again in the same world with one factor of
+variation after the other turned on, which its recording may never have shown. Design choices:
+- what is whole is kept at once: recording and checkpoint in the run's folder, each table in the JSON. A run that was killed
+  goes on there; one that is complete is not run again; one of another task or recipe is refused;
+- all methods have the same pairs, and a decision of any planner imagines about as much as one of the default planner.
+"""
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from armillary.device import one_thread, pick_device
+from armillary.episodes.record import record
+from armillary.episodes.store import Episodes
+from armillary.errors import ArmillaryError, CorruptFile
+from armillary.evaluation.control import ControlResult, evaluate
+from armillary.evaluation.judge import BATCH, configurator, default_planner, machine, peak_memory_mb
+from armillary.evaluation.methods import methods, said
+from armillary.evaluation.pairs import EvalSet, make_eval_set
+from armillary.evaluation.rollouts import Planned
+from armillary.evaluation.run import SEED
+from armillary.evaluation.tasks import SUITE, Goals, Task
+from armillary.files import write_whole
+from armillary.training.fit import fit
+from armillary.training.loop import MODEL, STATE, TrainConfig
+from armillary.training.recipes import RECIPES
+from armillary.worlds import World, make
+
+RESULTS, RUNS = Path("results/control"), Path("runs/control")
+ENVS = 100
+"""Environments that are recorded together."""
+HELD_OUT = 0.05
+"""Share of the episodes that training never sees."""
+
+
+def bench_control(
+    worlds: Sequence[str] = (),
+    seeds: Sequence[int] = (0, 1, 2),
+    *,
+    pairs: int = 200,
+    shifted: int = 100,
+    out: str | Path = RESULTS,
+    runs: str | Path = RUNS,
+    again: bool = False,
+    device: str = "auto",
+    progress: bool = True,
+) -> list[dict[str, Any]]:
+    """Run the suite; the result of each run, as `run_task` returns it.
+
+    Args:
+        worlds: names in SUITE; all unless given.
+        seeds: of recording, weights and training.
+        pairs: of start and goal in each evaluation set.
+        shifted: pairs for each shifted factor.
+        out: folder of the results, a JSON file a run.
+        runs: folder of recordings, checkpoints and evaluation sets.
+        again: begin from nothing, even where a run is complete.
+        device: auto, cpu, cuda or mps.
+        progress: say what is going on.
+
+    Raises:
+        ArmillaryError: before anything is run: a world that is not in the suite, a seed that belongs to evaluation, results of
+            other settings.
+        MissingExtra: the package of a world is not installed.
+    """
+    wanted = [(name, seed) for name in worlds or SUITE for seed in seeds]
+    pick_device(device)
+    for name, seed in wanted:
+        if name not in SUITE:
+            raise ArmillaryError(f"the suite has no world {name!r}; it has {', '.join(SUITE)}")
+        if not 0 <= seed < SEED:
+            raise ArmillaryError(f"seed {seed}: take some from 0 to {SEED - 1}; those beyond are for evaluation")
+        make(SUITE[name].world, **SUITE[name].options)
+        if not again:
+            _begun(name, seed, pairs, shifted, Path(out))
+    common = {"pairs": pairs, "shifted": shifted, "out": out, "runs": runs, "again": again, "device": device}
+    return [run_task(name, seed, **common, progress=progress) for name, seed in wanted]
+
+
+def run_task(
+    name: str,
+    seed: int,
+    *,
+    pairs: int = 200,
+    shifted: int = 100,
+    out: str | Path = RESULTS,
+    runs: str | Path = RUNS,
+    again: bool = False,
+    device: str = "auto",
+    progress: bool = True,
+) -> dict[str, Any]:
+    """One run, or what is missing of it: the content of `out/NAME-SEED.json`. `bench_control` explains the arguments.
+
+    Its keys: `settings`; `recording` and `training`; `methods`; `sets` and `shift`, tables by name of the evaluation set or of
+    the factor, as `ControlResult.to_json` has them, without the outcomes of single pairs; `complete`. Each part says of which
+    commit it is, and the seconds it took. The run's folder, `runs/NAME-SEED`, is one that `armillary eval` takes.
+
+    Raises:
+        ArmillaryError: results, a recording or a checkpoint of other settings are in the way.
+    """
+    task, out, runs = SUITE[name], Path(out), Path(runs)
+    path, folder, at = out / f"{name}-{seed}.json", runs / f"{name}-{seed}", commit()
+    if again:
+        path.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+    console, result = Console(quiet=not progress), _begun(name, seed, pairs, shifted, out)
+    if result["complete"]:
+        console.print(f"{path} is there already")
+        return result
+    out.mkdir(parents=True, exist_ok=True)
+
+    def keep() -> None:
+        write_whole(path, json.dumps(result, indent=1) + "\n")
+
+    console.rule(f"{name}, seed {seed}: record")
+    recorded = (folder / "recording").exists()
+    with _timed() as spent:
+        episodes = _recording(task, seed, folder / "recording", progress)
+    if "recording" not in result or not recorded:
+        facts = {key: episodes.info[key] for key in ("policy", "versions")}
+        facts |= {"episodes": len(episodes), "frames": int(episodes.lengths.sum()), "hash": episodes.content_hash()}
+        result["recording"] = {"commit": at, **facts, **({} if recorded else spent)}
+        keep()
+
+    console.rule(f"{name}, seed {seed}: train")
+    resumed = any((folder / part).exists() for part in (MODEL, STATE))
+    config = TrainConfig(seed=seed, progress=progress)
+    with _timed() as spent:
+        model = fit(episodes, folder, RECIPES[task.recipe], config, held_out=HELD_OUT, device=device, resume=resumed)
+    if "training" not in result or not resumed:
+        facts = {key: model.provenance[key] for key in ("frames", "train_seconds", "versions")}
+        facts["parameters"] = sum(p.numel() for p in model.parameters())
+        result |= {"training": {"commit": at, **facts, **({} if resumed else spent)}, "sets": {}, "shift": {}}
+        keep()
+
+    agent = Planned(model, task.planner or default_planner(model), configurator, seed=seed)
+    first, *_ = task.sets.values()
+    parts = [("sets", label, goals, pairs) for label, goals in task.sets.items()]
+    for factor in make(task.world, **task.options).all_factors:
+        parts.append(("shift", factor, replace(first, options={**first.options, "factors": [factor]}), shifted))
+    for kind, label, goals, count in parts:
+        if label in result[kind]:
+            continue
+        console.rule(f"{name}, seed {seed}: {'shifted ' * (kind == 'shift')}{label}")
+        with _timed() as spent, one_thread(model.config.is_small):
+            world, chosen = _pairs(task, goals, count, seed, runs / "pairs")
+            if kind == "sets":
+                others = methods(agent, episodes, seed) if goals is first else {}
+                result.setdefault("methods", {row: said(method) for row, method in {"model": agent, **others}.items()})
+                table = evaluate(world, chosen, agent, others=others, batch=BATCH, seed=seed)
+            else:
+                table = evaluate(world, chosen, others={"model": agent}, batch=BATCH, singles=0, seed=seed)
+        result[kind][label] = {"commit": at, **_plain(table), "rejected": chosen.rejected, **spent}
+        success = table.rows["model"].success
+        console.print(f"model {success.percent()}, {spent['seconds']:.0f} s" + ("" if table.ok else ", A CHECK IS RED"))
+        keep()
+    result |= {"complete": True, "peak_memory_mb": peak_memory_mb()}
+    keep()
+    return result
+
+
+def commit() -> str | None:
+    """The commit of this code, with "-dirty" where files were changed since; None where it is not under git."""
+    command = ("git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    try:
+        return subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _begun(name: str, seed: int, pairs: int, shifted: int, out: Path) -> dict[str, Any]:
+    """What there is of a run's results: nothing but its settings, at first."""
+    path, task = out / f"{name}-{seed}.json", SUITE[name]
+    settings = {"task": asdict(task), "recipe": asdict(RECIPES[task.recipe]), "pairs": pairs, "shifted": shifted}
+    fresh = {"name": name, "seed": seed, "settings": json.loads(json.dumps(settings)), "machine": machine()}
+    fresh |= {"sets": {}, "shift": {}, "complete": False}
+    if not path.exists():
+        return fresh
+    try:
+        found = json.loads(path.read_text())
+        differ = [key for key, value in fresh["settings"].items() if found["settings"].get(key) != value]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptFile(f"{path} holds no results of the suite ({type(error).__name__}: {error})") from error
+    if differ:
+        raise ArmillaryError(f"{path} is of another {' and '.join(differ)} than is asked for; run it again with --again")
+    return found
+
+
+def _recording(task: Task, seed: int, path: Path, progress: bool) -> Episodes:
+    world = make(task.world, num_envs=min(ENVS, task.episodes), max_steps=task.steps, **task.options)
+    about = {"world": task.world, "options": json.loads(json.dumps(task.options))}
+    if not path.exists():
+        part = path.with_name(path.name + ".part")  # a recording that was cut short is not gone on with
+        shutil.rmtree(part, ignore_errors=True)
+        record(world, world.play(), part, episodes=task.episodes, seed=seed, info=about, progress=progress)
+        part.rename(path)
+    episodes = Episodes.open(path)
+    asked = (about["world"], about["options"], seed, world.version, task.episodes, task.steps + 1)
+    info, longest = episodes.info, int(episodes.lengths.max())
+    if asked != (info["world"], info["options"], info["seed"], info["versions"]["world"], len(episodes), longest):
+        raise ArmillaryError(f"{path} is another recording than the task asks for; make it anew with --again")
+    return episodes
+
+
+def _pairs(task: Task, goals: Goals, n: int, seed: int, folder: Path) -> tuple[World, EvalSet]:
+    """The world to be judged in, and the evaluation set, which is made once for all seeds."""
+    options, constraints = {**task.options, **goals.options}, dict(goals.constraints)
+    world = make(task.world, num_envs=BATCH, max_steps=None, autoreset_mode="Disabled", **options)
+    more = {"budget": goals.budget, "random_hold": RECIPES[task.recipe].model.skip}
+    asked = json.dumps([world.name, world.version, options, constraints, more, n, SEED]).encode()
+    # A few pairs, so that a set is made anew when the sampler was changed.
+    few = np.concatenate(world.sample_pairs(8, np.random.default_rng(SEED), **constraints))
+    path = folder / f"{world.name}-{sha256(asked + few.tobytes()).hexdigest()[:16]}.json"
+    if not path.exists():
+        plain = json.loads(json.dumps(options))
+        make_eval_set(world, n, SEED, forbidden_seeds=[seed], options=plain, **more, **constraints).save(path)
+    chosen = EvalSet.load(path)
+    chosen.refuse([seed])
+    return world, chosen
+
+
+def _plain(table: ControlResult) -> dict[str, Any]:
+    """Without what happened to single pairs."""
+    plain = table.to_json()
+    del plain["rollouts"]
+    for row in plain["rows"].values():
+        del row["held"], row["arrival"]
+    return plain
+
+
+@contextmanager
+def _timed() -> Iterator[dict[str, float]]:
+    """Seconds of what is within, `seconds` on the wall and `cpu_seconds` of this process; there once it has ended."""
+    spent: dict[str, float] = {}
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield spent
+    spent |= {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}

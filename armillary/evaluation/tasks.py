@@ -1,0 +1,63 @@
+"""What the control suite runs: for each world what is recorded, what learns from it, and which goals judge what was learned.
+
+Where a world's layout varies, the goals of one set are in layouts like the recorded ones, and those of another in layouts that
+no recording holds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from armillary.planning import CEM
+
+
+@dataclass(frozen=True)
+class Goals:
+    """An evaluation set: pairs of start and goal from a world's own sampler."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """of the world that is judged in, over those of the recorded one"""
+    constraints: Mapping[str, Any] = field(default_factory=dict)
+    """of the world's sampler"""
+    budget: float = 2.0
+    """env steps as a multiple of the shortest path"""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A world to record, learn and be judged in."""
+
+    world: str
+    """as given to `worlds.make`"""
+    recipe: str
+    """of `training.recipes`"""
+    sets: Mapping[str, Goals]
+    """by name; the first has a row for every method, and is what shifted factors are compared with"""
+    episodes: int
+    steps: int
+    """env steps of an episode"""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """of the world that is recorded"""
+    planner: CEM | None = None
+    """`judge.default_planner` unless given"""
+
+
+# 80 places over the range of the door's centre, px. A fifth of them is never recorded: 6 px in the midst of the range, about as
+# much as a disc can shift within a door, and 2 px at its end.
+PLACES = tuple(12.25 + 0.5 * place for place in range(80))
+UNSEEN_DOORS = tuple(door for door in PLACES if 29 < door < 35 or door > 50)
+SEEN_DOORS = tuple(door for door in PLACES if door not in UNSEEN_DOORS)
+
+SUITE: dict[str, Task] = {
+    "two_room": Task(
+        "two_room",
+        "two_room_random_door",
+        {
+            "seen doors": Goals(constraints={"cross": True}),
+            "unseen doors": Goals({"door": UNSEEN_DOORS}, {"cross": True}),
+        },
+        episodes=800,
+        steps=90,
+        options={"door": SEEN_DOORS},
+    ),
+}
