@@ -2,9 +2,10 @@
 
 from armillary.planning.cem import CEM
 from armillary.planning.gradient import GradientPlanner
+from armillary.planning.graph import GraphSearch
 from armillary.planning.icem import ICEM
 from armillary.planning.mppi import MPPI
 from armillary.planning.planner import Plan, Planner, RandomStreams
 from armillary.planning.shooting import RandomShooting
 
-__all__ = ["CEM", "ICEM", "MPPI", "GradientPlanner", "Plan", "Planner", "RandomShooting", "RandomStreams"]
+__all__ = ["CEM", "ICEM", "MPPI", "GradientPlanner", "GraphSearch", "Plan", "Planner", "RandomShooting", "RandomStreams"]
