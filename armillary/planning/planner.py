@@ -143,7 +143,7 @@ class Planner(ABC):
             costs = cost(z, blocks)
             if costs.shape != coordinates.shape[:2]:
                 raise ArmillaryError(f"the cost has shape {tuple(costs.shape)}; expected {tuple(coordinates.shape[:2])}")
-            return blocks, z, torch.where(costs.isfinite(), costs, torch.inf)
+            return blocks, z, costs.nan_to_num(torch.inf, torch.inf, torch.inf)
 
         with torch.inference_mode(not self.differentiates):
             mean = context.z.new_zeros(batch, *size)
