@@ -1,7 +1,8 @@
 """The methods that the control suite sets beside a model with its default planner and cost, on the same pairs.
 
-Other planners look ahead as far and imagine about as much for a decision; the other cost is distance in latent space, where the
-default is a critic; habits learn on the model's latents, from the episodes that the model learned from, and imagine nothing.
+Other planners look ahead as far as the CEM that is the default, and imagine about as much for a decision. The other cost is
+distance in latent space, where the default is a critic. Habits learn on the model's latents, from the episodes that the model
+learned from, and imagine nothing.
 """
 
 from dataclasses import replace
@@ -11,6 +12,7 @@ import numpy as np
 from armillary.costs.goal import LatentGoal
 from armillary.episodes.store import Episodes
 from armillary.evaluation.habitual import Habitual
+from armillary.evaluation.judge import default_planner
 from armillary.evaluation.rollouts import Planned
 from armillary.habit import INVERSE_DYNAMICS, HabitConfig, train_habit
 from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Planner, RandomShooting
@@ -22,7 +24,7 @@ def methods(agent: Planned, episodes: Episodes, seed: int) -> dict[str, Planned 
     """Rows beside the agent's, by name.
 
     Args:
-        agent: plans with a CEM. Its model says which of the episodes it has not learned from.
+        agent: its model says which of the episodes it has not learned from.
         episodes: the model's recording.
         seed: of the habits' weights and draws.
     """
@@ -44,7 +46,7 @@ def said(method: Planned | Habitual) -> str:
 
 
 def _planners(agent: Planned) -> dict[str, Planner]:
-    own: CEM = agent.planner
+    own = agent.planner if type(agent.planner) is CEM else default_planner(agent.model)
     candidates, shrinking = own.samples * own.iterations, sum(ICEM.decay**-i for i in range(own.iterations))
     rounds = {"iterations": own.iterations, "sigma": own.sigma}
     planners = {
@@ -53,5 +55,7 @@ def _planners(agent: Planned) -> dict[str, Planner]:
         "gradient": GradientPlanner(own.horizon, samples=max(1, candidates // GradientPlanner.iterations)),
         "random_shooting": RandomShooting(own.horizon, samples=candidates),
     }
+    if own is not agent.planner:
+        planners = {"cem": own, **planners}
     discrete = agent.model.spec.action.kind == "discrete"
     return {name: planner for name, planner in planners.items() if not (discrete and planner.differentiates)}

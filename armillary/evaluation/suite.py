@@ -4,7 +4,7 @@ A run records, trains, and is judged on the goals of its task (`tasks.py`); then
 variation after the other turned on, which its recording may never have shown. Design choices:
 - what is whole is kept at once: recording and checkpoint in the run's folder, each table in the JSON. A run that was killed
   goes on there; one that is complete is not run again; one of another task or recipe is refused;
-- all methods have the same pairs, and a decision of any planner imagines about as much as one of the default planner.
+- all methods (`methods.py`) have the same pairs.
 """
 
 import json
@@ -183,7 +183,12 @@ def commit() -> str | None:
 def _begun(name: str, seed: int, pairs: int, shifted: int, out: Path) -> dict[str, Any]:
     """What there is of a run's results: nothing but its settings, at first."""
     path, task = out / f"{name}-{seed}.json", SUITE[name]
-    settings = {"task": asdict(task), "recipe": asdict(RECIPES[task.recipe]), "pairs": pairs, "shifted": shifted}
+    settings = {
+        "task": {**asdict(task), "planner": repr(task.planner)},
+        "recipe": asdict(RECIPES[task.recipe]),
+        "pairs": pairs,
+        "shifted": shifted,
+    }
     fresh = {"name": name, "seed": seed, "settings": json.loads(json.dumps(settings)), "machine": machine()}
     fresh |= {"sets": {}, "shift": {}, "complete": False}
     if not path.exists():

@@ -28,6 +28,7 @@ METHODS = {
     "untrained": "untrained model",
     "shuffled": "model told the wrong actions",
     "model": "**model**",
+    "cem": "model, CEM",
     "icem": "model, iCEM",
     "mppi": "model, MPPI",
     "gradient": "model, gradient",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from armillary.planning import CEM
+from armillary.planning import Planner
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Task:
     """env steps of an episode"""
     options: Mapping[str, Any] = field(default_factory=dict)
     """of the world that is recorded"""
-    planner: CEM | None = None
+    planner: Planner | None = None
     """`judge.default_planner` unless given"""
 
 
@@ -59,5 +59,16 @@ SUITE: dict[str, Task] = {
         episodes=800,
         steps=90,
         options={"door": SEEN_DOORS},
+    ),
+    "maze": Task(
+        "maze",
+        "two_room_random_door",
+        {
+            "near": Goals({"layouts": "unseen"}, {"max_distance": 15.0}),
+            "far": Goals({"layouts": "unseen"}, {"min_distance": 15.0}),  # more than 3 x a horizon of 5
+        },
+        episodes=1600,
+        steps=90,
+        options={"layouts": "seen"},
     ),
 }
