@@ -1,4 +1,4 @@
-"""Draws the two-room world: an anti-aliased disc over a base image of walls and floor.
+"""Draws worlds seen from above: an anti-aliased disc over a base image of walls and floor.
 
 Design choices:
 - a base image depends on the layout alone, so it is drawn once per layout and copied. Per frame, only the few pixels around the
@@ -8,7 +8,7 @@ Design choices:
 """
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Float32, Int, UInt8
 from numpy.lib.stride_tricks import sliding_window_view
 
 CHUNK = 256  # frames drawn at a time, so that they stay in the cache
@@ -22,30 +22,48 @@ def base_images(
     colours: tuple[Float[np.ndarray, "k 3"], Float[np.ndarray, "k 3"]],
     wave: Float[np.ndarray, "k 4"],
 ) -> UInt8[np.ndarray, "k size size 3"]:
-    """Walls and floor of k layouts.
+    """Walls and floor of k layouts of two rooms.
 
     Args:
         size: height and width in pixels.
         wall: thickness of the border and of the dividing wall, px.
         door: y of the door's centre, px.
         gap: height of the door, px.
+        colours, wave: see `paint`.
+    """
+
+    def span(low, high):
+        return cover(size, np.reshape(low, (-1, 1)), np.reshape(high, (-1, 1)))[:, 0]
+
+    room, doorway = span(wall, size - wall), span(door - gap / 2, door + gap / 2)
+    divider = span((size - wall) / 2, (size + wall) / 2)
+    floor = room[:, :, None] * room[:, None, :] * (1 - divider[:, None, :] * (1 - doorway[:, :, None]))
+    return paint(floor, colours, wave)
+
+
+def cover(size: int, low: Float[np.ndarray, "k m"], high: Float[np.ndarray, "k m"]) -> Float32[np.ndarray, "k m size"]:
+    """Share of each pixel of a row of `size` that lies between low and high, px."""
+    return np.diff(np.clip(np.arange(size + 1.0), low[..., None], high[..., None])).astype(np.float32)
+
+
+def paint(
+    floor: Float32[np.ndarray, "k size size"],
+    colours: tuple[Float[np.ndarray, "k 3"], Float[np.ndarray, "k 3"]],
+    wave: Float[np.ndarray, "k 4"],
+) -> UInt8[np.ndarray, "k size size 3"]:
+    """Base images.
+
+    Args:
+        floor: the share of each pixel that is floor; the rest is wall.
         colours: of wall and floor, 0-255.
         wave: a plane wave that is added to the floor: amplitude (0-255), periods along x and y, phase (rad).
     """
-    edges = np.arange(size + 1.0)
-
-    def cover(low, high):  # share of each pixel of a row that lies between low and high: (k, size)
-        inside = np.clip(edges, np.reshape(low, (-1, 1)), np.reshape(high, (-1, 1)))
-        return np.diff(inside).astype(np.float32)
-
-    room, doorway = cover(wall, size - wall), cover(door - gap / 2, door + gap / 2)
-    divider = cover((size - wall) / 2, (size + wall) / 2)
-    floor = room[:, :, None] * room[:, None, :] * (1 - divider[:, None, :] * (1 - doorway[:, :, None]))
     # Channels first, where numpy is fast; channels last in the result.
     wall_colour, floor_colour = (c[:, :, None, None].astype(np.float32) for c in colours)
     amplitude, along_x, along_y, phase = (w[:, None, None] for w in wave.T)
     if amplitude.any():
-        centre = (edges[:-1] + 0.5) * (2 * np.pi / size)
+        size = floor.shape[1]
+        centre = (np.arange(float(size)) + 0.5) * (2 * np.pi / size)
         texture = amplitude * np.cos(along_x * centre + along_y * centre[:, None] + phase)
         floor_colour = np.clip(floor_colour + texture[:, None].astype(np.float32), 0, 255)
     image = np.rint(wall_colour + floor[:, None] * (floor_colour - wall_colour)).astype(np.uint8)
@@ -83,3 +101,16 @@ def draw(
         under = windows[at]  # (frames, 3, patch, patch)
         windows[at] = np.rint(under + cover * (colour[part, :, None, None].astype(np.float32) - under)).astype(np.uint8)
     return frames
+
+
+def hue_colour(hue: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 3"]:
+    """Colours of full saturation, 0-230, from hues, 0-1. They are far from every dark wall and light floor."""
+    return 230 * np.clip(np.abs((hue[:, None] * 6 + (0, 4, 2)) % 6 - 3) - 1, 0, 1)
+
+
+def distinct(rows: Float[np.ndarray, "n s"]) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " n"]]:
+    """Numbers of k rows that differ, and which of those each row is: `rows[which][index]` is `rows`."""
+    # Sorting rows is slow, and the states of an episode follow each other: one row of each run is enough.
+    first = np.append(True, (rows[1:] != rows[:-1]).any(axis=1))[: len(rows)]
+    _, which, index = np.unique(rows[first], axis=0, return_index=True, return_inverse=True)
+    return np.flatnonzero(first)[which], index.reshape(-1)[np.cumsum(first) - 1]

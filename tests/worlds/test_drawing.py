@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from armillary.worlds.drawing import CHUNK, base_images
+from armillary.worlds.drawing import CHUNK, base_images, distinct, hue_colour
 from armillary.worlds.two_room import FACTORS, POSITION, TwoRoom
 
 
@@ -72,3 +72,16 @@ def test_disc_is_what_drawing_on_every_pixel_gives():
     column, row = np.meshgrid(np.arange(16) + 0.5, np.arange(16) + 0.5)
     cover = np.clip(states[:, 3, None, None] + 0.5 - np.hypot(column - x, row - y), 0, 1)[..., None]
     assert np.abs(image - (base + cover * (states[:, None, None, 5:8] - base))).max() <= 0.501
+
+
+def test_distinct_rows():
+    rows = np.array([[1, 2], [1, 2], [0, 3], [1, 2], [0, 3], [0, 3]], float)
+    which, index = distinct(rows)
+    assert len(which) == 2
+    np.testing.assert_array_equal(rows[which][index], rows)
+    assert [len(part) for part in distinct(rows[:0])] == [0, 0]
+
+
+def test_hues():
+    hues = hue_colour(np.array([0, 1 / 3, 2 / 3, 1 / 6, 1.0]))
+    np.testing.assert_allclose(hues, [[230, 0, 0], [0, 230, 0], [0, 0, 230], [230, 230, 0], [230, 0, 0]], atol=1e-9)
