@@ -2,7 +2,7 @@
 
 Adam (Kingma & Ba, arXiv 1412.6980) on the coordinates, from a few starting points for each problem; the best sequence that was
 seen on the way is the plan. It needs a model and a cost that are smooth in the actions. Elsewhere it was found to stop at walls
-(arXiv 2512.24497). In the two-room world with a fixed door (benchmarks/planners.py) it holds as many goals as the CEM, 98%, with
+(arXiv 2512.24497). In the two-room world with a fixed door (benchmarks/planners.py) it holds as many goals as the CEM (98%), by
 shorter ways, and still does with a third of the imagined steps. But the steps of its search come one after the other, and each
 is gone back too: on a CPU a decision takes five times as long.
 

@@ -11,8 +11,8 @@ What it changes, and how it is done here:
 The paper also carries elites from decision to decision. A planner has no memory here: the best of the last decision comes back
 as `start`, and is sample 0. Shares of the spread are those of the CEM; with the full spread for all, success
 in the two-room world falls from 98% to 88%. There (benchmarks/planners.py) iCEM and CEM both hold 97% with as many imagined
-steps, and 91.5% and 72.5% with a third of them. Colour has no part in that: beta from 0 to 1 does equally well, 2 and 3 a little
-worse.
+steps, and 91.5% and 72.5% with a third of them. Colour has no part in that: beta from 0 to 1 does equally well, 2 and 3
+a little worse.
 """
 
 from dataclasses import dataclass
