@@ -312,7 +312,7 @@ def test_states_that_cannot_be():
         world.reset(options={"state": walled})
     wide = before.copy()
     wide[0, 2] = 5
-    with pytest.raises(ArmillaryError, match="state 0 at .* is not clear"):
+    with pytest.raises(ArmillaryError, match=r"state 0 at .* is not clear"):
         world.reset(options={"state": wide})
     half[0, WALLS.start] = 0.5
     with pytest.raises(ArmillaryError, match="1 where it stands and 0 where it does not"):
