@@ -82,6 +82,7 @@ GYM = "gym:"
 # name -> where its class is, the package that it needs beside Gymnasium (if any), and the extra that brings it
 WORLDS: dict[str, tuple[str, str | None, str]] = {
     "two_room": ("armillary.worlds.two_room:TwoRoom", None, "worlds"),
+    "reacher": ("armillary.worlds.reacher:Reacher", "mujoco", "mujoco"),
     "maze": ("armillary.worlds.maze:Maze", None, "worlds"),
 }
 
