@@ -71,4 +71,6 @@ SUITE: dict[str, Task] = {
         steps=90,
         options={"layouts": "seen"},
     ),
+    # Needs a recipe with two frames of context: a single image does not show velocity.
+    "reacher": Task("reacher", "two_room", {"postures": Goals()}, episodes=1200, steps=60),
 }
