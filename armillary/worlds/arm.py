@@ -17,7 +17,7 @@ from armillary.worlds.arm_drawing import FINGER, FOREARM, RADIUS, ROOT_RADIUS, U
 TIMESTEP = 0.02  # s
 TORQUE, DAMPING = 0.05, 0.01  # of each motor, N m; of each joint, N m s/rad
 LIMIT = np.radians(160.0)  # of the wrist, which gives way a little
-BRAKING = 0.1  # s that full torque takes to stop an arm
+AHEAD = 0.05  # s; shorter steps aim so far ahead, so that there is time to brake
 CAMERA = 10.0  # its height in m: so far away that lines of sight are all but parallel
 MJCF = f"""
 <mujoco model="arm">
@@ -99,13 +99,13 @@ class Arm:
 
         Args:
             gap: angles by which the joints have to turn, rad.
-            seconds: a step; short ones look `BRAKING` ahead.
+            seconds: a step; short ones look `AHEAD` ahead.
             pace: 0.2 to 1.
 
         Returns:
             Shares of `TORQUE`, without bound.
         """
-        wrist, now, seconds = motion[:, 1], motion[:, 2:], max(seconds, BRAKING)
+        wrist, now, seconds = motion[:, 1], motion[:, 2:], max(seconds, AHEAD)
         then = pace * gap / seconds - now / 2
         change = (self.inertia(wrist) @ (then - now)[:, :, None])[:, :, 0] / seconds
         bent = self._coupling * np.sin(wrist)
