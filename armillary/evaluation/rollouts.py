@@ -5,15 +5,17 @@ Design choices:
 - a pair is known by its number in the evaluation set, and everything random about it follows from that number. So it makes no
   difference which pairs share a batch (rule 8), and pairs of similar budget are run together, which saves steps;
 - a policy is told the observed streams. The true state is handed over apart from them, for baselines; `Planned`, the policy of
-  a learned agent, never passes it on.
+  a learned agent, never passes it on;
+- nothing is drawn for a policy that does not look, where a world can leave that out: images may cost more than steps.
 """
 
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -31,7 +33,7 @@ from armillary.worlds.world import World
 
 @runtime_checkable
 class Policy(Protocol):
-    """What can be run on pairs; B of them at a time."""
+    """What can be run on pairs; B of them at a time. One that does not look at observations may say so: `looks = False`."""
 
     def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict[str, np.ndarray], steps: int) -> None:
         """A new batch: numbers of the pairs (B,), goal states (B, S), what is sensed in them, and the most steps to come."""
@@ -92,6 +94,7 @@ class Rollouts:
 class DoNothing:
     """Zero actions; the first choice of a discrete space."""
 
+    looks: ClassVar[bool] = False
     space: ActionSpace
 
     def begin(self, problems: np.ndarray, *_: Any) -> None:
@@ -105,6 +108,7 @@ class DoNothing:
 class Random:
     """Uniform actions within the bounds, each held for `hold` steps. A pair's actions depend on `seed` and its number alone."""
 
+    looks: ClassVar[bool] = False
     space: ActionSpace
     hold: int = 1
     seed: int = 0
@@ -129,6 +133,7 @@ class Random:
 class Oracle:
     """The world's own expert."""
 
+    looks: ClassVar[bool] = False
     world: World
 
     def begin(self, problems: np.ndarray, goal: np.ndarray, *_: Any) -> None:
@@ -218,13 +223,27 @@ def run(
         angles={name: np.full((longest + 1, len(start), len(some)), np.nan) for name, some in angles.items() if some},
     )
     seconds: list[float] = []
-    for chunk in np.array_split(order, math.ceil(len(order) / batch)):
-        _run_chunk(world, policy, start, goal, chunk, result, seconds)
+    with drawing(world, getattr(policy, "looks", True)):
+        for chunk in np.array_split(order, math.ceil(len(order) / batch)):
+            _run_chunk(world, policy, start, goal, chunk, result, seconds)
     result.seconds = np.array(seconds)
     for values in (result.states, *result.angles.values()):
         values[~result.steps()] = np.nan
     result.success &= result.steps()
     return result
+
+
+@contextmanager
+def drawing(world: World, needed: bool) -> Iterator[None]:
+    """Within, a world that can leave drawing out (it has an attribute `looks`) does so unless it is needed."""
+    before = getattr(world, "looks", None)
+    if before is not None:
+        world.looks = needed
+    try:
+        yield
+    finally:
+        if before is not None:
+            world.looks = before
 
 
 def _run_chunk(
@@ -240,8 +259,8 @@ def _run_chunk(
     # Environments that are left over repeat the first pair; nobody looks at them.
     padded = np.concatenate([chunk, np.repeat(chunk[:1], world.num_envs - size)])
     observed = [stream.name for stream in world.stream_spec.observed]
-    seen = world.render_states(goal[chunk])
-    policy.begin(chunk, goal[chunk], {name: seen[name] for name in observed}, steps)
+    seen = world.render_states(goal[chunk]) if getattr(policy, "looks", True) else {}
+    policy.begin(chunk, goal[chunk], {name: seen[name] for name in observed if name in seen}, steps)
     observation, _ = world.reset(options={"state": start[padded]})
     for step in range(steps + 1):
         state = np.array(world.state[:size])

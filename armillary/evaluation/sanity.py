@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from armillary.evaluation.angles import angle_jump
-from armillary.evaluation.rollouts import Rollouts
+from armillary.evaluation.rollouts import Rollouts, drawing
 from armillary.worlds.world import World
 
 # Rounding of states to float32 must not turn a check red.
@@ -85,11 +85,12 @@ def replay_error(world: World, states: np.ndarray, actions: np.ndarray, after: n
     Works on states of a recording as well as on those of an evaluation. The world must be deterministic.
     """
     worst = 0.0
-    for begin in range(0, len(states), world.num_envs):
-        chunk = np.arange(begin, begin + world.num_envs) % len(states)
-        world.reset(options={"state": states[chunk]})
-        world.step(actions[chunk])
-        worst = max(worst, float(np.abs(world.state - after[chunk]).max()))
+    with drawing(world, False):
+        for begin in range(0, len(states), world.num_envs):
+            chunk = np.arange(begin, begin + world.num_envs) % len(states)
+            world.reset(options={"state": states[chunk]})
+            world.step(actions[chunk])
+            worst = max(worst, float(np.abs(world.state - after[chunk]).max()))
     return worst
 
 

@@ -26,7 +26,7 @@ from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control import ControlResult, evaluate
-from armillary.evaluation.judge import BATCH, configurator, default_planner, machine, peak_memory_mb
+from armillary.evaluation.judge import configurator, default_planner, machine, peak_memory_mb
 from armillary.evaluation.methods import methods, said
 from armillary.evaluation.pairs import EvalSet, make_eval_set
 from armillary.evaluation.rollouts import Planned
@@ -159,9 +159,9 @@ def run_task(
             if kind == "sets":
                 others = methods(agent, episodes, seed) if goals is first else {}
                 result.setdefault("methods", {row: said(method) for row, method in {"model": agent, **others}.items()})
-                table = evaluate(world, chosen, agent, others=others, batch=BATCH, seed=seed)
+                table = evaluate(world, chosen, agent, others=others, seed=seed)
             else:
-                table = evaluate(world, chosen, others={"model": agent}, batch=BATCH, singles=0, seed=seed)
+                table = evaluate(world, chosen, others={"model": agent}, singles=0, seed=seed)
         result[kind][label] = {"commit": at, **_plain(table), "rejected": chosen.rejected, **spent}
         success = table.rows["model"].success
         console.print(f"model {success.percent()}, {spent['seconds']:.0f} s" + ("" if table.ok else ", A CHECK IS RED"))
@@ -222,7 +222,7 @@ def _recording(task: Task, seed: int, path: Path, progress: bool) -> Episodes:
 def _pairs(task: Task, goals: Goals, n: int, seed: int, folder: Path) -> tuple[World, EvalSet]:
     """The world to be judged in, and the evaluation set, which is made once for all seeds."""
     options, constraints = {**task.options, **goals.options}, dict(goals.constraints)
-    world = make(task.world, num_envs=BATCH, max_steps=None, autoreset_mode="Disabled", **options)
+    world = make(task.world, num_envs=task.batch, max_steps=None, autoreset_mode="Disabled", **options)
     more = {"budget": goals.budget, "random_hold": RECIPES[task.recipe].model.skip}
     asked = json.dumps([world.name, world.version, options, constraints, more, n, SEED]).encode()
     # A few pairs, so that a set is made anew when the sampler was changed.

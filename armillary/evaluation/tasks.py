@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from armillary.evaluation.judge import BATCH
 from armillary.planning import Planner
 
 
@@ -40,6 +41,8 @@ class Task:
     """of the world that is recorded"""
     planner: Planner | None = None
     """`judge.default_planner` unless given"""
+    batch: int = BATCH
+    """pairs at a time; a single one costs as much drawing as a batch, so that few are better where that is slow"""
 
 
 # 80 places over the range of the door's centre, px. A fifth of them is never recorded: 6 px in the midst of the range, about as

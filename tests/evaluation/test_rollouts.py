@@ -5,6 +5,7 @@ from judging_fakes import STEP, Dial, Known
 from armillary.errors import ArmillaryError
 from armillary.evaluation.pairs import make_eval_set
 from armillary.evaluation.rollouts import DoNothing, Planned, Random, Rollouts, run, shuffle_actions
+from armillary.evaluation.sanity import replay_error, transitions
 from armillary.model import Context
 from armillary.planning import CEM
 from armillary.worlds.world import make
@@ -48,6 +49,8 @@ def test_a_pair_has_the_same_outcome_in_any_batch(world, pairs, planner):
 
 def test_a_policy_sees_observed_streams_only(world, pairs):
     class Curious(DoNothing):
+        looks = True
+
         def begin(self, problems, goal, goal_observation, steps):
             super().begin(problems)
             self.seen = [goal_observation]
@@ -60,6 +63,20 @@ def test_a_policy_sees_observed_streams_only(world, pairs):
     run(world, curious, pairs.start, pairs.goal, pairs.budget)
     assert len(curious.seen) > 2
     assert all(set(seen) == {"image"} for seen in curious.seen)
+
+
+@pytest.mark.parametrize("looks", [False, True])
+def test_what_nobody_sees_is_not_drawn(world, pairs, looks, monkeypatch):
+    drawn, observe = [], world._observe
+    monkeypatch.setattr(world, "looks", True, raising=False)
+    monkeypatch.setattr(world, "_observe", lambda: drawn.append(world.looks) or observe())
+    policy = Planned(Known(world.stream_spec), CEM(horizon=1, samples=4, iterations=1, elites=2))
+    rollouts = run(world, policy if looks else DoNothing(world.stream_spec.action), pairs.start, pairs.goal, pairs.budget)
+    assert set(drawn) == {looks}
+    drawn.clear()
+    assert replay_error(world, *transitions(rollouts)) < 1e-3
+    assert set(drawn) == {False}
+    assert world.looks
 
 
 def test_what_was_imagined_is_kept_with_the_pair_it_belongs_to(world, pairs):
