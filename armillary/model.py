@@ -8,6 +8,7 @@ inside, and so inside the checkpoint: a file is all that planning needs. No deco
 """
 
 import copy
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from armillary import weights
 from armillary.actions import ActionBlocks
-from armillary.device import pick_device
+from armillary.device import autocast, pick_device
 from armillary.dynamics.gru import GRUPredictor
 from armillary.dynamics.mlp import MLPPredictor
 from armillary.dynamics.predictor import Predictor
@@ -177,6 +178,9 @@ class WorldModel(nn.Module):
         self.contrast = TemporalContrast(config.latent, gap=aim.contrast_gap) if aim.contrast else None
         self.critic: TemporalDistance | None = None
         self.provenance: dict[str, Any] = {}
+        self.fast = False
+        """`rollout` in bfloat16, and in a transformer by windows that restart instead of sliding: plans two to three times as
+        fast, whose costs rank nearly as the exact ones do."""
 
     @property
     def device(self) -> torch.device:
@@ -213,11 +217,9 @@ class WorldModel(nn.Module):
 
     def rollout(self, context: Context, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s h d"]:
         """Imagine S sequences of H raw action blocks from each of B contexts, open loop."""
-        batch, samples = self._check(actions).shape[:2]
-        standard = self.blocks.standardise(actions).flatten(0, 1)
-        past = self.blocks.standardise(context.actions)
-        z, past = (x.unsqueeze(1).expand(-1, samples, -1, -1).flatten(0, 1) for x in (context.z, past))
-        return self.predictor.rollout(z, past, standard).unflatten(0, (batch, samples))
+        past, actions = (self.blocks.standardise(self._check(blocks)) for blocks in (context.actions, actions))
+        with autocast(self.device) if self.fast else nullcontext():
+            return self.predictor.imagine(context.z, past, actions, fast=self.fast).float()
 
     def surprise(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b t-1"]:
         """Mean squared error, over dimensions, of each one-step prediction: how unexpected each latent after the first is."""
@@ -268,6 +270,7 @@ class WorldModel(nn.Module):
                 new.mean, new.std = old.mean.clone(), old.std.clone()
         if self.critic is not None:
             fresh.add_critic()
+        fresh.fast = self.fast
         return fresh.to(self.device).eval()
 
     def describe(self) -> dict[str, Any]:
@@ -320,6 +323,13 @@ class WorldModel(nn.Module):
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise CorruptFile(f"{path}: the weights do not fit the header ({reason})") from error
         return model.to(pick_device(device)).eval()
+
+    @classmethod
+    def from_lewm(cls, path: str | Path, spec: Spec, **normalisation: Any) -> "WorldModel":
+        """A LeWM checkpoint of stable-worldmodel as a model of ours; see `lewm.load_lewm` for the arguments."""
+        from armillary.lewm import load_lewm  # it builds on this file
+
+        return load_lewm(path, spec, **normalisation)
 
     def _check(self, actions: Tensor) -> Tensor:
         if actions.shape[-1] != self.blocks.size:

@@ -1,8 +1,8 @@
 """What every predictor does: the next latent from the latents and actions up to now.
 
-`forward` is causal and parallel in time, for training. `rollout` imagines many action sequences from one context, for
-planning; the version here slides a window of the last `context` steps and suits any predictor. Nothing is padded: a shorter
-context is a shorter window.
+`forward` is causal and parallel in time, for training. `rollout` imagines one action sequence from each context; the version
+here slides a window of the last `context` steps and suits any predictor. Nothing is padded: a shorter context is a shorter
+window. `imagine` is `rollout` of many sequences from each context, for planning.
 """
 
 import torch
@@ -31,3 +31,15 @@ class Predictor(nn.Module):
             window = torch.stack(states[start:], 1)
             states.append(self(window, actions[:, start : step + 1])[:, -1])
         return torch.stack(states[-horizon:], 1)
+
+    def imagine(
+        self,
+        z: Float[Tensor, "b c d"],
+        past: Float[Tensor, "b c-1 a"],
+        actions: Float[Tensor, "b s h a"],
+        *,
+        fast: bool = False,
+    ) -> Float[Tensor, "b s h d"]:
+        """`rollout` of S sequences from each context. With `fast`, a predictor may take a shorter way to about the same."""
+        z, past = (x.unsqueeze(1).expand(-1, actions.shape[1], -1, -1).flatten(0, 1) for x in (z, past))
+        return self.rollout(z, past, actions.flatten(0, 1)).unflatten(0, actions.shape[:2])

@@ -1,12 +1,21 @@
-"""The causal transformer predictor of LeWM (arXiv 2603.19312): latents are the tokens, actions the AdaLN-zero condition."""
+"""The causal transformer predictor of LeWM (arXiv 2603.19312): latents are the tokens, actions the AdaLN-zero condition.
+
+Imagining (`imagine`) gives what sliding a window gives, with less work: what an action does to each block is computed once;
+while the window still grows, only the new token is; tokens of the context, which all samples share, are computed once for
+all; and the last block answers for the last token alone. Once the window slides, its tokens change their positions, and all
+of them are computed anew. `fast` saves that too: a full window is left, but for its last two latents, and grows again. A
+prediction then sees between 2 latents and `context`, all of which the training has seen.
+"""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armillary.attention import Block
+from armillary.attention import Block, Seen
 from armillary.distributed import BatchNorm
 from armillary.dynamics.predictor import Predictor
+
+KEPT = 2  # latents: two show a velocity
 
 
 class TransformerPredictor(Predictor):
@@ -36,7 +45,7 @@ class TransformerPredictor(Predictor):
     ) -> None:
         super().__init__()
         self.context = context
-        self.position = nn.Parameter(0.02 * torch.randn(1, context, latent))
+        self.position = nn.Parameter(torch.randn(1, context, latent))
         self.embed = nn.Sequential(nn.Linear(action, 4 * latent), nn.SiLU(), nn.Linear(4 * latent, latent))
         self.blocks = nn.ModuleList(
             Block(latent, heads, head_width, hidden, condition=latent, causal=True, dropout=dropout) for _ in range(depth)
@@ -59,5 +68,43 @@ class TransformerPredictor(Predictor):
         condition = self.embed(actions)
         for block in self.blocks:
             x = block(x, condition)
-        predicted = self.head(self.norm(x).flatten(0, 1)).unflatten(0, z.shape[:2])
+        return self._answer(z.flatten(0, 1), x.flatten(0, 1)).unflatten(0, z.shape[:2])
+
+    def imagine(
+        self,
+        z: Float[Tensor, "b c d"],
+        past: Float[Tensor, "b c-1 a"],
+        actions: Float[Tensor, "b s h a"],
+        *,
+        fast: bool = False,
+    ) -> Float[Tensor, "b s h d"]:
+        if self.training:
+            return super().imagine(z, past, actions, fast=fast)
+        shared, samples, horizon = past.shape[1], *actions.shape[1:3]
+        conditions = self.embed(past).unsqueeze(1), self.embed(actions)
+        given, own = ([block.modulation(condition) for block in self.blocks] for condition in conditions)
+        states = [*z[:, None, :-1].unbind(2), z[:, None, -1].expand(-1, samples, -1)]
+        first = fed = max(0, shared + 1 - self.context)
+        seen: list[Seen] = [[] for _ in self.blocks]
+
+        def feed(start: int, stop: int, modulations: list[Tensor], wanted: int) -> Tensor:
+            x = torch.stack(states[start:stop], 2) + self.position[:, start - first : stop - first]
+            for block, modulation, tokens in zip(self.blocks, modulations, seen, strict=True):
+                x = block.extend(x, modulation, tokens, wanted if block is self.blocks[-1] else stop - start)
+            return x
+
+        for now in range(shared, shared + horizon):
+            if now + 1 - first > self.context:
+                first = fed = now + 1 - (min(KEPT, self.context) if fast else self.context)
+                seen = [[] for _ in self.blocks]
+            if fed < shared:
+                feed(fed, shared, [modulation[:, :, fed:] for modulation in given], wanted=0)
+            fed = max(fed, shared)
+            x = feed(fed, now + 1, [modulation[:, :, fed - shared : now + 1 - shared] for modulation in own], wanted=1)
+            fed = now + 1
+            states.append(self._answer(states[now].flatten(0, 1), x.flatten(0, 2)).unflatten(0, (-1, samples)))
+        return torch.stack(states[shared + 1 :], 2)
+
+    def _answer(self, z: Float[Tensor, "n d"], x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        predicted = self.head(self.norm(x))
         return z + predicted if self.residual else predicted

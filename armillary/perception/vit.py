@@ -1,7 +1,7 @@
 """Images to features with a vision transformer, the choice for real cameras and a GPU.
 
 Pre-norm blocks, learned positions, a class token whose last state is the feature (LeWM, arXiv 2603.19312: ViT-tiny with
-patch 14 at 224 px). The blocks are `attention.Block` with neither mask nor condition.
+patch 14 at 224 px). The blocks are `attention.Block` with neither mask nor condition, the last for the class token alone.
 """
 
 import torch
@@ -35,15 +35,26 @@ class VisionTransformer(nn.Module):
             )
         self.features = width
         self.stem = nn.Conv2d(channels, width, patch, patch)
-        self.token = nn.Parameter(torch.zeros(1, 1, width))
         tokens = 1 + (height // patch) * (breadth // patch)
-        self.position = nn.Parameter(0.02 * torch.randn(1, tokens, width))
+        self.token = nn.Parameter(torch.zeros(1, 1, width))
+        self.position = nn.Parameter(torch.zeros(1, tokens, width))
         self.blocks = nn.ModuleList(Block(width, heads, width // heads, 4 * width) for _ in range(depth))
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(width, 1e-12)
+        self.apply(_begin)
+        for parameter in (self.token, self.position):
+            nn.init.trunc_normal_(parameter, std=0.02)
 
     def forward(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n f"]:
         patches = self.stem(centre_pixels(images)).flatten(2).transpose(1, 2)
         x = torch.cat([self.token.expand(len(patches), -1, -1), patches], 1) + self.position
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             x = block(x)
-        return self.norm(x[:, 0])
+        return self.norm(self.blocks[-1](x, outcomes=1)[:, 0])
+
+
+def _begin(module: nn.Module) -> None:
+    """The usual start of vision transformers."""
+    if isinstance(module, (nn.Linear, nn.Conv2d)):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
