@@ -143,7 +143,10 @@ def world_and_pairs(info: Mapping[str, Any], pairs: int | str | Path, constraint
     world = make(name, num_envs=count, max_steps=None, autoreset_mode="Disabled", **options)
     if drawn:
         _check_constraints(world, constraints)
-        chosen = make_eval_set(world, pairs, SEED, forbidden_seeds=[recorded_under], options=options, **constraints)
+        budget, world.looks = getattr(world, "budget", 2.0), False  # nobody looks while pairs are tried; some draw slowly
+        said = {"budget": budget, "forbidden_seeds": [recorded_under], "options": options}
+        chosen = make_eval_set(world, pairs, SEED, **said, **constraints)
+        world.looks = True
     return world, chosen
 
 

@@ -85,6 +85,7 @@ WORLDS: dict[str, tuple[str, str | None, str]] = {
     "reacher": ("armillary.worlds.reacher:Reacher", "mujoco", "mujoco"),
     "maze": ("armillary.worlds.maze:Maze", None, "worlds"),
     "push_t": ("armillary.worlds.push_t:PushT", "pymunk", "worlds"),
+    "cube": ("armillary.worlds.cube:Cube", "ogbench", "cube"),
 }
 
 
