@@ -196,7 +196,7 @@ class PushT(NativeWorld):
         The disc has to come to the T, and then to push for `tee.least_push`; it is `reach` px fast along each axis, and so no
         more than sqrt(2) x `reach`. Walls can do what pushing alone does not: a T that is wedged between wall and disc may slip
         out faster. From or to a T at a wall the bound is therefore half as large, and the way to the T is not counted.
-        Counted to the goal itself, not to its threshold.
+        Where disc and T overlap, it has less to push. Counted to the goal itself, not to its threshold.
 
         Raises:
             ArmillaryError: states that cannot be, or `control` is "absolute".
@@ -204,10 +204,10 @@ class PushT(NativeWorld):
         self._counted("shortest_path")
         start, goal = self._pair(start, goal)
         here, there = _pose(start), _pose(goal)
-        pushed = tee.least_push(here, there)
-        way = np.where(pushed > 0, np.maximum(tee.gap(here, start[:, AGENT]), 0), 0)
+        pushed, way = tee.least_push(here, there), tee.gap(here, start[:, AGENT])
         walled = np.minimum(tee.clearance(here), tee.clearance(there)) < 1
-        return np.where(walled, pushed / 2, pushed + way) / (np.sqrt(2) * self.reach)
+        length = np.where(walled, pushed / 2, np.maximum(pushed + way, 0) * (pushed > 0))
+        return length / (np.sqrt(2) * self.reach)
 
     def oracle(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """Actions (n, 2) of an expert that plans with the true state (`push_t_expert`), from states to goals (n, 24).
@@ -219,7 +219,8 @@ class PushT(NativeWorld):
         state, goal = self._pair(state, goal)
         done = (self._error(state, goal) < 0.75).all(axis=1)
         actions = np.zeros((len(state), 2), np.float32)
-        actions[~done] = expert(_pose(state[~done]), state[~done, AGENT], _pose(goal[~done]), self.reach)
+        state, goal = state[~done], goal[~done]
+        actions[~done] = expert(_pose(state), state[:, AGENT], _pose(goal), state[:, FRICTION], self.reach)
         return actions
 
     def success(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ Shapes, masses and time steps are as in gym-pusht (PyPI, 0.1.8), whose figures t
 - every call has a space of its own, which the same bodies enter anew. What pymunk remembers beside positions and velocities
   (contacts that its solver starts from, the order it has found them in, overlaps that it is undoing) could not be part of a
   state. So the given state decides all that follows, bit for bit. The price is that a contact starts cold in every call, where
-  in gym-pusht it goes on;
+  in gym-pusht it goes on: after 5 s of pushing the two are 0.01 px apart with calls of 0.5 s, and up to 0.6 px with 0.1 s;
 - the T has no friction, as there (where a `friction` is set on bodies, and pymunk looks for it on shapes);
 - walls begin where they do there and are thicker, or else a T that is squeezed against one leaves the arena for good.
 """

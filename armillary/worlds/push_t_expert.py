@@ -21,33 +21,39 @@ CHUNK = 16  # problems at a time
 
 
 def expert(
-    pose: Float[np.ndarray, "n 3"], agent: Float[np.ndarray, "n 2"], goal: Float[np.ndarray, "n 3"], reach: float
+    pose: Float[np.ndarray, "n 3"],
+    agent: Float[np.ndarray, "n 2"],
+    goal: Float[np.ndarray, "n 3"],
+    friction: Float[np.ndarray, " n"],
+    reach: float,
 ) -> Float[np.ndarray, "n 2"]:
     """Actions that bring the T from poses to goal poses.
 
     Args:
         pose, goal: of the T; see `tee`.
         agent: position of the disc, px.
+        friction: of the T.
         reach: px that the disc moves under an action of 1.
     """
     actions = np.empty(agent.shape, np.float32)
     for begin in range(0, len(pose), CHUNK):
         part = slice(begin, begin + CHUNK)
-        actions[part] = _search(pose[part], agent[part], goal[part], reach)
+        actions[part] = _search(pose[part], agent[part], goal[part], friction[part], reach)
     return actions
 
 
-def _search(pose: np.ndarray, agent: np.ndarray, goal: np.ndarray, reach: float) -> np.ndarray:
+def _search(pose: np.ndarray, agent: np.ndarray, goal: np.ndarray, friction: np.ndarray, reach: float) -> np.ndarray:
     seeds = np.ascontiguousarray(np.concatenate([pose, agent, goal], axis=1)).view(np.uint32)
     streams = [np.random.default_rng(seed) for seed in seeds]
     rows, parent = np.arange(len(pose))[:, None], np.arange(CHILDREN) % ELITES
-    plans, costs = _judged(pose, agent, goal, _straight_pushes(pose, agent, reach), reach)
+    problem = pose, agent, goal, friction
+    plans, costs = _judged(*problem, _straight_pushes(pose, agent, reach), reach)
     for sigma in SIGMAS:
         best = costs.argsort(axis=1, kind="stable")[:, :ELITES]
         plans, costs = plans[rows, best], costs[rows, best]
         noise = np.stack([rng.normal(0, sigma, (CHILDREN, HORIZON, 2)) for rng in streams])
         noise *= np.stack([rng.random((CHILDREN, HORIZON, 1)) < 0.6 for rng in streams])
-        children = _judged(pose, agent, goal, np.clip(plans[:, parent] + noise, -1, 1), reach)
+        children = _judged(*problem, np.clip(plans[:, parent] + noise, -1, 1), reach)
         plans, costs = (np.concatenate(both, axis=1) for both in zip((plans, costs), children, strict=True))
     return plans[rows[:, 0], costs.argmin(axis=1), 0]
 
@@ -71,16 +77,16 @@ def _straight_pushes(pose: np.ndarray, agent: np.ndarray, reach: float) -> np.nd
 
 
 def _judged(
-    pose: np.ndarray, agent: np.ndarray, goal: np.ndarray, plans: np.ndarray, reach: float
+    pose: np.ndarray, agent: np.ndarray, goal: np.ndarray, friction: np.ndarray, plans: np.ndarray, reach: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Plans (n, c, HORIZON, 2), broken off where it is best, and what they cost then (n, c)."""
     shape = plans.shape[:2]
-    pose, disc, goal = (np.repeat(x, shape[1], axis=0) for x in (pose, agent, goal))
+    pose, disc, goal, rub = (np.repeat(x, shape[1], axis=0) for x in (pose, agent, goal, friction))
     moves, wanted = plans.reshape(-1, HORIZON, 2) * reach, tee.placed(goal, tee.CORNERS)
     cost = np.empty((len(moves), HORIZON))
     for step in range(HORIZON):
         end = np.clip(disc + moves[:, step], *tee.REACHABLE)
-        pose, disc = tee.push(pose, disc, end), end
+        pose, disc = tee.push(pose, disc, end, friction=rub if rub.any() else None), end
         apart = np.sqrt(((tee.placed(pose, tee.CORNERS) - wanted) ** 2).sum(axis=-1).mean(axis=-1))
         walled = np.maximum(CLOSE - tee.clearance(pose), 0)
         cost[:, step] = apart + 0.05 * np.maximum(tee.gap(pose, disc), 0) + 3 * walled

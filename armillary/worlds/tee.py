@@ -3,10 +3,10 @@
 Design choices:
 - the T is the union of two boxes, the bar and the stem (which here reaches through the bar). The point of it that is nearest
   to some other point is then the nearer of two clipped points: no loops over edges, any number of poses at once;
-- the simulator takes all velocity from the T at every tick, and contacts have no friction. What is left of mechanics is one
+- the simulator takes all velocity from the T at every tick. What is left of mechanics, where there is no friction, is one
   rule: a disc that overlaps the T by d pushes it out along the contact's normal, by d / (1 + x^2), and turns it by
   d x / (k (1 + x^2)), where k is the radius of gyration and x the lever arm by k. `push` is that rule in small steps. It
-  follows the simulator to half a pixel a step, for hundreds of pushes at once: fit to plan with, not to judge by.
+  follows the simulator to a pixel, for hundreds of pushes at once: fit to plan with, not to judge by.
 
 A pose is x, y of the centre of gravity and the angle (rad, from x towards y); lengths are px of the 512 px arena, y is down.
 In the T's own frame its top edge is at y = -45 and its foot at y = 75.
@@ -61,23 +61,43 @@ def clearance(pose: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n"]:
 
 
 def push(
-    pose: Float[np.ndarray, "n 3"], begin: Float[np.ndarray, "n 2"], end: Float[np.ndarray, "n 2"], ticks: int = 20
+    pose: Float[np.ndarray, "n 3"],
+    begin: Float[np.ndarray, "n 2"],
+    end: Float[np.ndarray, "n 2"],
+    ticks: int = 20,
+    friction: Float[np.ndarray, " n"] | None = None,
 ) -> Float[np.ndarray, "n 3"]:
-    """Poses after the disc went straight from `begin` to `end`, without friction and walls.
+    """Poses after the disc went straight from `begin` to `end`, in an arena without walls.
 
     Args:
         ticks: the way is cut into so many parts, each of which should be much shorter than the disc's radius.
+        friction: Coulomb's coefficient between disc and T; none unless given.
     """
-    pose = pose.copy()
-    for tick in range(1, ticks + 1):
+    pose, tick = pose.copy(), (end - begin) / ticks
+    for number in range(1, ticks + 1):
         cosine, sine = np.cos(pose[:, 2]), np.sin(pose[:, 2])
-        dx, dy = (begin + (end - begin) * (tick / ticks) - pose[:, :2]).T
+        dx, dy = (begin + tick * number - pose[:, :2]).T
         disc = np.stack([cosine * dx + sine * dy, cosine * dy - sine * dx], axis=1)
         contact, distance = nearest(disc)
         nx, ny = ((contact - disc) / np.maximum(distance, 1e-9)[:, None]).T
         lever = (contact[:, 0] * ny - contact[:, 1] * nx) / GYRATION
-        moved = np.maximum(RADIUS - distance, 0) / (1 + lever**2)
-        pose += np.stack([cosine * nx - sine * ny, sine * nx + cosine * ny, lever / GYRATION], axis=1) * moved[:, None]
+        overlap = np.maximum(RADIUS - distance, 0)
+        pushed = overlap / (1 + lever**2)
+        along, turned = np.zeros(1), lever * pushed
+        if friction is not None:
+            # The disc takes the contact along, unless that needs more than friction gives: then they slip.
+            lever_along = (contact[:, 0] * nx + contact[:, 1] * ny) / GYRATION
+            slip = (cosine * tick[:, 0] + sine * tick[:, 1]) * -ny + (cosine * tick[:, 1] - sine * tick[:, 0]) * nx
+            both, square = lever * lever_along, 1 + lever_along**2
+            stuck = ((1 + lever**2) * slip - both * overlap) / (1 + lever**2 + lever_along**2)
+            stuck_push = (square * overlap - both * slip) / (1 + lever**2 + lever_along**2)
+            most = np.copysign(friction, stuck)
+            slips = np.abs(stuck) > friction * stuck_push
+            pushed = np.where(slips, overlap / (1 + lever**2 + most * both), stuck_push) * (overlap > 0)
+            along = np.where(slips, most * pushed, stuck * (overlap > 0))
+            turned = lever * pushed + lever_along * along
+        x, y = nx * pushed - ny * along, ny * pushed + nx * along
+        pose += np.stack([cosine * x - sine * y, sine * x + cosine * y, turned / GYRATION], axis=1)
     return pose
 
 

@@ -53,14 +53,29 @@ def test_no_push_does_more_than_its_length():
     pose, begin = (x[tee.gap(pose, begin) > 0] for x in (pose, begin))
     middle = begin + rng.normal(0, 40, begin.shape)
     end = middle + rng.normal(0, 40, begin.shape)
-    after = tee.push(tee.push(pose, begin, middle, ticks=60), middle, end, ticks=60)
     length = np.hypot(*(middle - begin).T) + np.hypot(*(end - middle).T)
-    share = tee.least_push(pose, after) / length
-    assert share.max() < 1 + 1e-6
-    assert share.max() > 0.8  # it is not idle
+    for friction in (None, np.full(len(pose), 0.3), np.full(len(pose), 1.0)):
+        after = tee.push(tee.push(pose, begin, middle, 60, friction), middle, end, 60, friction)
+        share = tee.least_push(pose, after) / length
+        assert share.max() < 1 + 1e-6
+        assert share.max() > 0.8  # it is not idle
     straight = pose + np.array([30.0, 40, 0])
     np.testing.assert_allclose(tee.least_push(pose, straight), 50)
     np.testing.assert_allclose(tee.least_push(pose, pose + np.array([0, 0, 2 * np.pi])), 0, atol=1e-9)
+
+
+def test_no_friction_is_friction_of_zero_and_much_of_it_drags():
+    rng = np.random.default_rng(0)
+    pose = poses(500, rng)
+    begin = pose[:, :2] + tee.rotated(rng.uniform(-130, 130, (500, 2)), pose[:, 2])
+    end = begin + rng.normal(0, 60, begin.shape)
+    np.testing.assert_array_equal(tee.push(pose, begin, end), tee.push(pose, begin, end, friction=np.zeros(500)))
+    # Sliding along the top edge, hardly pressed: the T stays if there is no friction, and comes along if there is.
+    pose, begin = np.array([[256.0, 256, 0]]), np.array([[250.0, 256 - 45 - 15 + 0.5]])
+    end = begin + np.array([[8.0, 1.0]])
+    free, dragged = (tee.push(pose, begin, end, friction=np.array([mu])) - pose for mu in (0.0, 10.0))
+    assert abs(free[0, 0]) < 0.05
+    assert dragged[0, 0] > 2
 
 
 def test_turn_has_no_seam():
