@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from ogbench.manipspace.oracles.markov.cube_markov import CubeMarkovOracle
 
+from armillary.worlds.cube_simulator import LYING
+
 LENGTH, TURN = 0.108, 0.335
 """How far an action of 1 takes the hand in an env step: m along an axis, rad."""
 STEEPEST = 0.8  # along z: faster, the hand swings aside by more than the oracle takes for being above its target
@@ -95,7 +97,7 @@ class CubePlay:
             place, hand, turns = rng.uniform(*self.table), rng.uniform(*self.reach), rng.uniform(-np.pi, np.pi, 2)
             noise, error, uniform, lot = rng.random(), rng.standard_normal(5), rng.uniform(-1, 1, 5), rng.random()
             if oracle.done:
-                oracle.begin(np.append(place, 0.02), turns[0], hand, turns[1])
+                oracle.begin(np.append(place, LYING), turns[0], hand, turns[1])
                 self._noise[i] = noise * self.noise
             action = oracle.act({name: values[i].astype(float) for name, values in observations.items() if name != "image"})
             actions[i] = uniform if lot < self.random else np.clip(action + self._noise[i] * error, -1, 1)
