@@ -86,6 +86,8 @@ class ModelConfig:
     """Image encoder."""
     width: int = 64
     """Channels of the convolutional layers, or width of the vision transformer."""
+    stem: Literal[4, 8] = 8
+    """Patch of the convolutional encoder, in pixels."""
     depth: int = 12
     """Blocks of the vision transformer."""
     heads: int = 3
@@ -345,7 +347,7 @@ def _encoder(stream: Stream, config: ModelConfig) -> nn.Module:
         side = config.image_size
         shape = (side, side, stream.shape[2]) if side else stream.shape
         if config.encoder == "convolutional":
-            return ConvolutionalEncoder(shape, config.width)
+            return ConvolutionalEncoder(shape, config.width, config.stem)
         return VisionTransformer(shape, config.width, config.depth, config.heads, config.patch)
     if stream.kind == "vector":
         return VectorEncoder(stream.shape, angles=stream.angles)

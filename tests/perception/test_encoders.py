@@ -25,10 +25,14 @@ def test_pixels_are_centred_in_the_precision_of_the_caller():
 
 
 @pytest.mark.parametrize("shape", [(16, 16, 3), (24, 40, 1), (64, 64, 4)])
-@pytest.mark.parametrize("kind", ["convolutional", "vit"])
+@pytest.mark.parametrize("kind", ["convolutional", "fine", "vit"])
 def test_image_encoders_take_rectangles_and_any_channels(kind, shape):
     torch.manual_seed(0)
-    encoder = ConvolutionalEncoder(shape, 8) if kind == "convolutional" else VisionTransformer(shape, 12, 2, 3, patch=8)
+    encoder = {
+        "convolutional": lambda: ConvolutionalEncoder(shape, 8),
+        "fine": lambda: ConvolutionalEncoder(shape, 8, patch=4),
+        "vit": lambda: VisionTransformer(shape, 12, 2, 3, patch=8),
+    }[kind]()
     assert encoder.shape == shape
     batch = images(5, *shape)
     features = encoder(batch)
