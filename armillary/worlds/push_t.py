@@ -206,7 +206,8 @@ class PushT(NativeWorld):
         here, there = _pose(start), _pose(goal)
         pushed, way = tee.least_push(here, there), tee.gap(here, start[:, AGENT])
         walled = np.minimum(tee.clearance(here), tee.clearance(there)) < 1
-        length = np.where(walled, pushed / 2, np.maximum(pushed + way, 0) * (pushed > 0))
+        moves = pushed > 1e-3  # px; less is rounding
+        length = np.where(walled, pushed / 2, np.where(moves, np.maximum(pushed + way, 0), 0))
         return length / (np.sqrt(2) * self.reach)
 
     def oracle(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
@@ -245,7 +246,7 @@ class PushT(NativeWorld):
         if "agent_colour" in self.factors:
             state[:, AGENT_RGB] = hue_colour(state[:, AGENT_RGB.start])
         state[:, ANGLE] = (2 * uniform[:, ANGLE] - 1) * np.pi
-        centre = ARENA / 2 + (2 * uniform[:, BLOCK] - 1) * 136
+        centre = ARENA / 2 + (2 * uniform[:, BLOCK] - 1) * 136  # px; the T then is 36 or more from the walls
         state[:, BLOCK] = centre + tee.rotated(tee.ORIGIN, state[:, ANGLE.start])
         missing = np.ones(n, bool)
         while missing.any():
@@ -294,9 +295,8 @@ class PushT(NativeWorld):
         if states.ndim != 2 or states.shape[1] != LAYOUT.stop or n not in (None, len(states)):
             raise ArmillaryError(f"push_t: states are ({n or 'n'}, {LAYOUT.stop}), not {states.shape}")
         places = np.concatenate([states[:, AGENT], _pose(states)[:, :2]], axis=1)
-        outside = ~((np.abs(places - ARENA / 2) < ARENA / 2 + THICK) & np.isfinite(states).all(axis=1, keepdims=True)).all(
-            axis=1
-        )
+        inside = (np.abs(places - ARENA / 2) < ARENA / 2 + THICK).all(axis=1)  # or in a wall, where squeezing may bring the T
+        outside = ~(inside & np.isfinite(states).all(axis=1))
         if outside.any():
             i = int(outside.argmax())
             where = f"disc {states[i, AGENT].tolist()}, T {states[i, BLOCK].tolist()}"
