@@ -137,7 +137,7 @@ def test_sizes_and_settings():
 
 def test_scales_are_taken_from_the_data_so_that_units_do_not_matter():
     metres, millimetres = random_batch(clips=50), random_batch(clips=50)
-    millimetres.observations[STATE] = 1000 * millimetres.observations[STATE] + 7
+    millimetres.observations[STATE][..., :2] = 1000 * millimetres.observations[STATE][..., :2] + 7  # the third is an angle
     latents = []
     for batch in (metres, millimetres):
         model = small_model()
