@@ -223,7 +223,8 @@ def _pairs(task: Task, goals: Goals, n: int, seed: int, folder: Path) -> tuple[W
     """The world to be judged in, and the evaluation set, which is made once for all seeds."""
     options, constraints = {**task.options, **goals.options}, dict(goals.constraints)
     world = make(task.world, num_envs=task.batch, max_steps=None, autoreset_mode="Disabled", **options)
-    more = {"budget": goals.budget, "random_hold": RECIPES[task.recipe].model.skip}
+    budget = getattr(world, "budget", 2.0) if goals.budget is None else goals.budget
+    more = {"budget": budget, "random_hold": RECIPES[task.recipe].model.skip}
     asked = json.dumps([world.name, world.version, options, constraints, more, n, SEED]).encode()
     # A few pairs, so that a set is made anew when the sampler was changed.
     few = np.concatenate(world.sample_pairs(8, np.random.default_rng(SEED), **constraints))
