@@ -4,6 +4,9 @@
   position to half a pixel, the second stage dynamics that stand still when the agent does, which holding a goal needs.
 - `two_room_random_door`: the layout varies between episodes. SIGReg within episodes and inverse dynamics keep the latent from
   holding the door alone; the critic knows the way round the wall.
+- `maze`: the layout is new in every episode, and the latent has to hold its walls.
+- `reacher`: velocity matters, which a single image does not show; the critic counts steps where distance in angles does not.
+- `push_t`: temporal contrast keeps the pose of the block in the latent, which the prediction loss alone would drop.
 - `robot`: camera and joint states at control rate, kept every few frames.
 - `lewm`: LeWM (arXiv 2603.19312), for a GPU.
 """
@@ -43,6 +46,38 @@ RECIPES: dict[str, Recipe] = {
             StageConfig("joint", steps=500, learning_rate=3e-3),
             StageConfig("dynamics", steps=4000, batch=256, learning_rate=3e-3),
             StageConfig("critic", steps=1500, batch=128, learning_rate=2e-3),
+        ),
+    ),
+    "maze": Recipe(
+        ModelConfig.sized(
+            "nano",
+            projector=512,
+            latent=96,
+            predictor_width=384,
+            predictor_depth=3,
+            objective=Objective(sigreg=5.0, episode_dims=4, clips_per_episode=4, inverse=1.0, contrast=0.3, contrast_gap=1),
+        ),
+        (
+            StageConfig("joint", steps=1800, learning_rate=3e-3),
+            StageConfig("dynamics", steps=3000, batch=192, learning_rate=3e-3),
+            StageConfig("critic", steps=1500, batch=128, learning_rate=2e-3),
+        ),
+    ),
+    "reacher": Recipe(
+        ModelConfig.sized(
+            "nano", latent=24, predictor="gru", predictor_width=192, context=3, objective=Objective(rollout=4, sigreg=8.0)
+        ),
+        (
+            StageConfig("joint", steps=2500, learning_rate=3e-3),
+            StageConfig("dynamics", steps=7000, batch=192, learning_rate=4e-3),
+            StageConfig("critic", steps=3000, batch=192, learning_rate=2e-3),
+        ),
+    ),
+    "push_t": Recipe(
+        ModelConfig.sized("nano", stem=4, latent=64, predictor_width=512, objective=Objective(sigreg=5.0, contrast=1.0)),
+        (
+            StageConfig("joint", steps=4000, batch=96, learning_rate=3e-3),
+            StageConfig("dynamics", steps=5000, batch=192, learning_rate=2e-3),
         ),
     ),
     "robot": Recipe(
