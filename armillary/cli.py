@@ -102,29 +102,41 @@ def record(
 
 
 def import_(
-    format: Positional[Literal["lerobot"]],
+    format: Positional[Literal["lerobot", "swm"]],
     path: Positional[Path],
     out: Path,
     image_size: int | None = 64,
     cameras: tuple[str, ...] | None = None,
+    streams: tuple[str, ...] | None = None,
+    truth: tuple[str, ...] = (),
     missing: Literal["skip", "refuse"] = "skip",
     max_episodes: int | None = None,
 ) -> None:
     """Import somebody's recording into a new store of episodes.
 
     Args:
-        format: lerobot reads LeRobot datasets v2.0, v2.1 and v3.0.
-        path: the recording's folder.
+        format: lerobot reads LeRobot datasets v2.0, v2.1 and v3.0; swm reads stable-worldmodel's Lance, HDF5 and folders.
+        path: the recording's folder, or its file.
         out: the new store.
         image_size: cameras are reduced to this many pixels a side on the way; None keeps them as they are.
-        cameras: which ones; all unless given.
+        cameras: which ones of lerobot; all unless given.
+        streams: columns of swm that a model may see; pixels unless given.
+        truth: columns of swm to keep as ground truth, which no model sees.
         missing: what to do about episodes or videos that the metadata names and that are not there.
         max_episodes: stop after so many.
     """
     from armillary.episodes.formats.lerobot import import_lerobot
+    from armillary.episodes.formats.swm import import_swm
 
-    options = {"image_size": image_size, "cameras": cameras, "missing": missing, "max_episodes": max_episodes}
-    print(import_lerobot(path, out, **options))
+    options = {"image_size": image_size, "missing": missing, "max_episodes": max_episodes}
+    if format == "lerobot":
+        if streams is not None or truth:
+            raise ArmillaryError("--streams and --truth are for swm, and this is lerobot")
+        print(import_lerobot(path, out, cameras=cameras, **options))
+    else:
+        if cameras is not None:
+            raise ArmillaryError("--cameras is for lerobot, and this is swm; name columns in --streams")
+        print(import_swm(path, out, streams=streams, truth=truth, **options))
 
 
 def info(path: Positional[Path]) -> None:

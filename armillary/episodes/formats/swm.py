@@ -1,0 +1,199 @@
+"""Recordings of stable-worldmodel (what LeWM is trained on) into a store: its Lance, HDF5 and folder layouts.
+
+What their recorder (0.1.1) writes, and what is made of it:
+- while it records, a row is what a step led to, with the action of that step. At the end of an episode the actions alone are
+  turned by one place, so that row t holds o[t] and the action that was taken on seeing it: our order. Nothing is shifted;
+- the action that this brings to the last row was not taken there. It is the episode's first one in 0.1.1, where episodes
+  begin after the first step, and NaN in recordings that begin with what reset shows. It is never stored;
+- NaN anywhere else, rows that are missing (`step_idx` jumps) or that the file lacks make an episode unfit. It is skipped and
+  listed, or the import is refused, as the caller asks;
+- every column that is not asked for stays out and is listed. Unless told otherwise a model sees the images named `pixels*`,
+  and only where there are none `proprio`, `state` and `observation`: in some of their worlds `proprio` is the whole truth;
+- their Lance writer flattens arrays and makes numbers of choices. So vectors are flat, and actions a box without bounds;
+- one episode at a time is read, and committed in groups of some megabytes: memory is bounded, and the store of a killed
+  import opens.
+
+Source: stable_worldmodel 0.1.1, https://github.com/galilai-group/stable-worldmodel (world/world.py, data/formats).
+"""
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+from typing import Literal
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from armillary.episodes.formats.lerobot import _grouped, _groups
+from armillary.episodes.formats.swm_layouts import Layout, open_layout, reading
+from armillary.episodes.store import Episode, Episodes
+from armillary.errors import ArmillaryError, CorruptFile
+from armillary.spec import ActionSpace, Spec, Stream
+
+VECTORS = ("proprio", "state", "observation")  # what a model sees where there are no images
+
+
+@dataclass(frozen=True)
+class ImportSummary:
+    """What an import did; `str()` of it is the report for a person.
+
+    Args:
+        source, layout, out: the dataset's path, its layout (Lance, HDF5 or folder), and the store that was written.
+        episodes: their number of each stored episode, in the order of the store.
+        frames: observations stored; actions are one fewer an episode.
+        spec: the streams and the action space of the store.
+        skipped: their number of each episode that was left out, and why.
+        ignored: columns of the recording that are not in the store, and why.
+        seconds: wall time.
+    """
+
+    source: str
+    layout: str
+    out: str
+    episodes: tuple[int, ...]
+    frames: int
+    spec: Spec
+    skipped: dict[int, str]
+    ignored: dict[str, str]
+    seconds: float
+
+    def __str__(self) -> str:
+        streams = [f"{stream.name} {stream.shape}{' (truth)' * stream.truth}" for stream in self.spec.streams]
+        lines = [
+            f"stable-worldmodel, {self.layout}: {self.source} -> {self.out} in {self.seconds:.1f} s",
+            f"{len(self.episodes)} episodes, {self.frames} frames, actions of {self.spec.action.n}",
+            f"streams: {', '.join(streams)}",
+            "the last row of each episode has no action of its own, so none is stored there",
+        ]
+        lines += [f"skipped {group}" for group in _grouped(self.skipped)]
+        for reason in dict.fromkeys(self.ignored.values()):
+            lines.append(f"ignored ({reason}): {', '.join(name for name in self.ignored if self.ignored[name] == reason)}")
+        return "\n".join(lines)
+
+
+def import_swm(
+    path: str | Path,
+    out: str | Path,
+    *,
+    image_size: int | None = None,
+    streams: Sequence[str] | None = None,
+    truth: Sequence[str] = (),
+    missing: Literal["skip", "refuse"] = "skip",
+    max_episodes: int | None = None,
+    progress: bool = True,
+) -> ImportSummary:
+    """Read a recording of stable-worldmodel into a new store.
+
+    Args:
+        path: a `.lance` folder, an `.h5` or `.hdf5` file, a folder with one of them, or a folder of `.npz` and JPEG files.
+        out: the store to create.
+        image_size: resize every image to image_size x image_size by area; None keeps its own size.
+        streams: the columns that a model may see; None for the images named `pixels*`, or else for those of `VECTORS`.
+        truth: columns to keep as privileged truth, for probes and judges.
+        missing: "skip" lists and leaves out episodes that are unfit; "refuse" raises instead.
+        max_episodes: stop after this many.
+        progress: show a progress bar.
+
+    Raises:
+        ArmillaryError: not such a recording, columns that are not there or cannot be read, nothing to import, something
+            unfit under "refuse", or a store that cannot be written. A store that this call has begun is then removed.
+        CorruptFile: a file that is truncated or damaged.
+        MissingExtra: pylance, h5py or Pillow is needed and not installed.
+    """
+    began = perf_counter()
+    if missing not in ("skip", "refuse"):
+        raise ArmillaryError(f"missing is 'skip' or 'refuse', not {missing!r}")
+    for name, number in (("image_size", image_size), ("max_episodes", max_episodes)):
+        if number is not None and number < 1:
+            raise ArmillaryError(f"{name} is a positive number or None, not {number}")
+    recording, skipped = open_layout(Path(path)), {}
+    total = len(recording.lengths)
+    if not total:
+        raise ArmillaryError(f"{path}: there is no episode in it")
+    spec = _spec(recording, streams, truth, image_size)
+
+    def fit(numbers: Iterable[int]) -> Iterator[Episode]:
+        for number in numbers:
+            name = int(recording.names[number])
+            try:
+                yield _read(recording, number, spec, image_size)
+            except CorruptFile as error:
+                if missing == "refuse":
+                    raise CorruptFile(f"{path}: episode {name}: {error}") from error
+                skipped[name] = str(error)
+
+    stored, frames, fresh = [], 0, not Path(out).exists()
+    try:
+        about = {"source": f"stable-worldmodel {recording.layout} {recording.root.name}"}
+        shown = min(total, max_episodes or total)
+        shown = track(range(total), "import", shown, console=Console(stderr=True), disable=not progress)
+        with Episodes.create(out, spec, info=about) as store, closing(shown) as bar:
+            for group in _groups(islice(fit(bar), max_episodes)):
+                store.append(*group)
+                stored += [episode.info["episode"] for episode in group]
+                frames += sum(map(len, group))
+        if not stored:
+            raise ArmillaryError(f"{path}: there is no episode to import; skipped {'; '.join(_grouped(skipped))}")
+    except BaseException:
+        if fresh:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
+    asked = {"action", *(stream.name for stream in spec.streams)}
+    ignored = dict.fromkeys(set(recording.columns) - asked, "not asked for; name it in streams, or in truth")
+    ignored = dict(sorted({**ignored, **recording.unread}.items()))
+    seconds = perf_counter() - began
+    return ImportSummary(str(path), recording.layout, str(out), tuple(stored), frames, spec, skipped, ignored, seconds)
+
+
+def _spec(recording: Layout, streams: Sequence[str] | None, truth: Sequence[str], size: int | None) -> Spec:
+    columns, where = recording.columns, recording.root
+    if streams is None:
+        everything = (*columns, *recording.unread)  # also images that cannot be read: vectors are no substitute for them
+        pixels = [name for name in everything if name.startswith("pixels") and len(columns.get(name, (0, 0, 0))) == 3]
+        streams = pixels or [name for name in VECTORS if name in columns and name not in truth]
+    if not streams:
+        raise ArmillaryError(f"{where}: nothing to see in it by default; name streams, of {', '.join(columns) or 'none'}")
+    for name in ("action", *streams, *truth):
+        if name in recording.unread:
+            raise ArmillaryError(f"{where}: column {name!r} cannot be imported: {recording.unread[name]}")
+        if name not in columns:
+            raise ArmillaryError(f"{where}: there is no column {name!r}; there are {', '.join(columns) or 'none'}")
+
+    def stream(name: str) -> Stream:
+        shape = columns[name]
+        if len(shape) == 1:
+            return Stream(name, "vector", shape, truth=name in truth)
+        return Stream(name, "image", (size, size, shape[-1]) if size else shape, truth=name in truth)
+
+    return Spec(tuple(map(stream, (*streams, *truth))), ActionSpace("box", columns["action"][-1]))
+
+
+def _read(recording: Layout, number: int, spec: Spec, size: int | None) -> Episode:
+    """One episode; a CorruptFile says what is wrong with it, with the figure."""
+    length, start = int(recording.lengths[number]), int(recording.starts[number])
+    if length < 2:
+        raise CorruptFile(f"{length} rows, and an episode needs 2")
+    if recording.steps is not None:
+        for row in np.flatnonzero(np.diff(recording.steps[start : start + length].astype(np.int64)) != 1)[:1]:
+            raise CorruptFile(f"step_idx does not go on by 1 after row {row}: rows are missing")
+
+    def column(name: str, rows: int = length) -> np.ndarray:
+        with reading(name):
+            values = recording.read(name, number, rows, size)
+        if len(values) != rows:
+            raise CorruptFile(f"{name}: the file has {len(values)} rows of this episode, which needs {rows}")
+        if values.ndim == 2:
+            for row, _ in np.argwhere(~np.isfinite(values))[:1]:
+                raise CorruptFile(f"{name}: not a finite number in row {row} of {length}")
+        return values
+
+    observations = {stream.name: column(stream.name) for stream in spec.observed}
+    truth = {stream.name: column(stream.name) for stream in spec.truth}
+    source = f"stable-worldmodel {recording.layout} {recording.root.name}"
+    info = {"source": source, "episode": int(recording.names[number])}
+    return Episode(observations, column("action", length - 1), truth, info)
