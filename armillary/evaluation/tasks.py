@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from armillary.evaluation.judge import BATCH
-from armillary.planning import CEM, Planner
+from armillary.planning import CEM, MPPI, Planner
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ SUITE: dict[str, Task] = {
         episodes=800,
         steps=90,
         options={"door": SEEN_DOORS},
+        planner=MPPI(horizon=4, samples=48, sigma=0.8),
     ),
     "maze": Task(
         "maze",
