@@ -21,7 +21,7 @@ from gymnasium.vector import AutoresetMode
 from armillary.episodes.policies import Policy, random_policy
 from armillary.errors import ArmillaryError
 from armillary.spec import ActionSpace, Spec, Stream
-from armillary.worlds.drawing import base_images, draw
+from armillary.worlds.drawing import base_images, distinct, draw, hue_colour
 from armillary.worlds.native import NativeWorld
 from armillary.worlds.rooms import Rooms
 from armillary.worlds.single import Single
@@ -40,7 +40,7 @@ AGENT_RGB, WALL_RGB, FLOOR_RGB = slice(5, 8), slice(8, 11), slice(11, 14)
 WAVE = slice(14, 18)  # a plane wave on the floor: amplitude (0-255), periods along x and y, phase (rad)
 
 # factor -> the columns that it draws, uniformly from low to high; lengths in px of a 64 px image.
-# The agent's colour is a hue of full saturation, which is far from every dark wall and light floor.
+# The agent's colour is a hue.
 FACTORS: dict[str, tuple[int | slice, Any, Any]] = {
     "radius": (AGENT_RADIUS, 1.8, 3.4),
     "thickness": (THICKNESS, 2.0, 6.0),
@@ -192,11 +192,8 @@ class TwoRoom(NativeWorld):
     def render_states(self, states: np.ndarray) -> dict[str, np.ndarray]:
         """The observations in states (n, 18)."""
         states = self._checked(states)
-        # Sorting rows is slow, and the states of an episode follow each other: one row of each run is enough.
-        first = np.append(True, (states[1:, LAYOUT] != states[:-1, LAYOUT]).any(axis=1))[: len(states)]
-        heads = states[first]
-        _, which, index = np.unique(heads[:, LAYOUT], axis=0, return_index=True, return_inverse=True)
-        return self._sense(states, self._base_images(heads[which]), index.reshape(-1)[np.cumsum(first) - 1])
+        which, index = distinct(states[:, LAYOUT])
+        return self._sense(states, self._base_images(states[which]), index)
 
     # What both share
 
@@ -221,8 +218,7 @@ class TwoRoom(NativeWorld):
             columns, low, high = FACTORS[factor]
             state[:, columns] = low + uniform[:, columns] * np.subtract(high, low)
         if "agent_colour" in self.factors:
-            hue = state[:, AGENT_RGB][:, :1] * 6 + (0, 4, 2)
-            state[:, AGENT_RGB] = 230 * np.clip(np.abs(hue % 6 - 3) - 1, 0, 1)
+            state[:, AGENT_RGB] = hue_colour(state[:, AGENT_RGB.start])
         state[:, lengths] *= self.scale
         if self.doors is None:
             state[:, DOOR] = (DOORS[0] + uniform[:, DOOR] * (DOORS[1] - DOORS[0])) * self.scale
