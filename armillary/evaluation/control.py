@@ -43,7 +43,7 @@ class Row:
         spl: success weighted by shortest path / steps to it.
         score: (this - random) / (oracle - random), of success; 1 is the oracle.
         ladder: success by distance.
-        decision_ms_median, decision_ms_p95: wall time of one decision for one pair, encoding included; None without planning.
+        decision_ms_median, decision_ms_p95: wall time of a decision for one pair, encoding included; None if not learned.
         model_calls: imagined steps a decision.
         held, arrival: of each pair: success, and the first step from which the goal was held (None: never).
     """
@@ -126,7 +126,7 @@ def evaluate(
     few = min(singles, len(pairs))
     for name, policy in policies.items():
         rollouts[name] = run(world, policy, pairs.start, pairs.goal, pairs.budget, batch=batch)
-        if isinstance(policy, Planned) and few:
+        if hasattr(policy, "decided") and few:
             alone[name] = run(world, policy, pairs.start[:few], pairs.goal[:few], pairs.budget[:few], batch=1)
     held = {name: r.held(pairs.hold) for name, r in rollouts.items()}
     rows = {name: _row(pairs, r, held[name], held["random"], held["oracle"], alone.get(name)) for name, r in rollouts.items()}

@@ -3,7 +3,7 @@
 It is shown what planning is shown: observed streams, now and at the goal. It is not told the budget.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ class Habitual:
 
     model: WorldModel
     habit: Habit
+    decided: bool = field(init=False, default=False)
+    """Whether the last `act` chose anew."""
 
     def __post_init__(self) -> None:
         self.habit.check(self.model)
@@ -32,7 +34,8 @@ class Habitual:
 
     def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
         space, skip = self.model.spec.action, self.model.config.skip
-        if self.step % skip == 0:
+        self.decided = self.step % skip == 0
+        if self.decided:
             z = encode_frames(self.model, observation).unsqueeze(1)
             first = z.expand(-1, self.model.config.context, -1)
             self.z = first if self.step == 0 else torch.cat([self.z[:, 1:], z], 1)

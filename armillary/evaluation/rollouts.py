@@ -68,7 +68,7 @@ class Rollouts:
     budget: np.ndarray
     """(n,) env steps."""
     seconds: np.ndarray
-    """Wall time of each call that decided, for the whole batch; empty for policies that don't plan."""
+    """Wall time of each call that decided, for the whole batch; empty for policies that are not learned."""
     model_calls: int = 0
     """Imagined steps of one decision for one pair."""
     decisions: list[Decision] = field(default_factory=list)
@@ -272,9 +272,10 @@ def _run_chunk(
             return
         began = time.perf_counter()
         actions = policy.act({name: observation[name][:size] for name in observed}, state)
+        if getattr(policy, "decided", False):
+            seconds.append(time.perf_counter() - began)
         if isinstance(policy, Planned) and policy.decided:
             plan = policy.agent.last_plan
-            seconds.append(time.perf_counter() - began)
             result.model_calls = plan.model_calls
             result.decisions.append(Decision(step, chunk, plan.latents.cpu().numpy()))
         result.actions[step, chunk] = actions
