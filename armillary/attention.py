@@ -120,6 +120,9 @@ def _modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
 
 def _mix(query: Float[Tensor, "b s h e"], seen: Seen) -> Float[Tensor, "b s h e"]:
     """Attention of one token to a few, written out: a third of the time of a fused kernel, which is made for many."""
-    query = query * query.shape[-1] ** -0.5
-    weights = torch.stack([(query * key).sum(-1) for key, _ in seen], -1).softmax(-1).unsqueeze(-1)
-    return sum(weights[..., i, :] * value for i, (_, value) in enumerate(seen))
+    scores = torch.stack([(query * key).sum(-1) for key, _ in seen], -1) * query.shape[-1] ** -0.5
+    shares = scores.softmax(-1).unsqueeze(-1).unbind(-2)
+    mixed = shares[0] * seen[0][1]
+    for share, (_, value) in zip(shares[1:], seen[1:], strict=True):
+        mixed = torch.addcmul(mixed, share, value)
+    return mixed

@@ -8,7 +8,6 @@ inside, and so inside the checkpoint: a file is all that planning needs. No deco
 """
 
 import copy
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 
 from armillary import weights
 from armillary.actions import ActionBlocks
-from armillary.device import autocast, pick_device
+from armillary.device import pick_device
 from armillary.dynamics.gru import GRUPredictor
 from armillary.dynamics.mlp import MLPPredictor
 from armillary.dynamics.predictor import Predictor
@@ -181,8 +180,8 @@ class WorldModel(nn.Module):
         self.critic: TemporalDistance | None = None
         self.provenance: dict[str, Any] = {}
         self.fast = False
-        """`rollout` in bfloat16, and in a transformer by windows that restart instead of sliding: plans two to three times as
-        fast, whose costs rank nearly as the exact ones do."""
+        """A transformer's `rollout` in bfloat16 and by windows that restart instead of sliding: two to three times as fast, and
+        costs rank nearly as the exact ones do."""
 
     @property
     def device(self) -> torch.device:
@@ -220,8 +219,7 @@ class WorldModel(nn.Module):
     def rollout(self, context: Context, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s h d"]:
         """Imagine S sequences of H raw action blocks from each of B contexts, open loop."""
         past, actions = (self.blocks.standardise(self._check(blocks)) for blocks in (context.actions, actions))
-        with autocast(self.device) if self.fast else nullcontext():
-            return self.predictor.imagine(context.z, past, actions, fast=self.fast).float()
+        return self.predictor.imagine(context.z, past, actions, fast=self.fast)
 
     def surprise(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b t-1"]:
         """Mean squared error, over dimensions, of each one-step prediction: how unexpected each latent after the first is."""

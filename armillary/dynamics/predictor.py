@@ -40,6 +40,6 @@ class Predictor(nn.Module):
         *,
         fast: bool = False,
     ) -> Float[Tensor, "b s h d"]:
-        """`rollout` of S sequences from each context. With `fast`, a predictor may take a shorter way to about the same."""
+        """`rollout` of S sequences from each context; with `fast`, by a shorter way to about the same, if there is one."""
         z, past = (x.unsqueeze(1).expand(-1, actions.shape[1], -1, -1).flatten(0, 1) for x in (z, past))
         return self.rollout(z, past, actions.flatten(0, 1)).unflatten(0, actions.shape[:2])

@@ -3,8 +3,9 @@
 Imagining (`imagine`) gives what sliding a window gives, with less work: what an action does to each block is computed once;
 while the window still grows, only the new token is; tokens of the context, which all samples share, are computed once for
 all; and the last block answers for the last token alone. Once the window slides, its tokens change their positions, and all
-of them are computed anew. `fast` saves that too: a full window is left, but for its last two latents, and grows again. A
-prediction then sees between 2 latents and `context`, all of which the training has seen.
+of them are computed anew. `fast` saves that too, and computes in bfloat16: a full window is left, but for its last two latents,
+and grows again. A prediction then sees between 2 latents and `context`, as many as in training. To reuse what was computed
+at other positions instead would be faster still, and ranks plans worse than to forget it.
 """
 
 import torch
@@ -12,7 +13,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from armillary.attention import Block, Seen
+from armillary.device import autocast
 from armillary.distributed import BatchNorm
+from armillary.dynamics.halved import Halved
 from armillary.dynamics.predictor import Predictor
 
 KEPT = 2  # latents: two show a velocity
@@ -57,6 +60,7 @@ class TransformerPredictor(Predictor):
             if head
             else nn.Linear(latent, latent)
         )
+        self._halved = Halved["TransformerPredictor"]()
 
     def forward(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> Float[Tensor, "b t d"]:
         if z.shape[1] > self.context:
@@ -80,6 +84,14 @@ class TransformerPredictor(Predictor):
     ) -> Float[Tensor, "b s h d"]:
         if self.training:
             return super().imagine(z, past, actions, fast=fast)
+        if not fast:
+            return self._imagine(z, past, actions, self.context)
+        with autocast(z.device):
+            able = self._halved(self) if torch.is_autocast_enabled(z.device.type) else self
+            return able._imagine(z, past, actions, min(KEPT, self.context)).float()
+
+    def _imagine(self, z: Tensor, past: Tensor, actions: Tensor, kept: int) -> Tensor:
+        """As `imagine`; of a full window, `kept` latents are left when the next comes."""
         shared, samples, horizon = past.shape[1], *actions.shape[1:3]
         conditions = self.embed(past).unsqueeze(1), self.embed(actions)
         given, own = ([block.modulation(condition) for block in self.blocks] for condition in conditions)
@@ -95,7 +107,7 @@ class TransformerPredictor(Predictor):
 
         for now in range(shared, shared + horizon):
             if now + 1 - first > self.context:
-                first = fed = now + 1 - (min(KEPT, self.context) if fast else self.context)
+                first = fed = now + 1 - kept
                 seen = [[] for _ in self.blocks]
             if fed < shared:
                 feed(fed, shared, [modulation[:, :, fed:] for modulation in given], wanted=0)

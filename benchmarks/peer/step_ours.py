@@ -1,0 +1,33 @@
+"""Our training step of the same model on as many clips, which lie as bytes in memory, after one that is not counted."""
+
+import common
+import torch
+
+from armillary.device import autocast
+from armillary.episodes.clips import Batch
+from armillary.model import ModelConfig, WorldModel
+from armillary.spec import ActionSpace, Spec, Stream
+
+
+def main() -> None:
+    torch.set_num_threads(common.SETTINGS["cores"])
+    torch.manual_seed(common.SETTINGS["seed"])
+    spec = Spec((Stream("pixels", "image", (224, 224, 3)),), ActionSpace("box", 2))
+    model = WorldModel(spec, ModelConfig.sized("base", skip=5)).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, weight_decay=1e-3, fused=True)
+    images = torch.randint(256, (16, 4, 224, 224, 3), dtype=torch.uint8)
+    batch = Batch({"pixels": images}, torch.randn(16, 3, 10), {}, torch.arange(16), torch.zeros(16, dtype=torch.int64))
+
+    def step() -> None:
+        with autocast(model.device):
+            loss = model.losses(batch, torch.Generator().manual_seed(0))["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    common.timed(step, 1)
+    common.answer(**common.timed(step, common.SETTINGS["repeats"]))
+
+
+main()

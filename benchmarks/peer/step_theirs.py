@@ -1,0 +1,36 @@
+"""The peer's training step on 16 clips of 4 frames at 224 px, which lie normalised in memory, after one that is not counted.
+
+What scripts/train/lewm.py does in a step, without Lightning around it: forward in bfloat16, SIGReg, backward, clipped
+gradients, AdamW.
+"""
+
+import common
+import lewm
+import torch
+
+
+def main() -> None:
+    torch.manual_seed(common.SETTINGS["seed"])
+    model = lewm.build().train()
+    from stable_worldmodel.wm.loss import SIGReg
+
+    regulariser = SIGReg()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, weight_decay=1e-3)
+    batch = {"pixels": torch.randn(16, 4, 3, 224, 224), "action": torch.randn(16, 4, 10)}
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            seen = model.encode(dict(batch))
+            z = seen["emb"]
+            error = (model.predict(z[:, :3], seen["act_emb"][:, :3]) - z[:, 1:]).pow(2).mean()
+            loss = error + 0.09 * regulariser(z.transpose(0, 1))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    common.timed(step, 1)
+    common.answer(**common.timed(step, common.SETTINGS["repeats"]))
+
+
+main()
