@@ -9,6 +9,7 @@ The question that users ask about every model that fails. The same pairs, planne
 - true dynamics and distance: what is left to fail is the planner (and its horizon).
 """
 
+import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -18,19 +19,23 @@ from typing import Any
 from rich.table import Table
 
 from armillary.device import one_thread
+from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
-from armillary.evaluation.control import Row, evaluate
-from armillary.evaluation.judge import configurator, default_planner
-from armillary.evaluation.pairs import EvalSet
-from armillary.evaluation.rollouts import Planned
+from armillary.evaluation.control import ControlResult, Row, evaluate
+from armillary.evaluation.judge import configurator, default_planner, machine
+from armillary.evaluation.rollouts import Planned, Policy, Random
 from armillary.evaluation.run import open_run, world_and_pairs
+from armillary.evaluation.sanity import Check
 from armillary.evaluation.substitution import Simulated, labelled_distance, unveiled_episodes, unveiled_world
+from armillary.files import write_whole
+from armillary.model import WorldModel
 from armillary.planning import Planner
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import Recipe
 from armillary.training.stages import StageConfig
 from armillary.worlds import World, make
+from armillary.worlds.world import GYM, WORLDS
 
 BATCH = 10
 """Pairs at a time: each of them has a world of its own for every candidate."""
@@ -43,14 +48,20 @@ class Diagnosis:
     rows: dict[str, Row]
     eval_set_hash: str
     pairs: int
+    checks: list[Check]
+    """Of the judging itself: where one is red, no row can be trusted."""
+    facts: dict[str, Any]
+    """What is needed to repeat it: seeds, versions, hashes, planner."""
 
-    def to_json(self) -> dict[str, Any]:
-        """Ready for `json.dumps`."""
-        return asdict(self)
+    def save(self, path: str | Path) -> None:
+        """Write it as JSON, whole or not at all."""
+        write_whole(path, json.dumps(asdict(self), indent=1) + "\n")
 
     def table(self) -> Table:
         """For a terminal."""
+        red = [f"RED: {check.name} {check.value:.3g}, though {check.expected}" for check in self.checks if not check.ok]
         table = Table("replaced by the truth", f"success, % of {self.pairs}", "score", "SPL", "first touch, %")
+        table.caption = "\n".join(red) or None
         for name, row in self.rows.items():
             percent = [f"{100 * e.value:.1f} [{100 * e.low:.0f}, {100 * e.high:.0f}]" for e in (row.success, row.first_touch)]
             table.add_row(name, percent[0], f"{row.score.value:.2f}", f"{row.spl.value:.2f}", percent[1])
@@ -69,42 +80,60 @@ def diagnose(
 ) -> Diagnosis:
     """Judge the model in `run` with its parts replaced; see `evaluate_run` for the arguments.
 
+    A model that was not made by training stages has no row "true state".
+
     Raises:
-        ArmillaryError: the recording is not of a simulated world; whatever `evaluate_run` raises.
+        ArmillaryError: the model or its recording is not of a simulated world; whatever `evaluate_run` raises.
     """
+    if seed < 0:
+        raise ArmillaryError(f"seed {seed}: take 0 or more")
     run = Path(run)
     model, episodes = open_run(run, recording, device)
-    if "world" not in episodes.info or pairs == 0:
-        raise ArmillaryError(f"{run}: only a model of a simulated world can be diagnosed, on one pair or more")
-    world, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, model.provenance.get("recording_seed"))
+    name = str(episodes.info.get("world", GYM))
+    if name.startswith(GYM) or pairs == 0:
+        raise ArmillaryError(
+            f"{run}: only a model of one of the worlds {', '.join(WORLDS)} can be diagnosed, on one pair or more"
+        )
+    recorded_under = model.provenance.get("recording_seed")
+    world, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, recorded_under)
+    model.spec.check(world.stream_spec, "world")
+    chosen.refuse([recorded_under])
 
     def make_world(count: int) -> World:
-        return make(world.name, num_envs=count, max_steps=None, autoreset_mode="Disabled", **chosen.options)
+        return make(chosen.world, num_envs=count, max_steps=None, autoreset_mode="Disabled", **chosen.options)
 
     agent = Planned(model, planner or default_planner(model), configurator, seed=seed)
     shared = {"planner": agent.planner, "seed": seed, "make_world": make_world}
+    batch = min(BATCH, len(chosen))
+    common = {"random": Random(model.spec.action, model.config.skip, seed)}
+
+    def judged(world: World, policies: Mapping[str, Policy]) -> ControlResult:
+        return evaluate(world, chosen, others={**common, **policies}, batch=batch, singles=0, seed=seed)
+
     with one_thread(model.config.is_small):
+        world, sighted, checks = make_world(batch), {}, []
+        if "stages" in model.provenance:
+            seeing = judged(unveiled_world(world), {"true state": replace(agent, model=_sighted(model, episodes, device))})
+            sighted, checks = {"true state": seeing.rows["true state"]}, seeing.checks
         measured = labelled_distance(model, make_world, seed=seed)
         others = {
             "true distance": replace(agent, configure=lambda model: measured),
             "true dynamics": Simulated(model, configure=configurator, **shared),
             "true dynamics and distance": Simulated(model, true_distance=True, **shared),
         }
-        result = evaluate(world, chosen, agent, others=others, batch=min(BATCH, len(chosen)), singles=0, seed=seed)
-        sighted = _true_state(world, chosen, agent, episodes, device) if "stages" in model.provenance else {}
-    rows = {"model": result.rows["model"], **sighted, **{name: result.rows[name] for name in others}}
-    rows |= {name: result.rows[name] for name in ("random", "oracle")}
-    return Diagnosis(rows, chosen.hash, len(chosen))
+        result = judged(world, {"model": agent, **others})
+    rows = {name: result.rows[name] for name in ("model", *others, "random", "oracle")}
+    rows = {"model": rows.pop("model"), **sighted, **rows}
+    checks = [*result.checks, *(replace(check, name=f"{check.name}, true state") for check in checks)]
+    facts = {"seed": seed, "planner": repr(agent.planner), "rule": chosen.rule, "machine": machine(), "model": model.provenance}
+    return Diagnosis(rows, chosen.hash, len(chosen), checks, facts)
 
 
-def _true_state(world: World, pairs: EvalSet, agent: Planned, episodes: Any, device: str) -> dict[str, Row]:
-    """The row of a model that is trained as the agent's was, on the ground truth."""
-    model = agent.model
-    stages = tuple(StageConfig(**stage) for stage in model.provenance["stages"])
-    recipe = Recipe(replace(model.config, image_size=None), stages)
+def _sighted(model: WorldModel, episodes: Episodes, device: str) -> WorldModel:
+    """A model that is trained as this one was, on the ground truth."""
+    made_from = model.provenance
+    recipe = Recipe(replace(model.config, image_size=None), tuple(StageConfig(**stage) for stage in made_from["stages"]))
     with tempfile.TemporaryDirectory() as folder:
         seen = unveiled_episodes(episodes, Path(folder) / "recording")
-        config = TrainConfig(seed=model.provenance["seed"], progress=False)
-        twin = fit(seen, Path(folder) / "run", recipe, config, held_out=len(model.provenance["held_out"]), device=device)
-    control = evaluate(unveiled_world(world), pairs, replace(agent, model=twin), batch=min(BATCH, len(pairs)), singles=0)
-    return {"true state": control.rows["model"]}
+        config = TrainConfig(seed=made_from["seed"], progress=False)
+        return fit(seen, Path(folder) / "run", recipe, config, held_out=len(made_from["held_out"]), device=device).eval()

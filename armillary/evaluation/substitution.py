@@ -24,7 +24,7 @@ from armillary.costs.cost import Cost
 from armillary.costs.goal import CriticGoal, encode_frames
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
-from armillary.evaluation.rollouts import Planned
+from armillary.evaluation.rollouts import Planned, drawing
 from armillary.model import Context, WorldModel
 from armillary.spec import Spec
 from armillary.worlds.world import World
@@ -65,16 +65,19 @@ class Simulated(Planned):
         single = actions.unflatten(-1, (skip, space.n)).flatten(2, 3).flatten(0, 1).cpu()
         single = (single.argmax(-1) if space.kind == "discrete" else single).numpy()
         world = self._worlds.get(len(single)) or self._worlds.setdefault(len(single), self.make_world(len(single)))
-        world.reset(options={"state": np.repeat(self.state, samples, axis=0)})
         after = []
-        for step in range(single.shape[1]):
-            observation, *_ = world.step(single[:, step])
-            if (step + 1) % skip == 0:
-                after.append(torch.from_numpy(world.state) if self.true_distance else encode_frames(self.model, observation))
-        return torch.stack(after, 1).to(actions.device, torch.float32).unflatten(0, (batch, samples))
+        with drawing(world, not self.true_distance):
+            world.reset(options={"state": np.repeat(self.state, samples, axis=0)})
+            for step in range(single.shape[1]):
+                observation, *_ = world.step(single[:, step])
+                if (step + 1) % skip == 0:
+                    states = torch.from_numpy(world.state)
+                    after.append(states if self.true_distance else encode_frames(self.model, observation))
+        self._futures = torch.stack(after, 1).unflatten(0, (batch, samples))
+        return self._futures.to(actions.device, torch.float32)
 
     def _distance(self, z: Float[Tensor, "b s h d"], actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
-        states = z.double().cpu().numpy()
+        states = self._futures.numpy()  # not z: rounded to float32, a layout is another one than the goal's
         goals = np.broadcast_to(self.goal[:, None, None], states.shape)
         size = states.shape[-1]
         steps = next(iter(self._worlds.values())).shortest_path(states.reshape(-1, size), goals.reshape(-1, size))

@@ -1,0 +1,126 @@
+"""The table of a model whose parts are replaced by the truth, from a recording and a run of seconds."""
+
+import json
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from judging_fakes import Known
+
+from armillary.episodes.record import record
+from armillary.episodes.store import Episodes
+from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.evaluation import diagnose as diagnosing
+from armillary.evaluation.diagnose import diagnose
+from armillary.evaluation.pairs import make_eval_set
+from armillary.evaluation.substitution import Simulated, labelled_distance
+from armillary.model import ModelConfig, WorldModel
+from armillary.planning import CEM
+from armillary.training.fit import fit
+from armillary.training.loop import TrainConfig
+from armillary.training.recipes import Recipe
+from armillary.training.stages import StageConfig
+from armillary.worlds import make
+
+SMALL = CEM(horizon=2, samples=6, iterations=1, elites=2)
+ROWS = ["model", "true state", "true distance", "true dynamics", "true dynamics and distance", "random", "oracle"]
+
+
+@pytest.fixture(autouse=True)
+def few_labels(monkeypatch):
+    few = partial(labelled_distance, episodes=4, steps=5, updates=5)
+    monkeypatch.setattr(diagnosing, "labelled_distance", few)
+
+
+def made(folder, info=None, **options):
+    """A run of seconds, and its recording."""
+    world = make("two_room", num_envs=8, max_steps=8, **options)
+    about = {"world": "two_room", "options": options} if info is None else info
+    episodes = record(world, world.play(), folder / "store", episodes=8, seed=3, info=about)
+    config = ModelConfig(width=4, projector=8, latent=4, predictor_width=8, image_size=32)
+    recipe = Recipe(config, (StageConfig("joint", steps=3, batch=4), StageConfig("dynamics", steps=2, batch=4)))
+    fit(episodes, folder / "run", recipe, TrainConfig(progress=False), held_out=2, device="cpu")
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return made(tmp_path_factory.mktemp("run"))
+
+
+def test_every_row_has_its_numbers(run, tmp_path):
+    found = diagnose(run, pairs=3, constraints={"cross": True}, planner=SMALL, seed=1, device="cpu")
+    assert list(found.rows) == ROWS
+    for row in found.rows.values():
+        assert 0 <= row.success.low <= row.success.value <= row.success.high <= 1
+        assert len(row.held) == 3
+    imagined = {name: row.model_calls for name, row in found.rows.items()}
+    assert imagined == {name: 0 if name in ("random", "oracle") else imagined["model"] for name in ROWS}
+    assert found.rows["oracle"].success.value == 1
+    assert all(check.ok for check in found.checks)
+    found.save(tmp_path / "diagnosis.json")
+    said = json.loads((tmp_path / "diagnosis.json").read_text())
+    assert list(said["rows"]) == ROWS
+    assert said["rows"]["model"]["held"] == found.rows["model"].held
+    assert (said["pairs"], said["eval_set_hash"], said["facts"]["seed"]) == (3, found.eval_set_hash, 1)
+    assert said["facts"]["model"]["recording_hash"] == WorldModel.load(run, "cpu").provenance["recording_hash"]
+    assert found.table().row_count == len(ROWS)
+    assert found.table().caption is None
+    found.checks[0] = replace(found.checks[0], ok=False)
+    assert "RED: oracle" in found.table().caption
+
+
+def test_without_stages_and_in_layouts_that_float32_does_not_hold(run, tmp_path):
+    options = {"door": [20.1], "factors": ["agent_colour"]}
+    world = make("two_room", num_envs=8, max_steps=None, autoreset_mode="Disabled", **options)
+    pairs = make_eval_set(world, 2, 10_001, rollouts=2, min_distance=2.0, options=options)
+    pairs.save(tmp_path / "pairs.json")
+    model = WorldModel.load(run, "cpu")
+    model.save(tmp_path / "model.safetensors", {k: v for k, v in model.provenance.items() if k != "stages"})
+    found = diagnose(tmp_path, pairs=tmp_path / "pairs.json", planner=SMALL, device="cpu")
+    assert found.eval_set_hash == pairs.hash
+    assert list(found.rows) == [row for row in ROWS if row != "true state"]
+
+
+def test_true_distance_is_of_the_states_themselves():
+    def make_world(count):
+        return make("maze", num_envs=count, factors=("wall_colour",), max_steps=None, autoreset_mode="Disabled")
+
+    world = make_world(2)
+    start, goal = world.sample_pairs(2, np.random.default_rng(0), min_distance=3.0)
+    policy = Simulated(Known(world.stream_spec), SMALL, make_world=make_world, true_distance=True)
+    policy.begin(np.arange(2), goal, world.render_states(goal), 5)
+    observation, _ = world.reset(options={"state": start})
+    assert policy.act(observation, start).shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({"pairs": 0}, ArmillaryError, "one pair or more"),
+        ({"seed": -1}, ArmillaryError, "seed -1"),
+        ({"constraints": {"far": 1}}, ArmillaryError, "'far'"),
+        ({"pairs": "nowhere.json"}, ArmillaryError, "nowhere.json"),
+        ({"device": "abacus"}, ArmillaryError, "'abacus'"),
+    ],
+)
+def test_refuses(given, error, words, run):
+    with pytest.raises(error, match=words):
+        diagnose(run, **given)
+
+
+def test_pairs_that_do_not_fit_the_model_or_its_recording(run, tmp_path):
+    for options, seed, error, words in [({"size": 32}, 10_001, SpecMismatch, "image"), ({}, 3, ArmillaryError, "seed 3")]:
+        world = make("two_room", num_envs=8, max_steps=None, autoreset_mode="Disabled", **options)
+        make_eval_set(world, 2, seed, rollouts=2, options=options).save(tmp_path / "pairs.json")
+        with pytest.raises(error, match=words):
+            diagnose(run, pairs=tmp_path / "pairs.json", planner=SMALL, device="cpu")
+
+
+@pytest.mark.parametrize("info", [{}, {"world": "gym:CarRacing-v3", "options": {}}])
+def test_a_run_without_a_world_of_ours(info, tmp_path):
+    run = made(tmp_path, info)
+    assert Episodes.open(tmp_path / "store").info.get("world") == info.get("world")
+    with pytest.raises(ArmillaryError, match="only a model of one of the worlds"):
+        diagnose(run, device="cpu")
