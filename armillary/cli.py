@@ -23,6 +23,9 @@ RecipeChoice = tyro.extras.subcommand_type_from_defaults(
     {
         "two-room": "Small images of a world that stays the same: seconds on a CPU.",
         "two-room-random-door": "Small images of a world whose layout varies: two minutes on a CPU.",
+        "maze": "Small images of corridors, another layout in every episode: ten minutes on a CPU.",
+        "reacher": "Small images in which velocity matters: ten minutes on a CPU.",
+        "push-t": "Small images of something that is pushed: ten minutes on a CPU.",
         "robot": "Camera and joint states at control rate: minutes on a CPU.",
         "lewm": "LeWM (arXiv 2603.19312), 18 M parameters: hours on a GPU.",
     },
@@ -328,7 +331,64 @@ def bench_control(
     print(page)
 
 
-BENCHES = {"control": bench_control}
+def bench_diagnose(
+    run: Positional[Path],
+    recording: Path | None = None,
+    pairs: str = "40",
+    constraints: tuple[str, ...] = (),
+    seed: int = 0,
+    device: str = "auto",
+) -> None:
+    """What limits a model in its world? State, dynamics and distance are replaced by the truth in turn, on the same pairs.
+
+    Writes RUN/diagnosis.json. Takes minutes to hours: for true dynamics the world itself goes through every imagined future.
+
+    Args:
+        run: the run's folder.
+        recording: where its recording is now, if it was moved.
+        pairs: how many pairs of start and goal to draw, or a file of them.
+        constraints: on pairs, as name=value, such as cross=true.
+        seed: of planners, of fresh play, and of what is learned from it.
+        device: auto, cpu, cuda or mps.
+    """
+    from armillary.evaluation.diagnose import diagnose
+
+    chosen = int(pairs) if pairs.isdigit() else Path(pairs)
+    options = {"constraints": _pairs(constraints), "seed": seed, "device": device}
+    found = diagnose(run, recording=recording, pairs=chosen, **options)
+    found.save(run / "diagnosis.json")
+    console.print(found.table())
+
+
+def bench_speed(
+    run: Positional[Path | None] = None,
+    sizes: tuple[Literal["nano", "tiny", "small", "base"], ...] = ("nano", "tiny"),
+    decisions: int = 200,
+    batch: int = 1,
+    out: Path | None = None,
+    seed: int = 0,
+    device: str = "auto",
+) -> None:
+    """How long does a decision take on this machine? To encode, to plan, and on the way to the device and back.
+
+    Args:
+        run: a checkpoint or a run's folder; untrained models unless given.
+        sizes: of untrained models, at 64 px (nano, tiny), 112 px (small) and 224 px (base).
+        decisions: that are timed; memory has to stay flat over 10000.
+        batch: environments that are decided for at once.
+        out: JSON file of the result; none is written unless given.
+        seed: of observations, weights and planners.
+        device: auto, cpu, cuda or mps.
+    """
+    from armillary.evaluation.speed import measure_speed
+
+    found = measure_speed(run, sizes=sizes, decisions=decisions, batch=batch, seed=seed, device=device)
+    if out is not None:
+        found.save(out)
+    console.print(found.table())
+
+
+BENCHES = {"control": bench_control, "diagnose": bench_diagnose, "speed": bench_speed}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -31,6 +31,18 @@ def pick_device(name: str = "auto") -> torch.device:
     return device
 
 
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done all that it was told to: before a clock is read."""
+    getattr(torch, device.type).synchronize()
+
+
+def describe(device: torch.device) -> str:
+    """The device in words."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return "the CPU, eagerly, without a GPU" if device.type == "cpu" else str(device)
+
+
 def autocast(device: torch.device, enabled: bool = True) -> torch.autocast:
     """bfloat16 where the device has arithmetic for it, else a context that does nothing."""
     if device.type == "cuda":

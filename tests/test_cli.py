@@ -18,6 +18,7 @@ from armillary.episodes.policies import random_policy
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
+from armillary.evaluation.diagnose import Diagnosis
 from armillary.model import ModelConfig, Objective
 from armillary.training.stages import StageConfig
 
@@ -35,6 +36,8 @@ VERBS = {
     "eval": cli.eval_,
     "report": cli.report,
     "bench control": cli.bench_control,
+    "bench diagnose": cli.bench_diagnose,
+    "bench speed": cli.bench_speed,
 }
 KEYS = {
     *("success", "success_low", "success_high", "success_random", "success_untrained", "success_oracle", "episodes"),
@@ -235,7 +238,46 @@ def test_bench_says_what_it_can_measure(capsys):
     with pytest.raises(SystemExit) as status:
         call("bench", "--help")
     assert status.value.code == 0
-    assert "control" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("control", "diagnose", "speed"))
+
+
+def test_bench_diagnose_writes_what_limits_a_run(run, monkeypatch, capsys):
+    def found(folder, **given):
+        assert (folder, given) == (
+            run,
+            {"recording": None, "pairs": 3, "constraints": {"cross": True}, "seed": 2, "device": "auto"},
+        )
+        return Diagnosis({}, "0123", 3, [], {"seed": 2})
+
+    monkeypatch.setattr("armillary.evaluation.diagnose.diagnose", found)
+    call("bench", "diagnose", run, "--pairs", 3, "--constraints", "cross=true", "--seed", 2)
+    assert json.loads((run / "diagnosis.json").read_text())["eval_set_hash"] == "0123"
+    assert "replaced by the truth" in capsys.readouterr().out
+
+
+def test_bench_speed_of_a_run(made, tmp_path, capsys):
+    call("bench", "speed", made / "run", "--decisions", 3, "--out", tmp_path / "speed.json", "--device", "cpu")
+    assert [row["model"] for row in json.loads((tmp_path / "speed.json").read_text())["rows"]] == [str(made / "run")]
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("encode", "plan", "transfer", "decision", "p99", "decisions/s", "eagerly"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("diagnose", "nowhere"), "nowhere"),
+        (("diagnose", "run", "--pairs", 0), "one pair or more"),
+        (("speed", "nowhere"), "nowhere"),
+        (("speed", "--decisions", 0), "1 decision or more"),
+        (("speed", "--device", "abacus"), "'abacus'"),
+    ],
+)
+def test_bench_refuses(arguments, words, made, monkeypatch, refused):
+    monkeypatch.chdir(made)
+    before = files(made)
+    assert words in refused("bench", *arguments)
+    assert files(made) == before
 
 
 def test_empty_store(made, tmp_path, capsys, refused):

@@ -1,0 +1,215 @@
+"""How long does a decision take here? From an observation in the host's memory to an action in it, part by part.
+
+- encode: what is seen, to a latent;
+- plan: the search;
+- transfer: the observation to the model's device, and all that is left: short-term memory and the action's way back.
+
+An `Agent` with the default planner decides again and again; every decision is timed, after some that are not. Clocks are read
+when the device is done, so that no part is counted as another's. Untrained models decide as fast as trained ones.
+"""
+
+import copy
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.table import Table
+
+from armillary.agent import Agent
+from armillary.device import describe, one_thread, pick_device, synchronize
+from armillary.errors import ArmillaryError
+from armillary.evaluation.judge import configurator, default_planner, machine, peak_memory_mb
+from armillary.files import write_whole
+from armillary.model import ModelConfig, Size, WorldModel
+from armillary.spec import ActionSpace, Spec, Stream
+
+WARM_UP = 10
+"""Decisions that are not timed: the first ones fill caches and short-term memory."""
+LOOKS = 8
+"""Random observations that are seen in turn."""
+PARTS = ("encode", "plan", "transfer", "decision")
+
+
+@dataclass
+class Speed:
+    """One model on one device."""
+
+    model: str
+    parameters: int
+    image: str
+    """px of the images as the model takes them"""
+    threads: int
+    precision: str
+    planner: str
+    batch: int
+    decisions: int
+    """calls that were timed, each of which decides for the whole batch"""
+    milliseconds: dict[str, dict[str, float]]
+    """p50, p95 and p99 of one call, by part; `decision` is all of it"""
+    per_second: float
+    """decisions a second, those of a batch counted singly"""
+    growth_mb: float
+    """of the process's memory, over all timed decisions"""
+
+    def __str__(self) -> str:
+        """All but the times, in a sentence."""
+        return (
+            f"{self.model}: {self.per_second:.0f} decisions/s, {self.batch} at a time; memory {self.growth_mb:+.1f} MB over "
+            f"{self.decisions}; {self.parameters:,} parameters, images {self.image} px, {self.precision}, "
+            f"CPU threads: {self.threads}; {self.planner}"
+        )
+
+
+@dataclass
+class Speeds:
+    """What `measure_speed` found."""
+
+    rows: list[Speed]
+    facts: dict[str, Any]
+
+    def save(self, path: str | Path) -> None:
+        """Write it as JSON, whole or not at all."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(asdict(self), indent=1) + "\n")
+
+    def table(self) -> Table:
+        """For a terminal."""
+        table = Table("model", "ms to", *self.rows[0].milliseconds["decision"])
+        for row in self.rows:
+            for part, cuts in row.milliseconds.items():
+                table.add_row(row.model, part, *(f"{value:.2f}" for value in cuts.values()))
+            table.add_section()
+        table.caption = "\n".join((*map(str, self.rows), f"on {self.facts['device']}; {self.facts['machine']}"))
+        return table
+
+
+def measure_speed(
+    run: str | Path | None = None,
+    *,
+    sizes: Sequence[Size] = ("nano", "tiny"),
+    decisions: int = 200,
+    batch: int = 1,
+    seed: int = 0,
+    device: str = "auto",
+) -> Speeds:
+    """Time decisions of the model in `run`, or of untrained models of these sizes that see one camera.
+
+    Args:
+        run: a checkpoint or a run's folder.
+        sizes: of untrained models; they are left alone where there is a run.
+        decisions: that are timed.
+        batch: environments that are decided for at once.
+        seed: of observations, weights and planners.
+        device: auto, cpu, cuda or mps.
+
+    Raises:
+        ArmillaryError: no model there, no such device, or nothing to time.
+    """
+    if min(decisions, batch) < 1 or seed < 0 or not (run or sizes):
+        raise ArmillaryError(
+            f"speed takes 1 decision or more, a batch of 1 or more, a seed from 0 and some size; "
+            f"got {decisions} decisions, batch {batch}, seed {seed}, sizes {tuple(sizes)}"
+        )
+    where = pick_device(device)
+    if run is not None:
+        models = {str(run): WorldModel.load(run, device)}
+    else:
+        models = {f"{size}, untrained": _untrained(size, seed).to(where) for size in sizes}
+    rows = []
+    for name, model in models.items():
+        with one_thread(model.config.is_small):
+            rows.append(_timed(name, model, decisions, batch, seed))
+    facts = {"device": describe(where), "machine": machine(), "torch": torch.__version__, "numpy": np.__version__}
+    return Speeds(rows, {**facts, "seed": seed})
+
+
+def _untrained(size: Size, seed: int) -> WorldModel:
+    """A model of images at its own size, and two actions."""
+    config = ModelConfig.sized(size)
+    side = config.image_size
+    space = ActionSpace("box", 2, (-1.0, -1.0), (1.0, 1.0))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = WorldModel(Spec((Stream("image", "image", (side, side, 3)),), space), config)
+        model.blocks.fit(2 * torch.rand(1000, model.blocks.size) - 1)
+    return model.eval()
+
+
+def _timed(name: str, model: WorldModel, decisions: int, batch: int, seed: int) -> Speed:
+    planner, skip = default_planner(model), model.config.skip
+    agent = Agent(_waiting(model), planner, configurator(model), num_envs=batch, seed=seed)
+    seen = _observations(model.spec, batch, seed)
+    agent.set_goal(seen[-1])
+    seconds = np.full((decisions, len(PARTS)), np.nan)  # filled, so that all its memory is there before any is measured
+    for decision in range(-WARM_UP, decisions):
+        if decision == 0:
+            before = _memory_mb()
+        began = time.perf_counter()
+        there = {stream: torch.as_tensor(values, device=model.device) for stream, values in seen[decision % LOOKS].items()}
+        synchronize(model.device)
+        agent.act(there)
+        whole = time.perf_counter() - began
+        if decision >= 0:
+            encode, plan = agent.decisions.encode_seconds[-1], agent.decisions.plan_seconds[-1]
+            seconds[decision] = encode, plan, whole - encode - plan, whole
+        for _ in range(skip - 1):  # the rest of the block, which is not decided anew
+            agent.act(there)
+    growth = _memory_mb() - before
+    cuts = {f"p{percent}": 1e3 * np.percentile(seconds, percent, axis=0) for percent in (50, 95, 99)}
+    images = sorted({side for s in model.spec.observed if s.kind == "image" for side in _sides(model, s)})
+    return Speed(
+        model=name,
+        parameters=sum(p.numel() for p in model.parameters()),
+        image=", ".join(map(str, images)) or "none",
+        threads=torch.get_num_threads(),
+        precision="float32" + ", imagines in bfloat16 where the device can" * model.fast,
+        planner=repr(planner),
+        batch=batch,
+        decisions=decisions,
+        milliseconds={part: {p: float(cut[i]) for p, cut in cuts.items()} for i, part in enumerate(PARTS)},
+        per_second=float(batch * decisions / seconds[:, -1].sum()),
+        growth_mb=growth,
+    )
+
+
+def _waiting(model: WorldModel) -> WorldModel:
+    """The same model, whose `encode` returns when its latents are there."""
+    twin = copy.copy(model)
+
+    def encode(observations: dict[str, torch.Tensor]) -> torch.Tensor:
+        z = model.encode(observations)
+        synchronize(model.device)
+        return z
+
+    twin.encode = encode
+    return twin
+
+
+def _observations(spec: Spec, batch: int, seed: int) -> list[dict[str, np.ndarray]]:
+    rng = np.random.default_rng(seed)
+
+    def values(stream: Stream) -> np.ndarray:
+        shape = (batch, *stream.shape)
+        if stream.kind == "image":
+            return rng.integers(0, 256, shape, np.uint8)
+        return rng.standard_normal(shape, np.float32).astype(stream.dtype)
+
+    return [{stream.name: values(stream) for stream in spec.observed} for _ in range(LOOKS)]
+
+
+def _sides(model: WorldModel, stream: Stream) -> tuple[int, ...]:
+    return (model.config.image_size,) if model.config.image_size else stream.shape[:2]
+
+
+def _memory_mb() -> float:
+    """What this process holds now, in MB; where the system has no /proc, the most that it has held."""
+    said = Path("/proc/self/status")
+    if not said.exists():
+        return peak_memory_mb()
+    return int(said.read_text().split("VmRSS:")[1].split()[0]) * 1024 / 1e6

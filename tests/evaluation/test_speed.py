@@ -1,0 +1,91 @@
+"""What is timed, of which model, and what is said of it; never how fast it is."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from small_models import small_model
+
+from armillary.agent import Agent
+from armillary.device import pick_device, synchronize
+from armillary.errors import ArmillaryError
+from armillary.evaluation import speed
+from armillary.evaluation.speed import PARTS, measure_speed
+from armillary.planning import CEM
+
+
+def test_untrained_models_by_size():
+    found = measure_speed(decisions=4, device="cpu")
+    assert [row.model for row in found.rows] == ["nano, untrained", "tiny, untrained"]
+    assert [row.image for row in found.rows] == ["64", "64"]
+    assert [row.threads for row in found.rows] == [1, 1]
+    assert found.rows[0].parameters < found.rows[1].parameters
+    for row in found.rows:
+        for part in PARTS:
+            p50, p95, p99 = row.milliseconds[part].values()
+            assert 0 < p50 <= p95 <= p99
+        assert row.milliseconds["plan"]["p50"] < row.milliseconds["decision"]["p50"]
+        assert row.planner == repr(CEM())
+        assert np.isfinite(row.growth_mb)
+
+
+def test_a_run_of_several_streams_with_a_critic_is_decided_for_block_by_block(tmp_path, monkeypatch):
+    model = small_model("gru", seed=1)
+    model.add_critic()
+    model.save(tmp_path / "model.safetensors")
+    made, act = [], Agent.act
+
+    def watched(agent, seen):
+        assert all(isinstance(values, torch.Tensor) for values in seen.values())
+        made.append(agent)
+        return act(agent, seen)
+
+    monkeypatch.setattr(Agent, "act", watched)
+    found = measure_speed(tmp_path, decisions=5, batch=3, device="cpu")
+    agent = made[0]
+    assert agent.decisions.problems == [3] * (speed.WARM_UP + 5)
+    assert len(made) == 2 * (speed.WARM_UP + 5)  # blocks of two steps
+    row = found.rows[0]
+    assert (row.batch, row.decisions, row.image) == (3, 5, "16")
+    assert "horizon=4" in row.planner
+    mean = 1e3 * np.mean(agent.decisions.plan_seconds[-5:])
+    assert 0 < row.per_second < 3e3 / mean
+    median = 1e3 * np.median(agent.decisions.encode_seconds[-5:])
+    assert row.milliseconds["encode"]["p50"] == pytest.approx(median)
+    found.save(tmp_path / "new" / "speed.json")
+    said = json.loads((tmp_path / "new" / "speed.json").read_text())
+    assert said["rows"][0]["milliseconds"] == row.milliseconds
+    assert set(said["facts"]) == {"device", "machine", "torch", "numpy", "seed"}
+
+
+def test_says_once_where_it_ran():
+    found = measure_speed(sizes=["nano"], decisions=2, device="cpu")
+    found.rows.append(replace(found.rows[0], model="another"))
+    assert found.table().row_count == 2 * len(PARTS)
+    assert found.table().caption.count("the CPU, eagerly") == 1
+    assert found.table().caption.count("float32") == 2
+
+
+def test_a_clock_can_wait_for_any_device():
+    synchronize(pick_device("auto"))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"decisions": 0}, "0 decisions"),
+        ({"batch": 0}, "batch 0"),
+        ({"sizes": ()}, "some size"),
+        ({"device": "abacus"}, "abacus"),
+    ],
+)
+def test_refuses(given, words):
+    with pytest.raises(ArmillaryError, match=words):
+        measure_speed(**given)
+
+
+def test_no_model(tmp_path):
+    with pytest.raises(ArmillaryError, match="nowhere"):
+        measure_speed(tmp_path / "nowhere")
