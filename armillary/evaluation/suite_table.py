@@ -72,13 +72,10 @@ def load_runs(folder: str | Path) -> dict[str, list[Run]]:
 def render(grouped: dict[str, list[Run]]) -> str:
     """The page in Markdown, of what `load_runs` gives."""
     runs = [run for some in grouped.values() for run in some]
-    seeds = sorted({run["seed"] for run in runs})
     commits = sorted({str(part["commit"]) for run in runs for part in _parts(run)})
-    most = max(runs, key=lambda run: run["settings"]["pairs"])["settings"]
-    command = f"armillary bench control --worlds {' '.join(grouped)} --seeds {' '.join(map(str, seeds))}"
-    command += f" --pairs {most['pairs']} --shifted {most['shifted']}"
     lead = (
-        f"Made by `{command}`, and this page from the results by `armillary bench control --table`. "
+        "Each world's results are made by the command below its name, and this page from them by "
+        "`armillary bench control --table`. "
         f"Machine: {'; '.join(sorted({run['machine'] for run in runs}))}. Commit: {', '.join(commits)}."
     )
     worlds = [_world(name, some) for name, some in grouped.items()]
@@ -86,7 +83,10 @@ def render(grouped: dict[str, list[Run]]) -> str:
 
 
 def _world(name: str, runs: list[Run]) -> str:
-    task, sets = runs[0]["settings"]["task"], runs[0]["sets"]
+    settings, sets = runs[0]["settings"], runs[0]["sets"]
+    task = settings["task"]
+    command = f"armillary bench control --worlds {name} --seeds {' '.join(str(run['seed']) for run in runs)}"
+    command += f" --pairs {settings['pairs']} --shifted {settings['shifted']}"
     first, *_ = sets
     recording, training = ([run[part] for run in runs] for part in ("recording", "training"))
     recorded, learned = recording[0], training[0]
@@ -111,7 +111,7 @@ def _world(name: str, runs: list[Run]) -> str:
     also = f"Touched, SPL, score and times are of {first}. " if len(sets) > 1 else ""
     ladders = [f"{label}: {_ladder([run['sets'][label]['rows']['model']['ladder'] for run in runs])}" for label in sets]
     notes = f"{also}The model's ladder, held by steps of the shortest path: {'; '.join(ladders)}. {_checks(runs)}"
-    blocks = [f"## {name}", f"{about}.", f"{'; '.join(goals)}.", _table(head, body), notes]
+    blocks = [f"## {name}", f"    {command}", f"{about}.", f"{'; '.join(goals)}.", _table(head, body), notes]
     if runs[0]["shift"]:
         blocks += ["### Under shift", *_shift(first, runs)]
     return "\n\n".join(blocks)
