@@ -23,10 +23,12 @@ from armillary.memory import Memory
 from armillary.model import WorldModel
 from armillary.planning.planner import Plan, Planner, RandomStreams
 
+KEPT = 1000  # decisions
+
 
 @dataclass
 class Decisions:
-    """What deciding has cost: one entry for each call of `act` in which plans were made."""
+    """What deciding has cost: one entry for each of the last `KEPT` calls of `act` in which plans were made."""
 
     problems: list[int] = field(default_factory=list)
     """plans made in the call"""
@@ -36,6 +38,16 @@ class Decisions:
     """wall time to plan"""
     model_calls: list[int] = field(default_factory=list)
     """imagined steps, summed over the problems"""
+    count: int = 0
+    """calls of `act` in which plans were made, since the agent was made"""
+
+    def add(self, problems: int, encode_seconds: float, plan_seconds: float, model_calls: int) -> None:
+        """One more entry; the oldest goes, so that an agent that acts for ever needs no more memory for it."""
+        logs = self.problems, self.encode_seconds, self.plan_seconds, self.model_calls
+        for log, value in zip(logs, (problems, encode_seconds, plan_seconds, model_calls), strict=True):
+            log.append(value)
+            del log[:-KEPT]
+        self.count += 1
 
 
 class Agent:
@@ -170,10 +182,7 @@ class Agent:
             plan = self.planner.plan(self.model, context, self.cost(self._goal[group]), start=start, streams=streams)
             calls += plan.model_calls * len(group)
             self.last_plan = _merge(self.last_plan, plan, group, self.num_envs)
-        self.decisions.problems.append(len(due))
-        self.decisions.encode_seconds.append(encode_seconds)
-        self.decisions.plan_seconds.append(perf_counter() - began)
-        self.decisions.model_calls.append(calls)
+        self.decisions.add(len(due), encode_seconds, perf_counter() - began, calls)
 
 
 def _merge(old: Plan | None, new: Plan, indices: np.ndarray, count: int) -> Plan:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from linear_model import CHOICES, LinearModel
 
-from armillary.agent import Agent
+from armillary.agent import KEPT, Agent, Decisions
 from armillary.costs import Effort, LatentGoal
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.model import ModelConfig, WorldModel
@@ -156,3 +156,12 @@ def test_observations_that_do_not_fit_name_the_stream():
         agent.act({"image": good})
     assert agent.act({"camera": good, "unread": None}).shape == (2, 2)  # after errors, all is as before
     assert agent.memory.lengths.tolist() == [1, 1]
+
+
+def test_what_deciding_cost_is_kept_for_the_last_decisions_alone():
+    decisions = Decisions()
+    for i in range(KEPT + 5):
+        decisions.add(i, 0.1, 0.2, 3)
+    assert decisions.count == KEPT + 5
+    assert decisions.problems == list(range(5, KEPT + 5))
+    assert len(decisions.plan_seconds) == len(decisions.encode_seconds) == len(decisions.model_calls) == KEPT

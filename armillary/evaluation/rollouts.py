@@ -166,9 +166,9 @@ class Planned:
         self.agent.set_goal(goal_observation)
 
     def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
-        before = len(self.agent.decisions.problems)
+        before = self.agent.decisions.count
         actions = self.agent.act(observation)
-        self.decided = len(self.agent.decisions.problems) > before
+        self.decided = self.agent.decisions.count > before
         return actions
 
 
