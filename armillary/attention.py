@@ -47,7 +47,8 @@ class Block(nn.Module):
         self.heads, self.causal, self.dropout = heads, causal, dropout
         epsilon = 1e-5 if condition else 1e-12
         self.norm1 = nn.LayerNorm(width, epsilon)
-        self.qkv = nn.Linear(width, 3 * heads * head_width, bias=not condition)
+        self.q = nn.Linear(width, heads * head_width, bias=not condition)
+        self.kv = nn.Linear(width, 2 * heads * head_width, bias=not condition)
         self.out = nn.Linear(heads * head_width, width)
         self.norm2 = nn.LayerNorm(width, epsilon)
         self.mlp = nn.Sequential(
@@ -61,12 +62,7 @@ class Block(nn.Module):
 
     def attend(self, x: Float[Tensor, "b t w"], outcomes: int | None = None) -> Float[Tensor, "b n w"]:
         """Multi-head self-attention of all tokens, or of the first N = `outcomes`, to all; causal if the block is."""
-        weight, bias, inner = self.qkv.weight, self.qkv.bias, self.out.in_features
-        if outcomes is None:
-            parts = self.qkv(x).chunk(3, -1)
-        else:
-            asked = F.linear(x[:, :outcomes], weight[:inner], None if bias is None else bias[:inner])
-            parts = asked, *F.linear(x, weight[inner:], None if bias is None else bias[inner:]).chunk(2, -1)
+        parts = self.q(x[:, :outcomes]), *self.kv(x).chunk(2, -1)
         q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)
         dropout = self.dropout if self.training else 0.0
         if self.causal or dropout or fuses_attention(q):
@@ -98,9 +94,8 @@ class Block(nn.Module):
             wanted: the last N tokens come out; the others are only seen.
         """
         shift1, scale1, gate1, shift2, scale2, gate2 = modulation.chunk(6, -1)
-        y, inner = self.norm1(_modulate(x, shift1, scale1)), self.out.in_features
-        keys_values = F.linear(y, self.qkv.weight[inner:]).unflatten(-1, (2, self.heads, -1))
-        seen.extend(token.unbind(-3) for token in keys_values.unbind(2))
+        y = self.norm1(_modulate(x, shift1, scale1))
+        seen.extend(token.unbind(-3) for token in self.kv(y).unflatten(-1, (2, self.heads, -1)).unbind(2))
         x, y, gate1, shift2, scale2, gate2 = (u[:, :, u.shape[2] - wanted :] for u in (x, y, gate1, shift2, scale2, gate2))
         if not wanted:
             return x
@@ -108,7 +103,7 @@ class Block(nn.Module):
         asking = min(wanted, len(seen) - 1)
         mixed = [] if asking == wanted else [seen[0][1]]
         if asking:
-            queries = F.linear(y[:, :, wanted - asking :], self.qkv.weight[:inner]).unflatten(-1, (self.heads, -1))
+            queries = self.q(y[:, :, wanted - asking :]).unflatten(-1, (self.heads, -1))
             mixed += [_mix(q, seen[: len(seen) - asking + i + 1]) for i, q in enumerate(queries.unbind(2))]
         x = x + gate1 * self.out(torch.stack(mixed, 2).flatten(-2))
         return x + gate2 * self.mlp(self.norm2(_modulate(x, shift2, scale2)))

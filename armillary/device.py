@@ -60,6 +60,11 @@ def fuses_attention(queries: torch.Tensor) -> bool:
     return queries.device.type != "cpu" or queries.dtype != torch.bfloat16 or not queries.requires_grad
 
 
+def packs_matrices(device: torch.device) -> bool:
+    """Whether matrices can be laid out once and for all as oneDNN computes with them."""
+    return device.type == "cpu" and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+
 @contextmanager
 def one_thread(enabled: bool = True) -> Iterator[None]:
     """Run what is within on one CPU thread, as small networks run best.

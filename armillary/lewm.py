@@ -2,8 +2,8 @@
 
 Such a checkpoint is a folder with one state dict (`*.pt`) and `config.json`. What it lacks is given here: the stream and the
 actions (a Spec), and how images and actions were normalised in training. Differences of form vanish on reading: image
-statistics go into the patch embedding, the action encoder's two linear layers with nothing between them become one, queries,
-keys and values share a matrix. The vision transformer's names differ between the major versions of the library that it comes
+statistics go into the patch embedding, the action encoder's two linear layers with nothing between them become one, keys and
+values share a matrix. The vision transformer's names differ between the major versions of the library that it comes
 from (transformers 4 and 5); both are known.
 
 One difference stays: images that do not have the model's size are reduced by area here, bilinearly there.
@@ -94,7 +94,7 @@ def load_lewm(
     theirs, described = _read(Path(path))
     try:
         tensors = _renamed(theirs)
-        _fuse(tensors, image_mean, image_std)
+        _rearrange(tensors, image_mean, image_std)
         model = WorldModel(spec, _config(tensors, described, spec.action.n))
         model.blocks.mean.copy_(torch.tensor(action_mean).repeat(model.config.skip))
         model.blocks.std.copy_(torch.tensor(action_std).repeat(model.config.skip))
@@ -135,11 +135,16 @@ def _renamed(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
     return tensors
 
 
-def _fuse(tensors: dict[str, Tensor], image_mean: Sequence[float], image_std: Sequence[float]) -> None:
-    """Join what is one layer here, in place."""
-    for name in [name for name in tensors if re.search(r"\.q\.\w+$", name)]:
-        parts = [tensors.pop(name.replace(".q.", f".{part}.")) for part in "qkv"]
-        tensors[name.replace(".q.", ".qkv.")] = torch.cat(parts)
+def _rearrange(tensors: dict[str, Tensor], image_mean: Sequence[float], image_std: Sequence[float]) -> None:
+    """Join what is one layer here, and part what is two, in place."""
+    for name in list(tensors):
+        if ".k." in name:
+            tensors[name.replace(".k.", ".kv.")] = torch.cat([tensors.pop(name), tensors.pop(name.replace(".k.", ".v."))])
+        elif ".qkv." in name:
+            whole = tensors.pop(name)
+            tensors[name.replace(".qkv.", ".q.")], tensors[name.replace(".qkv.", ".kv.")] = whole.tensor_split(
+                (len(whole) // 3,)
+            )
     smooth, bias = tensors.pop("smooth.weight").squeeze(-1).double(), tensors.pop("smooth.bias").double()
     first = tensors["predictor.embed.0.weight"].double()
     tensors["predictor.embed.0.weight"] = (first @ smooth).float()

@@ -92,8 +92,8 @@ class TransformerPredictor(Predictor):
         if not fast:
             return self._imagine(z, past, actions, self.context)
         with autocast(z.device):
-            able = self._halved(self) if torch.is_autocast_enabled(z.device.type) else self
-            return able._imagine(z, past, actions, min(KEPT, self.context)).float()
+            halve = torch.is_autocast_enabled(z.device.type) and not torch.is_grad_enabled()
+            return (self._halved(self) if halve else self)._imagine(z, past, actions, min(KEPT, self.context)).float()
 
     def _imagine(self, z: Tensor, past: Tensor, actions: Tensor, kept: int) -> Tensor:
         """As `imagine`; of a full window, `kept` latents are left when the next comes."""
