@@ -33,7 +33,10 @@ from armillary.worlds.world import World
 
 @runtime_checkable
 class Policy(Protocol):
-    """What can be run on pairs; B of them at a time. One that does not look at observations may say so: `looks = False`."""
+    """What can be run on pairs; B of them at a time. One that does not look at observations may say so: `looks = False`.
+
+    A learned one says in `decided` whether its last `act` chose anew: decisions are timed, and checked alone and in a batch.
+    """
 
     def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict[str, np.ndarray], steps: int) -> None:
         """A new batch: numbers of the pairs (B,), goal states (B, S), what is sensed in them, and the most steps to come."""

@@ -209,10 +209,7 @@ class Cube(NativeWorld):
             s.name: np.array([t[s.name] for t in truth], np.float32).reshape(-1, *s.shape) for s in STREAMS
         }
 
-    def _checked(self, states: np.ndarray, n: int | None = None) -> np.ndarray:
-        states = np.array(states, float)
-        if states.ndim != 2 or states.shape[1] != STATE_SIZE or n not in (None, len(states)):
-            raise ArmillaryError(f"cube: states are ({n or 'n'}, {STATE_SIZE}), not {states.shape}")
+    def _possible(self, states: np.ndarray) -> np.ndarray:
         turned = np.abs(np.linalg.norm(states[:, QUATERNION], axis=1) - 1)
         if (bad := ~(np.isfinite(states).all(axis=1) & (turned < 1e-3))).any():
             raise ArmillaryError(f"cube: state {int(bad.argmax())} is not finite, or its quaternion is not of length 1")

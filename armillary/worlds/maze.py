@@ -83,7 +83,9 @@ class Maze(NativeWorld):
     """
 
     name = "maze"
-    all_factors = tuple(FACTORS)
+    factors_of_variation = FACTORS
+    layout = LAYOUT
+    layout_said = "the walls and all factors"
 
     def __init__(
         self,
@@ -219,9 +221,7 @@ class Maze(NativeWorld):
         state[:, AGENT_RADIUS], state[:, THICKNESS] = RADIUS, WALL
         state[:, AGENT_RGB], state[:, WALL_RGB], state[:, FLOOR_RGB] = AGENT_COLOUR, WALL_COLOUR, FLOOR_COLOUR
         uniform = rng.random((n, WALLS.start))
-        for factor in self.factors:
-            columns, low, high = FACTORS[factor]
-            state[:, columns] = low + uniform[:, columns] * np.subtract(high, low)
+        self._vary(state, uniform)
         if "agent_colour" in self.factors:
             state[:, AGENT_RGB] = hue_colour(state[:, AGENT_RGB.start])
         state[:, AGENT_RADIUS] *= self.scale
@@ -256,11 +256,8 @@ class Maze(NativeWorld):
     def _observe(self) -> dict[str, np.ndarray]:
         return self._sense(self._state, self._base, np.arange(self.num_envs))
 
-    def _checked(self, states: np.ndarray, n: int | None = None) -> np.ndarray:
+    def _possible(self, states: np.ndarray) -> np.ndarray:
         """States as (n, S) float64, moved out of walls by no more than rounding to float32 puts them in."""
-        states, numbers = np.array(states, float), self._state.shape[1]
-        if states.ndim != 2 or states.shape[1] != numbers or n not in (None, len(states)):
-            raise ArmillaryError(f"maze: states are ({n or 'n'}, {numbers}), not {states.shape}")
         if not np.isin(states[:, WALLS], (0, 1)).all():
             raise ArmillaryError("maze: a wall of a state is 1 where it stands and 0 where it does not, and nothing else")
         corridors = self._corridors(states)
@@ -271,12 +268,6 @@ class Maze(NativeWorld):
             raise ArmillaryError(f"maze: state {i} at {states[i, POSITION].tolist()} px is not clear of walls")
         states[:, POSITION] = free
         return states
-
-    def _pair(self, state: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        state, goal = self._checked(state), self._checked(goal)
-        if not np.array_equal(state[:, LAYOUT], goal[:, LAYOUT]):
-            raise ArmillaryError("maze: a state and its goal must share their layout (the walls and all factors)")
-        return state, goal
 
 
 def single(**options: Any) -> Single:

@@ -40,8 +40,12 @@ class NativeWorld(VectorEnv, ABC):
 
     name: ClassVar[str]
     version: str
-    all_factors: ClassVar[tuple[str, ...]] = ()
-    """Factors of variation that `factors` may name."""
+    factors_of_variation: ClassVar[Mapping[str, tuple[int | slice, Any, Any]]] = {}
+    """What `factors` may name: the columns of the state that each draws, and from what to what."""
+    layout: ClassVar[slice]
+    """Columns of the state that last an episode, and that a start shares with its goal."""
+    layout_said: ClassVar[str] = "all factors"
+    """What they are, in words."""
     metadata = {"render_modes": ["rgb_array"], "render_fps": 10, "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012
 
     def __init__(
@@ -99,11 +103,11 @@ class NativeWorld(VectorEnv, ABC):
         """The observations in states (n, S)."""
 
     @abstractmethod
-    def _checked(self, states: np.ndarray, n: int | None = None) -> np.ndarray:
-        """A copy of states (n, S) as float64.
+    def _possible(self, states: np.ndarray) -> np.ndarray:
+        """The same states (n, S), whose array may be written on.
 
         Raises:
-            ArmillaryError: another shape, or a state that cannot be.
+            ArmillaryError: a state that cannot be.
         """
 
     def _begun(self, mask: np.ndarray) -> None:
@@ -112,6 +116,41 @@ class NativeWorld(VectorEnv, ABC):
     def _observe(self) -> dict[str, np.ndarray]:
         """The observations now."""
         return self.render_states(self._state)
+
+    # What follows from that
+
+    @property
+    def all_factors(self) -> tuple[str, ...]:
+        """Factors of variation that `factors` may name."""
+        return tuple(self.factors_of_variation)
+
+    def _vary(self, states: np.ndarray, uniform: np.ndarray) -> None:
+        """Draw the factors that are on, in place, by numbers in [0, 1), one for each of the states' columns."""
+        for factor in self.factors:
+            columns, low, high = self.factors_of_variation[factor]
+            states[:, columns] = low + uniform[:, columns] * np.subtract(high, low)
+
+    def _checked(self, states: np.ndarray, n: int | None = None) -> np.ndarray:
+        """A copy of states (n, S) as float64.
+
+        Raises:
+            ArmillaryError: another shape, or a state that cannot be.
+        """
+        states, numbers = np.array(states, float), self._state.shape[1]
+        if states.ndim != 2 or states.shape[1] != numbers or n not in (None, len(states)):
+            raise ArmillaryError(f"{self.name}: states are ({n or 'n'}, {numbers}), not {states.shape}")
+        return self._possible(states)
+
+    def _pair(self, state: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """States and their goals, checked.
+
+        Raises:
+            ArmillaryError: they do not share their layouts, or whatever `_checked` raises.
+        """
+        state, goal = self._checked(state), self._checked(goal)
+        if not np.array_equal(state[:, self.layout], goal[:, self.layout]):
+            raise ArmillaryError(f"{self.name}: a state and its goal must share their layout ({self.layout_said})")
+        return state, goal
 
     # Gymnasium's side
 

@@ -81,7 +81,9 @@ class PushT(NativeWorld):
     """
 
     name = "push_t"
-    all_factors = tuple(FACTORS)
+    factors_of_variation = FACTORS
+    layout = LAYOUT
+    layout_said = "friction and all colours"
 
     def __init__(
         self,
@@ -240,9 +242,7 @@ class PushT(NativeWorld):
         """States to begin in: the T about the middle, turned anyhow, the disc anywhere else. No factor changes another."""
         state, uniform = np.zeros((n, LAYOUT.stop)), rng.random((n, LAYOUT.stop))
         state[:, BLOCK_RGB], state[:, AGENT_RGB], state[:, FLOOR_RGB] = BLOCK_COLOUR, AGENT_COLOUR, FLOOR_COLOUR
-        for factor in self.factors:
-            columns, low, high = FACTORS[factor]
-            state[:, columns] = low + uniform[:, columns] * np.subtract(high, low)
+        self._vary(state, uniform)
         if "agent_colour" in self.factors:
             state[:, AGENT_RGB] = hue_colour(state[:, AGENT_RGB.start])
         state[:, ANGLE] = (2 * uniform[:, ANGLE] - 1) * np.pi
@@ -290,10 +290,7 @@ class PushT(NativeWorld):
     def _observe(self) -> dict[str, np.ndarray]:
         return self._sense(self._state, self._base.copy())
 
-    def _checked(self, states: np.ndarray, n: int | None = None) -> np.ndarray:
-        states = np.array(states, float)
-        if states.ndim != 2 or states.shape[1] != LAYOUT.stop or n not in (None, len(states)):
-            raise ArmillaryError(f"push_t: states are ({n or 'n'}, {LAYOUT.stop}), not {states.shape}")
+    def _possible(self, states: np.ndarray) -> np.ndarray:
         places = np.concatenate([states[:, AGENT], _pose(states)[:, :2]], axis=1)
         inside = (np.abs(places - ARENA / 2) < ARENA / 2 + THICK).all(axis=1)  # or in a wall, where squeezing may bring the T
         outside = ~(inside & np.isfinite(states).all(axis=1))
@@ -302,12 +299,6 @@ class PushT(NativeWorld):
             where = f"disc {states[i, AGENT].tolist()}, T {states[i, BLOCK].tolist()}"
             raise ArmillaryError(f"push_t: state {i} is not in the arena, which is from 0 to {ARENA:g} px: {where}")
         return states
-
-    def _pair(self, state: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        state, goal = self._checked(state), self._checked(goal)
-        if not np.array_equal(state[:, LAYOUT], goal[:, LAYOUT]):
-            raise ArmillaryError("push_t: a state and its goal must share their layout (friction and all colours)")
-        return state, goal
 
     def _counted(self, what: str) -> None:
         if self.control != "velocity":

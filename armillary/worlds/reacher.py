@@ -80,7 +80,8 @@ class Reacher(NativeWorld):
     """
 
     name = "reacher"
-    all_factors = tuple(FACTORS)
+    factors_of_variation = FACTORS
+    layout = LAYOUT
 
     def __init__(
         self,
@@ -200,9 +201,7 @@ class Reacher(NativeWorld):
         state[:, STRENGTH] = 1
         state[:, UPPER_RGB], state[:, FOREARM_RGB], state[:, FLOOR_RGB] = UPPER_COLOUR, FOREARM_COLOUR, FLOOR_COLOUR
         uniform = rng.random(state.shape)
-        for factor in self.factors:
-            columns, low, high = FACTORS[factor]
-            state[:, columns] = low + uniform[:, columns] * np.subtract(high, low)
+        self._vary(state, uniform)
         return state
 
     def _postures(self, layouts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -229,10 +228,7 @@ class Reacher(NativeWorld):
     def _observe(self) -> dict[str, np.ndarray]:
         return self._sense(self._state)
 
-    def _checked(self, states: np.ndarray, n: int | None = None) -> np.ndarray:
-        states = np.array(states, float)
-        if states.ndim != 2 or states.shape[1] != LAYOUT.stop or n not in (None, len(states)):
-            raise ArmillaryError(f"reacher: states are ({n or 'n'}, {LAYOUT.stop}), not {states.shape}")
+    def _possible(self, states: np.ndarray) -> np.ndarray:
         good = np.isfinite(states).all(axis=1) & (states[:, STRENGTH] > 0)
         good &= (np.abs(states[:, MOTION]) < (TURNED, np.pi, FASTEST, FASTEST)).all(axis=1)
         if not good.all():
@@ -242,12 +238,6 @@ class Reacher(NativeWorld):
                 f"and gives way a little), velocities {states[i, VELOCITY].tolist()} rad/s, strength {states[i, STRENGTH]}"
             )
         return states
-
-    def _pair(self, state: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        state, goal = self._checked(state), self._checked(goal)
-        if not np.array_equal(state[:, LAYOUT], goal[:, LAYOUT]):
-            raise ArmillaryError("reacher: a state and its goal must share their layout (all factors)")
-        return state, goal
 
 
 def single(**options: Any) -> Single:

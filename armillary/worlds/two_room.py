@@ -75,7 +75,9 @@ class TwoRoom(NativeWorld):
     """
 
     name = "two_room"
-    all_factors = tuple(FACTORS)
+    factors_of_variation = FACTORS
+    layout = LAYOUT
+    layout_said = "the door and all factors"
 
     def __init__(
         self,
@@ -214,9 +216,7 @@ class TwoRoom(NativeWorld):
         state[:, lengths] = RADIUS, WALL
         state[:, AGENT_RGB], state[:, WALL_RGB], state[:, FLOOR_RGB] = AGENT_COLOUR, WALL_COLOUR, FLOOR_COLOUR
         uniform = rng.random(state.shape)
-        for factor in self.factors:
-            columns, low, high = FACTORS[factor]
-            state[:, columns] = low + uniform[:, columns] * np.subtract(high, low)
+        self._vary(state, uniform)
         if "agent_colour" in self.factors:
             state[:, AGENT_RGB] = hue_colour(state[:, AGENT_RGB.start])
         state[:, lengths] *= self.scale
@@ -247,11 +247,8 @@ class TwoRoom(NativeWorld):
     def _observe(self) -> dict[str, np.ndarray]:
         return self._sense(self._state, self._base, np.arange(self.num_envs))
 
-    def _checked(self, state: np.ndarray, n: int | None = None) -> np.ndarray:
+    def _possible(self, state: np.ndarray) -> np.ndarray:
         """States as (n, 18) float64, moved out of walls by no more than rounding to float32 puts them in."""
-        state = np.array(state, float)
-        if state.ndim != 2 or state.shape[1] != LAYOUT.stop or n not in (None, len(state)):
-            raise ArmillaryError(f"two_room: states are ({n or 'n'}, {LAYOUT.stop}), not {state.shape}")
         free = self._rooms(state).nearest_free(state[:, POSITION])
         outside = ~(np.abs(free - state[:, POSITION]).max(axis=1) < 1e-3)
         if outside.any():
@@ -259,12 +256,6 @@ class TwoRoom(NativeWorld):
             raise ArmillaryError(f"two_room: state {i} at {state[i, POSITION].tolist()} px is not clear of walls")
         state[:, POSITION] = free
         return state
-
-    def _pair(self, state: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        state, goal = self._checked(state), self._checked(goal)
-        if not np.array_equal(state[:, LAYOUT], goal[:, LAYOUT]):
-            raise ArmillaryError("two_room: a state and its goal must share their layout (the door and all factors)")
-        return state, goal
 
 
 def single(**options: Any) -> Single:
