@@ -1,5 +1,6 @@
 """The cube world as Gymnasium sees it, as a judge sees it, and beside OGBench's own environment."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -229,6 +230,15 @@ def test_play_picks_up_and_places():
     assert np.median(travelled) > 0.1
     again = list(rollouts(blind(4, max_steps=40), world.play(), episodes=4, seed=0))
     np.testing.assert_array_equal(again[2].actions, episodes[2].actions)
+
+
+def test_images_show_what_ogbenchs_meshes_do(drawn, monkeypatch):
+    monkeypatch.setattr("armillary.worlds.cube_simulator.coarse", lambda model, cell: copy.copy(model))
+    whole = Simulator(64)
+    for seed in range(2):
+        state = whole.new_state(seed)
+        ours, theirs = simulator(64).render(state).astype(float), whole.render(state).astype(float)
+        assert 0 < np.abs(ours - theirs).mean() < 2.5  # of 255
 
 
 # Errors
