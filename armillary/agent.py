@@ -1,9 +1,11 @@
 """The agent: it sees, remembers, and plans what to do, in a batch of environments at once (Mode 2 of LeCun 2022, figure 4).
 
+With a habit, Mode 1 proposes and Mode 2 refines: the search begins at what the habit would do, imagined to the horizon.
+
 - The configurator is a function from the goal's latent to the Cost that planning minimises; `set_goal` calls for a new one.
 - Time is counted in each environment by itself: every `skip` steps a frame is kept, every `execute` kept frames a plan is
   made, and between them the plan is carried out. Environments may be reset one by one.
-- The rest of the last plan is where the next search begins, and the search's spread is full again.
+- Without a habit, the rest of the last plan is where the next search begins. The search's spread is full again.
 - One problem's actions don't depend on which others are in the batch: each has its own random stream.
 """
 
@@ -19,6 +21,7 @@ from torch import Tensor
 from armillary.costs.cost import Cost
 from armillary.costs.goal import LatentGoal, encode_frames
 from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.habit import Habit, propose
 from armillary.memory import Memory
 from armillary.model import WorldModel
 from armillary.planning.planner import Plan, Planner, RandomStreams
@@ -57,12 +60,14 @@ class Agent:
         model: the world as the agent knows it. It is put in eval mode.
         planner: finds actions.
         cost: configurator, from the goals' latents (B, D) to the Cost of B problems.
+        habit: of the same model; proposes where the search for a plan begins.
         num_envs: N.
         execute: blocks of a plan that are carried out before the next plan is made.
         seed: of the random streams. The agent is deterministic given seed, observations and calls.
 
     Raises:
         ArmillaryError: `num_envs` or `execute` is below 1, or the plan is shorter than what is to be executed of it.
+        SpecMismatch: the habit is of another model.
     """
 
     def __init__(
@@ -71,16 +76,19 @@ class Agent:
         planner: Planner,
         cost: Callable[[Tensor], Cost] = LatentGoal,
         *,
+        habit: Habit | None = None,
         num_envs: int = 1,
         execute: int = 1,
         seed: int = 0,
     ) -> None:
+        if habit is not None:
+            habit.check(model)
         if num_envs < 1 or not 1 <= execute <= planner.horizon:
             raise ArmillaryError(
                 f"an agent needs num_envs >= 1 and 1 <= execute <= horizon; "
                 f"got num_envs {num_envs}, execute {execute}, horizon {planner.horizon}"
             )
-        self.model, self.planner, self.cost = model.eval(), planner, cost
+        self.model, self.planner, self.cost, self.habit = model.eval(), planner, cost, habit
         self.num_envs, self.execute = num_envs, execute
         self.memory = Memory(num_envs, model.config.context, model.config.latent, model.blocks.size, model.device)
         self.decisions = Decisions()
@@ -174,12 +182,16 @@ class Agent:
         """Plan in these environments."""
         began, calls = perf_counter(), 0
         for group, context in self.memory.groups(due):
-            start = None
-            if self.last_plan is not None and self.execute < self.planner.horizon:
+            start, proposed = None, 0
+            if self.habit is not None:
+                proposed = self.planner.horizon
+                start = propose(self.model, self.habit, context, self._goal[group], proposed)
+            elif self.last_plan is not None and self.execute < self.planner.horizon:
                 start = self.model.blocks.encode(self.last_plan.blocks[group, self.execute :])
                 start[self._steps[group] == 0] = 0
             streams = self._streams.take(group)
             plan = self.planner.plan(self.model, context, self.cost(self._goal[group]), start=start, streams=streams)
+            plan = replace(plan, model_calls=plan.model_calls + proposed)
             calls += plan.model_calls * len(group)
             self.last_plan = _merge(self.last_plan, plan, group, self.num_envs)
         self.decisions.add(len(due), encode_seconds, perf_counter() - began, calls)

@@ -102,7 +102,7 @@ def evaluate(
 
     Args:
         world: the one that the pairs are of, with autoreset disabled.
-        agent: adds the rows `untrained`, `shuffled` and `model`.
+        agent: adds the rows `untrained`, `shuffled` and `model`; its habit, if it has one, proposes in the last alone.
         others: further rows by name, such as another planner.
         batch: pairs at a time, at most `world.num_envs`. It changes no outcome.
         singles: so many pairs are run again one by one: to time decisions, and to check that last claim.
@@ -119,8 +119,8 @@ def evaluate(
     if agent is not None:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            policies["untrained"] = replace(agent, model=agent.model.untrained())
-        policies |= {"shuffled": replace(agent, model=shuffle_actions(agent.model)), "model": agent}
+            policies["untrained"] = replace(agent, model=agent.model.untrained(), habit=None)
+        policies |= {"shuffled": replace(agent, model=shuffle_actions(agent.model), habit=None), "model": agent}
     policies |= others or {}
     rollouts, alone = {}, {}
     few = min(singles, len(pairs))

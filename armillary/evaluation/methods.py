@@ -2,7 +2,8 @@
 
 Other planners look ahead as far as the CEM that is the default, and imagine about as much for a decision. The other cost is
 distance in latent space, where the default is a critic. Habits learn on the model's latents, from the episodes that the model
-learned from, and imagine nothing.
+learned from, and imagine nothing. Where a habit proposes what the agent's planner refines, it has a row by itself, and so has
+the planner.
 """
 
 from dataclasses import replace
@@ -15,6 +16,7 @@ from armillary.evaluation.habitual import Habitual
 from armillary.evaluation.judge import default_planner
 from armillary.evaluation.rollouts import Planned
 from armillary.habit import INVERSE_DYNAMICS, HabitConfig, train_habit
+from armillary.model import WorldModel
 from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Planner, RandomShooting
 
 HABITS = {"behaviour_cloning": HabitConfig(), "inverse_dynamics": INVERSE_DYNAMICS}
@@ -29,12 +31,20 @@ def methods(agent: Planned, episodes: Episodes, seed: int) -> dict[str, Planned 
         seed: of the habits' weights and draws.
     """
     model = agent.model
-    rows = {name: replace(agent, planner=planner) for name, planner in _planners(agent).items()}
+    rows = {"no_habit": replace(agent, habit=None)} if agent.habit is not None else {}
+    rows |= {name: replace(agent, planner=planner) for name, planner in _planners(agent).items()}
     if model.critic is not None:
         rows["latent_distance"] = replace(agent, configure=lambda model: LatentGoal)
-    which = np.setdiff1d(np.arange(len(episodes)), model.provenance["held_out"])
-    habits = {name: train_habit(model, episodes, config, which=which, seed=seed) for name, config in HABITS.items()}
+    habits = {"behaviour_cloning": agent.habit} if agent.habit is not None else {}
+    for name, config in HABITS.items():
+        if name not in habits:
+            habits[name] = train_habit(model, episodes, config, which=learned_from(model, episodes), seed=seed)
     return rows | {name: Habitual(model, habit) for name, habit in habits.items()}
+
+
+def learned_from(model: WorldModel, episodes: Episodes) -> np.ndarray:
+    """Numbers of the episodes of a model's recording that it has learned from."""
+    return np.setdiff1d(np.arange(len(episodes)), model.provenance["held_out"])
 
 
 def said(method: Planned | Habitual) -> str:
@@ -42,7 +52,8 @@ def said(method: Planned | Habitual) -> str:
     if isinstance(method, Habitual):
         return repr(method.habit.config)
     cost = method.configure(method.model)
-    return f"{method.planner}, {getattr(cost, 'func', cost).__name__}"
+    proposed = f", from {method.habit.config}" if method.habit is not None else ""
+    return f"{method.planner}, {getattr(cost, 'func', cost).__name__}{proposed}"
 
 
 def _planners(agent: Planned) -> dict[str, Planner]:

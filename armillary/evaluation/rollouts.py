@@ -25,6 +25,7 @@ from armillary.agent import Agent
 from armillary.costs.cost import Cost
 from armillary.costs.goal import LatentGoal
 from armillary.errors import ArmillaryError
+from armillary.habit import Habit
 from armillary.model import Context, WorldModel
 from armillary.planning.planner import Planner
 from armillary.spec import ActionSpace
@@ -159,12 +160,14 @@ class Planned:
     configure: Callable[[WorldModel], Callable[[Tensor], Cost]] = lambda model: LatentGoal
     execute: int = 1
     seed: int = 0
+    habit: Habit | None = None
     decided: bool = field(init=False, default=False)
     """Whether the last `act` made plans."""
 
     def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict[str, np.ndarray], steps: int) -> None:
         cost, count = self.configure(self.model), len(problems)
-        self.agent = Agent(self.model, self.planner, cost, num_envs=count, execute=self.execute, seed=self.seed)
+        how = {"habit": self.habit, "execute": self.execute, "seed": self.seed}
+        self.agent = Agent(self.model, self.planner, cost, num_envs=count, **how)
         self.agent.reset(problems=problems.tolist())
         self.agent.set_goal(goal_observation)
 

@@ -27,12 +27,15 @@ from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control import ControlResult, evaluate
 from armillary.evaluation.judge import configurator, default_planner, machine, peak_memory_mb
-from armillary.evaluation.methods import methods, said
+from armillary.evaluation.lax import judge_laxly
+from armillary.evaluation.methods import learned_from, methods, said
 from armillary.evaluation.pairs import EvalSet, make_eval_set
 from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.run import SEED
 from armillary.evaluation.tasks import SUITE, Goals, Task
 from armillary.files import write_whole
+from armillary.habit import Habit, train_habit
+from armillary.model import WorldModel
 from armillary.training.fit import fit
 from armillary.training.loop import MODEL, STATE, TrainConfig
 from armillary.training.recipes import RECIPES
@@ -104,8 +107,9 @@ def run_task(
     """One run, or what is missing of it: the content of `out/NAME-SEED.json`. `bench_control` explains the arguments.
 
     Its keys: `settings`; `recording` and `training`; `methods`; `sets` and `shift`, tables by name of the evaluation set or of
-    the factor, as `ControlResult.to_json` has them, without the outcomes of single pairs; `complete`. Each part says of which
-    commit it is, and the seconds it took. The run's folder, `runs/NAME-SEED`, is one that `armillary eval` takes.
+    the factor, as `ControlResult.to_json` has them, without the outcomes of single pairs; `lax`, where a world has such a rule
+    (`lax.py`); `complete`. Each part says of which commit it is, and the seconds it took. The run's folder, `runs/NAME-SEED`,
+    is one that `armillary eval` takes.
 
     Raises:
         ArmillaryError: results, a recording or a checkpoint of other settings are in the way.
@@ -139,13 +143,14 @@ def run_task(
     config = TrainConfig(seed=seed, progress=progress)
     with _timed() as spent:
         model = fit(episodes, folder, RECIPES[task.recipe], config, held_out=HELD_OUT, device=device, resume=resumed)
+        habit = _habit(task, model, episodes, seed, folder / "habit.safetensors")
     if "training" not in result or not resumed:
         facts = {key: model.provenance[key] for key in ("frames", "train_seconds", "versions")}
         facts["parameters"] = sum(p.numel() for p in model.parameters())
         result |= {"training": {"commit": at, **facts, **({} if resumed else spent)}, "sets": {}, "shift": {}}
         keep()
 
-    agent = Planned(model, task.planner or default_planner(model), configurator, seed=seed)
+    agent = Planned(model, task.planner or default_planner(model), configurator, seed=seed, habit=habit)
     first, *_ = task.sets.values()
     parts = [("sets", label, goals, pairs) for label, goals in task.sets.items()]
     for factor in make(task.world, **task.options).all_factors:
@@ -158,6 +163,7 @@ def run_task(
             world, chosen = _pairs(task, goals, count, seed, runs / "pairs")
             if kind == "sets":
                 others = methods(agent, episodes, seed) if goals is first else {}
+                others = {row: method for row, method in others.items() if row not in task.without}
                 result.setdefault("methods", {row: said(method) for row, method in {"model": agent, **others}.items()})
                 table = evaluate(world, chosen, agent, others=others, seed=seed)
             else:
@@ -165,6 +171,13 @@ def run_task(
         result[kind][label] = {"commit": at, **_plain(table), "rejected": chosen.rejected, **spent}
         success = table.rows["model"].success
         console.print(f"model {success.percent()}, {spent['seconds']:.0f} s" + ("" if table.ok else ", A CHECK IS RED"))
+        keep()
+    world = make(task.world, num_envs=task.batch, max_steps=None, autoreset_mode="Disabled", **task.options)
+    if hasattr(world, "lax_pairs") and "lax" not in result:
+        console.rule(f"{name}, seed {seed}: by the field's rule")
+        with _timed() as spent, one_thread(model.config.is_small):
+            table = judge_laxly(world, agent, pairs, SEED)
+        result["lax"] = {"commit": at, **table, **spent}
         keep()
     result |= {"complete": True, "peak_memory_mb": peak_memory_mb()}
     keep()
@@ -183,8 +196,9 @@ def commit() -> str | None:
 def _begun(name: str, seed: int, pairs: int, shifted: int, out: Path) -> dict[str, Any]:
     """What there is of a run's results: nothing but its settings, at first."""
     path, task = out / f"{name}-{seed}.json", SUITE[name]
+    about = {**asdict(task), "planner": repr(task.planner)}
     settings = {
-        "task": {**asdict(task), "planner": repr(task.planner)},
+        "task": {name: value for name, value in about.items() if value or name not in ("habit", "without")},
         "recipe": asdict(RECIPES[task.recipe]),
         "pairs": pairs,
         "shifted": shifted,
@@ -217,6 +231,18 @@ def _recording(task: Task, seed: int, path: Path, progress: bool) -> Episodes:
     if asked != (info["world"], info["options"], info["seed"], info["versions"]["world"], len(episodes), longest):
         raise ArmillaryError(f"{path} is another recording than the task asks for; make it anew with --again")
     return episodes
+
+
+def _habit(task: Task, model: WorldModel, episodes: Episodes, seed: int, path: Path) -> Habit | None:
+    """The habit that proposes, if the task has one: that in `path`, or else trained, and kept there."""
+    if task.habit is None:
+        return None
+    if not path.exists():
+        train_habit(model, episodes, task.habit, which=learned_from(model, episodes), seed=seed).save(path)
+    habit = Habit.load(path, model)
+    if habit.config != task.habit:
+        raise ArmillaryError(f"{path} is another habit than the task asks for; make it anew with --again")
+    return habit
 
 
 def _pairs(task: Task, goals: Goals, n: int, seed: int, folder: Path) -> tuple[World, EvalSet]:

@@ -69,7 +69,7 @@ RECIPES: dict[str, Recipe] = {
         ),
         (
             StageConfig("joint", steps=2500, learning_rate=3e-3),
-            StageConfig("dynamics", steps=7000, batch=192, learning_rate=4e-3),
+            StageConfig("dynamics", steps=10_000, batch=192, learning_rate=4e-3),
             StageConfig("critic", steps=3000, batch=192, learning_rate=2e-3),
         ),
     ),

@@ -21,21 +21,27 @@ from armillary.worlds import make
 pytest.importorskip("lance", reason="the suite records: pip install 'armillary[all]'")
 
 ROWS = ["do_nothing", "random", "oracle", "untrained", "shuffled", "model"]
-BESIDE = ["icem", "mppi", "gradient", "random_shooting", "latent_distance", "behaviour_cloning", "inverse_dynamics"]
+BESIDE = ["no_habit", "icem", "mppi", "random_shooting", "latent_distance", "behaviour_cloning", "inverse_dynamics"]
+QUICK_HABIT = HabitConfig(width=8, steps=2, batch=8)
 SMALL = {"pairs": 3, "shifted": 2, "progress": False}
 
 
 def tiny_task(monkeypatch, **changes):
-    """A task "tiny" in the suite: two rooms, a few steps of training, one factor to shift."""
+    """A task "tiny" in the suite: two rooms, a few steps of training, one factor to shift, a habit and a lax rule."""
     recipe = RECIPES["two_room_random_door"]
     stages = tuple(replace(stage, steps=4, batch=16) for stage in recipe.stages)
     monkeypatch.setitem(RECIPES, "tiny", replace(recipe, model=replace(recipe.model, width=8), stages=stages))
     goals = {"seen": Goals(constraints={"cross": False}, budget=1.0), "unseen": Goals({"door": (20.0,)}, budget=1.5)}
     quick = CEM(horizon=2, samples=8, iterations=4, elites=2)
-    task = Task("two_room", "tiny", goals, episodes=20, steps=12, options={"door": (30.0, 40.0)}, planner=quick)
+    world = {"episodes": 20, "steps": 12, "options": {"door": (30.0, 40.0)}}
+    task = Task("two_room", "tiny", goals, **world, planner=quick, habit=QUICK_HABIT, without=("gradient",))
     monkeypatch.setitem(SUITE, "tiny", replace(task, **changes))
     monkeypatch.setattr("armillary.worlds.two_room.TwoRoom.all_factors", ("radius",))
-    monkeypatch.setattr(methods, "HABITS", dict.fromkeys(methods.HABITS, HabitConfig(width=8, steps=2, batch=8)))
+    lax = {"lax_pairs": lambda world, n, rng: world.sample_pairs(n, rng), "lax_budget": 4}
+    lax["success_lax"] = lambda world, states, goal: np.ones(len(goal), bool)
+    for name, value in lax.items():
+        monkeypatch.setattr(f"armillary.worlds.two_room.TwoRoom.{name}", value, raising=False)
+    monkeypatch.setattr(methods, "HABITS", dict.fromkeys(methods.HABITS, QUICK_HABIT))
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +119,29 @@ def test_pairs_are_of_the_world_that_the_set_asks_for(ran):
 
 def test_planners_imagine_about_as_much(ran):
     rows = ran[1]["sets"]["seen"]["rows"]
-    calls = [rows[name]["model_calls"] for name in ("model", "icem", "mppi", "gradient", "random_shooting", "latent_distance")]
+    planners = ("no_habit", "icem", "mppi", "random_shooting")
+    calls = [rows[name]["model_calls"] for name in planners]
     assert max(calls) < 1.15 * min(calls)
+    assert rows["model"]["model_calls"] == rows["no_habit"]["model_calls"] + 2  # to imagine what the habit proposes
+
+
+def test_the_habit_that_proposes_is_the_one_that_acts_by_itself(ran):
+    where, result = ran
+    assert (where["runs"] / "tiny-3" / "habit.safetensors").exists()
+    said = result["methods"]
+    assert all(repr(QUICK_HABIT) in said[row] for row in ("model", "icem", "behaviour_cloning"))
+    assert "HabitConfig" not in said["no_habit"]
+    assert result["settings"]["task"]["without"] == ["gradient"]
+
+
+def test_a_world_with_a_lax_rule_is_judged_by_both(ran):
+    lax = ran[1]["lax"]
+    assert lax["pairs"] == 3
+    assert lax["commit"] == ran[1]["training"]["commit"]
+    assert list(lax["rows"]) == ["do_nothing", "random", "oracle", "model"]
+    for row in lax["rows"].values():
+        assert row["lax"]["value"] == 1
+        assert row["strict"]["value"] < 1
 
 
 def test_a_complete_run_is_not_run_again(kept, ran):
@@ -221,7 +248,15 @@ def test_the_page_has_each_seed_and_the_widest_interval(results):
     page = render(load_runs(results))
     assert "| **model** | 90.0 / 85.0 / 80.0 [70, 95] |" in page
     assert "armillary bench control --worlds tiny --seeds 0 1 2 --pairs 3 --shifted 2" in page
-    for words in ("## tiny", "### Under shift", "| radius |", "| none | 90.0 / 85.0 / 80.0 [70, 95] |", "ladder"):
+    assert "| random | 100.0 [44, 100] |" in page
+    for words in (
+        "## tiny",
+        "### Under shift",
+        "### By the field's rule",
+        "| radius |",
+        "| none | 90.0 / 85.0 / 80.0 [70, 95] |",
+        "ladder",
+    ):
         assert words in page
     rows = [line for line in page.splitlines() if line.startswith("|")]
     first = rows[: 2 + len(ROWS + BESIDE)]
