@@ -31,6 +31,7 @@ from armillary.spec import Spec
 
 _COMMIT_BYTES = 32 << 20
 _COMMIT_SECONDS = 5.0
+_ROWS = 128  # of an episode, for which there is room at first
 
 
 def record(
@@ -150,7 +151,7 @@ def _rollouts(env, policy, spec, episodes, steps, seed, max_length) -> Iterator[
                 drafts[i] = _Draft(spec, observation, i)
                 continue
             final = mode == AutoresetMode.SAME_STEP and done[i]
-            drafts[i].add(actions[i], _final(info, i, spec) if final else {k: v[i] for k, v in observation.items()})
+            drafts[i].add(actions[i], *((_final(info, i, spec), 0) if final else (observation, i)))
             recorded += 1
             if done[i]:
                 yield drafts[i].episode({**said, "worker": int(i), "ended": "terminated" if terminated[i] else "truncated"})
@@ -173,24 +174,29 @@ def _rollouts(env, policy, spec, episodes, steps, seed, max_length) -> Iterator[
 
 
 class _Draft:
-    """The episode that one environment is in."""
+    """The episode that one environment is in. Rows are copied, since an environment may use its arrays again."""
 
     def __init__(self, spec: Spec, observation: dict[str, np.ndarray], i: int):
         self.spec, self.actions = spec, []
-        self._rows: dict[str, list[np.ndarray]] = {stream.name: [] for stream in spec.streams}
-        self._see({name: values[i] for name, values in observation.items()})
+        self._rows = {stream.name: np.empty((_ROWS, *stream.shape), stream.dtype) for stream in spec.streams}
+        self._see(observation, i)
 
-    def _see(self, row: dict[str, np.ndarray]) -> None:
+    def _see(self, observation: dict[str, np.ndarray], i: int) -> None:
+        row = len(self.actions)
         for name, rows in self._rows.items():
-            rows.append(row[name])
+            if row == len(rows):
+                rows = self._rows[name] = np.concatenate([rows, np.empty_like(rows)])
+            rows[row] = observation[name][i]
 
-    def add(self, action: np.ndarray, row: dict[str, np.ndarray]) -> None:
+    def add(self, action: np.ndarray, observation: dict[str, np.ndarray], i: int) -> None:
+        """A step: the action, and row `i` of what it led to."""
         self.actions.append(action)
-        self._see(row)
+        self._see(observation, i)
 
     def episode(self, info: dict[str, Any]) -> Episode:
+        length = len(self.actions) + 1
         observations, truth = (
-            {stream.name: np.stack(self._rows[stream.name]) for stream in streams}
+            {stream.name: self._rows[stream.name][:length] for stream in streams}
             for streams in (self.spec.observed, self.spec.truth)
         )
         return Episode(observations, np.stack(self.actions), truth, info)
@@ -208,19 +214,23 @@ def _autoreset(env: VectorEnv) -> AutoresetMode:
 
 
 def _named(observation: Any, spec: Spec) -> dict[str, np.ndarray]:
-    """A copy of an observation by stream, since an environment may use its arrays again; a lone array is the only stream."""
+    """An observation by stream; a lone array is the only stream."""
     named = observation if isinstance(observation, dict) else {spec.streams[0].name: observation}
     if missing := [stream.name for stream in spec.streams if stream.name not in named]:
         raise ArmillaryError(f"the environment's observation has no {', '.join(missing)}; it has {', '.join(named)}")
-    return {stream.name: np.array(named[stream.name], stream.dtype) for stream in spec.streams}
+    return {stream.name: np.asarray(named[stream.name], stream.dtype) for stream in spec.streams}
 
 
 def _final(info: dict[str, Any], i: int, spec: Spec) -> dict[str, np.ndarray]:
-    """The last observation of an episode of environment `i`: an array of them by stream, or one object for each."""
+    """The last observation of an episode of environment `i`, as the only one of a batch.
+
+    Environments give an array of them by stream, or one object for each.
+    """
     if "final_obs" not in info:
         raise ArmillaryError("this environment resets in the same step, but its info has no final_obs")
     final = info["final_obs"]
-    return _named({name: values[i] for name, values in final.items()} if isinstance(final, dict) else final[i], spec)
+    last = _named({name: values[i] for name, values in final.items()} if isinstance(final, dict) else final[i], spec)
+    return {name: value[None] for name, value in last.items()}
 
 
 def _provenance(env: Any, policy: Policy, seed: int) -> dict[str, Any]:

@@ -141,15 +141,18 @@ class PushT(NativeWorld):
 
     def _moved(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
         """States (n, 24) a step later."""
-        states = states.copy()
+        states, busy = states.copy(), np.ones(len(states), bool)
         if self.control == "velocity":
             target = np.clip(states[:, AGENT] + actions * self.reach, *tee.REACHABLE)
-            velocity = (target - states[:, AGENT]) / (self.ticks * TICK)
-            motions = [[(tuple(v), self.ticks)] for v in velocity.tolist()]
+            way = target - states[:, AGENT]
+            motions = [[(tuple(v), self.ticks)] for v in (way / (self.ticks * TICK)).tolist()]
+            # A T at rest that nothing comes to stays as it is.
+            pose, moves = _pose(states), states[:, BLOCK_VELOCITY].any(axis=1)
+            busy = moves | (tee.gap(pose, states[:, AGENT]) < np.hypot(*way.T) + 1) | (tee.clearance(pose) < 1)
         else:
             motions = controlled(states[:, AGENT], states[:, AGENT_VELOCITY], actions, self.ticks)
-        for state, motion in zip(states, motions, strict=True):
-            state[BODIES] = self._arena.run(state[BODIES], float(state[FRICTION]), motion)
+        for i in np.flatnonzero(busy):
+            states[i, BODIES] = self._arena.run(states[i, BODIES], float(states[i, FRICTION]), motions[i])
         if self.control == "velocity":
             states[:, AGENT], states[:, AGENT_VELOCITY] = target, 0
         return states

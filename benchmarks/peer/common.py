@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 SETTINGS = json.loads(sys.argv[1])
@@ -30,6 +30,25 @@ def timed(work: Callable[[], object], repeats: int) -> dict[str, list[float]]:
         wall.append(time.perf_counter() - began[0])
         cpu.append(time.process_time() - began[1])
     return {"values": wall, "cpu_seconds": cpu}
+
+
+def rates(times: dict[str, list[float]], count: int) -> dict[str, list[float]]:
+    """So many things a second, in place of the seconds they took."""
+    return {"values": [count / x for x in times["values"]], "cpu_seconds": [x / count for x in times["cpu_seconds"]]}
+
+
+def throughput(batches: Iterator[int], seconds: float) -> dict[str, list[float]]:
+    """Things a second, from batches that say how many they hold; the first five are not counted.
+
+    CPU time is this process's alone, without workers that it has started.
+    """
+    for _ in range(5):
+        next(batches)
+    count, began, cpu = 0, time.perf_counter(), time.process_time()
+    while time.perf_counter() - began < seconds:
+        count += next(batches)
+    times = {"values": [time.perf_counter() - began], "cpu_seconds": [time.process_time() - cpu]}
+    return rates(times, count)
 
 
 def answer(**result: object) -> None:

@@ -151,6 +151,18 @@ def test_the_disc_goes_where_the_action_says_and_rests_there():
     np.testing.assert_array_equal(world.state[:, 2:], state[:, 2:])
 
 
+def test_a_t_that_nothing_comes_to_takes_no_physics_and_would_not_have_moved(monkeypatch):
+    world = PushT(64)
+    world.reset(seed=0)
+    before, calls, run = world.state, [], world._arena.run
+    actions = np.random.default_rng(0).uniform(-1, 1, (64, 2))
+    monkeypatch.setattr(world._arena, "run", lambda *given: calls.append(0) or run(*given))
+    after = world._moved(before, actions)
+    assert 5 < len(calls) < 50
+    monkeypatch.setattr(tee, "gap", lambda *_: np.full(64, -1.0))  # all of them
+    np.testing.assert_allclose(world._moved(before, actions), after, atol=1e-9)
+
+
 def test_any_state_can_be_replayed_from_any_step():
     world = PushT(8, factors=tuple(FACTORS))
     world.reset(seed=3)

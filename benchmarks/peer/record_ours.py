@@ -1,0 +1,28 @@
+"""Recording with ours: the world of the same name, random actions, and as much motion between two frames as in the peer's.
+
+A hundred environments are what `armillary record` has; one move a step (`action_repeat=1`) is the peer's control rate.
+"""
+
+import tempfile
+
+import common
+
+from armillary.episodes.policies import random_policy
+from armillary.episodes.record import record
+from armillary.episodes.store import Episodes
+from armillary.worlds import make
+
+
+def main() -> None:
+    settings = common.SETTINGS
+    world = make(settings["world"], num_envs=100, max_steps=100, action_repeat=1)
+    policy = random_policy(world.stream_spec)
+    with tempfile.TemporaryDirectory(dir=common.WORK) as folder:
+        record(world, policy, f"{folder}/first", episodes=1, seed=settings["seed"])  # loads what is used
+        more = {"episodes": settings["ours"], "seed": settings["seed"]}
+        times = common.timed(lambda: record(world, policy, f"{folder}/recording", **more), 1)
+        frames = int(Episodes.open(f"{folder}/recording").lengths.sum())
+    common.answer(**common.rates(times, frames), frames=frames)
+
+
+main()
