@@ -81,6 +81,8 @@ class ModelConfig:
 
     image_size: int | None = 64
     """Images are reduced to this many pixels a side; None keeps the recording's size."""
+    standardise_images: bool = False
+    """Take each image minus the mean of each channel, over its spread: another light or ground then changes little."""
     encoder: Literal["convolutional", "vit"] = "convolutional"
     """Image encoder."""
     width: int = 64
@@ -345,8 +347,8 @@ def _encoder(stream: Stream, config: ModelConfig) -> nn.Module:
         side = config.image_size
         shape = (side, side, stream.shape[2]) if side else stream.shape
         if config.encoder == "convolutional":
-            return ConvolutionalEncoder(shape, config.width, config.stem)
-        return VisionTransformer(shape, config.width, config.depth, config.heads, config.patch)
+            return ConvolutionalEncoder(shape, config.width, config.stem, config.standardise_images)
+        return VisionTransformer(shape, config.width, config.depth, config.heads, config.patch, config.standardise_images)
     if stream.kind == "vector":
         return VectorEncoder(stream.shape, angles=stream.angles)
     raise ArmillaryError(f"stream {stream.name!r}: there is no encoder for {stream.kind} yet; leave it out of the spec")

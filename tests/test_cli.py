@@ -20,6 +20,7 @@ from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation.diagnose import Diagnosis
 from armillary.model import ModelConfig, Objective
+from armillary.training.augmentation import Augmentation
 from armillary.training.stages import StageConfig
 
 pytest.importorskip("lance", reason="the command line reads stores: pip install 'armillary[all]'")
@@ -155,8 +156,9 @@ def test_help_documents_every_field_of_a_recipe(recipe, capsys, monkeypatch):
     said = re.sub(r"[^\x20-\x7e]|\s+", " ", capsys.readouterr().out)
     said = dict(re.findall(r" --recipe\.(\S+?),? (.*?)(?= --recipe|  +recipe)", said + "  recipe"))
     fields = {"model": ModelConfig, "model.objective": Objective, "stages.0": StageConfig}
+    fields["stages.0.augmentation"] = Augmentation
     names = {f"{part}.{f.name}".replace("_", "-") for part, kind in fields.items() for f in dataclasses.fields(kind)}
-    assert set(said) >= names - {"model.objective"}
+    assert set(said) >= names - {"model.objective", "stages.0.augmentation"}
     for text in said.values():
         words = re.sub(r"--\S+|\{[^}]*\}\S*|\b[A-Z]+\b|\(default.*", "", text)
         assert len(words.split()) >= 2, text

@@ -132,7 +132,8 @@ def diagnose(
 def _sighted(model: WorldModel, episodes: Episodes, device: str) -> WorldModel:
     """A model that is trained as this one was, on the ground truth."""
     made_from = model.provenance
-    recipe = Recipe(replace(model.config, image_size=None), tuple(StageConfig(**stage) for stage in made_from["stages"]))
+    stages = tuple(StageConfig.from_json(stage) for stage in made_from["stages"])
+    recipe = Recipe(replace(model.config, image_size=None), stages)
     with tempfile.TemporaryDirectory() as folder:
         seen = unveiled_episodes(episodes, Path(folder) / "recording")
         config = TrainConfig(seed=made_from["seed"], progress=False)

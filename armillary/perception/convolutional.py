@@ -15,11 +15,22 @@ from torch import Tensor, nn
 
 from armillary.errors import ArmillaryError
 
+QUIET = 4.0  # levels that count as spread in an image without any, so that noise is not blown up
 
-def centre_pixels(images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n c h w"]:
-    """Bytes to numbers of about unit scale, channels-last in memory, in autocast's precision where it is on."""
+
+def centre_pixels(images: UInt8[Tensor, "n h w c"], standardise: bool = False) -> Float[Tensor, "n c h w"]:
+    """Bytes to numbers of about unit scale, channels-last in memory, in autocast's precision where it is on.
+
+    With `standardise`, each image by itself: minus the mean of each channel, over its spread about those means. The colour of a
+    ground or of a light that fills the image then leaves next to no trace.
+    """
     kind = images.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
+    if standardise:
+        x = images.float()
+        x -= x.mean((1, 2), keepdim=True)
+        x /= QUIET + x.square().mean((1, 2, 3), keepdim=True).sqrt()
+        return x.to(dtype).permute(0, 3, 1, 2)
     return images.to(dtype).sub_(127.5).div_(64).permute(0, 3, 1, 2)
 
 
@@ -30,15 +41,18 @@ class ConvolutionalEncoder(nn.Module):
         shape: (H, W, C) of one image; H and W at least 16.
         width: channels of the last layer.
         patch: 8 or 4, in pixels.
+        standardise: each image by itself, see `centre_pixels`.
 
     Raises:
         ArmillaryError: the images are too small for the strides.
     """
 
-    def __init__(self, shape: tuple[int, int, int], width: int = 64, patch: Literal[4, 8] = 8) -> None:
+    def __init__(
+        self, shape: tuple[int, int, int], width: int = 64, patch: Literal[4, 8] = 8, standardise: bool = False
+    ) -> None:
         super().__init__()
         height, breadth, channels = shape
-        self.shape = shape
+        self.shape, self.standardise = shape, standardise
         if min(height, breadth) < 16:
             raise ArmillaryError(f"images of {height}x{breadth} px are too small for this encoder; it needs 16x16 or more")
         widths = {8: [width, width], 4: [width // 2, width, width]}[patch]
@@ -50,4 +64,4 @@ class ConvolutionalEncoder(nn.Module):
             self.features = self.net(torch.zeros(1, channels, height, breadth)).shape[1]
 
     def forward(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n f"]:
-        return self.net(centre_pixels(images))
+        return self.net(centre_pixels(images, self.standardise))

@@ -19,15 +19,24 @@ class VisionTransformer(nn.Module):
     Args:
         shape: (H, W, C) of one image; H and W divide by `patch`.
         width, depth, heads, patch: as in the paper; heads divide width.
+        standardise: each image by itself, see `centre_pixels`.
 
     Raises:
         ArmillaryError: the image does not divide into patches.
     """
 
-    def __init__(self, shape: tuple[int, int, int], width: int = 192, depth: int = 12, heads: int = 3, patch: int = 14) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        width: int = 192,
+        depth: int = 12,
+        heads: int = 3,
+        patch: int = 14,
+        standardise: bool = False,
+    ) -> None:
         super().__init__()
         height, breadth, channels = shape
-        self.shape = shape
+        self.shape, self.standardise = shape, standardise
         if height % patch or breadth % patch:
             raise ArmillaryError(
                 f"images of {height}x{breadth} px do not divide into patches of {patch}; "
@@ -45,7 +54,7 @@ class VisionTransformer(nn.Module):
             nn.init.trunc_normal_(parameter, std=0.02)
 
     def forward(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n f"]:
-        patches = self.stem(centre_pixels(images)).flatten(2).transpose(1, 2)
+        patches = self.stem(centre_pixels(images, self.standardise)).flatten(2).transpose(1, 2)
         x = torch.cat([self.token.expand(len(patches), -1, -1), patches], 1) + self.position
         for block in self.blocks[:-1]:
             x = block(x)

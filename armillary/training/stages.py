@@ -9,8 +9,9 @@ A stage draws everything from the generator that it is given, made anew from (se
 a generator has to be saved, and a resumed run goes on exactly as an unbroken one.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from armillary.errors import ArmillaryError
 from armillary.latents import encode_tracks
 from armillary.model import WorldModel
 from armillary.objectives.prediction import rollout
+from armillary.training.augmentation import Augmentation
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class StageConfig:
     length: int | None = None
     """Frames of a window of frozen latents; None takes the model's context plus the rollout of its objective. A joint stage
     takes the clips as they are."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    """How a joint stage changes the look of images."""
 
     def __post_init__(self) -> None:
         if self.steps is None and self.seconds is None:
@@ -56,6 +60,11 @@ class StageConfig:
         for name in ("steps", "seconds", "batch"):
             if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise ArmillaryError(f"stage {self.kind}: {name} must be above 0, not {getattr(self, name)}")
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> "StageConfig":
+        """From what `asdict` gave, of this version or an earlier one."""
+        return cls(**{**plain, "augmentation": Augmentation(**plain.get("augmentation", {}))})
 
 
 class Stage:
@@ -86,14 +95,22 @@ class Joint(Stage):
                 f"and {aim.clips_per_episode} clips of each episode; change one of them"
             )
         self.model, self.clips, self.batch, self.state = model, clips, config.batch, {}
+        self.augmentation = config.augmentation
         trained = model.perception, model.predictor if aim.prediction else None, model.inverse, model.contrast
         self.modules = [m for m in trained if m is not None]
 
     def losses(self, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
         per_episode = self.model.config.objective.clips_per_episode
         drawn = self.clips.draw(self.batch, rng, per_episode if per_episode > 1 else None)
-        batch = self.clips[distributed.shard(torch.from_numpy(drawn)).numpy()]
-        return self.model.losses(batch.to(self.model.device), generator)
+        batch = self.clips[distributed.shard(torch.from_numpy(drawn)).numpy()].to(self.model.device)
+        if self.augmentation:
+            looks = np.random.default_rng((int(rng.integers(2**32)), distributed.rank()))
+            for stream in self.model.spec.observed:
+                if stream.kind == "image":
+                    images = batch.observations[stream.name]
+                    seen = self.augmentation(images.flatten(0, 1), looks)
+                    batch.observations[stream.name] = seen.unflatten(0, images.shape[:2])
+        return self.model.losses(batch, generator)
 
 
 class Latents:

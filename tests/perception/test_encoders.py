@@ -8,6 +8,7 @@ from armillary.perception.convolutional import ConvolutionalEncoder, centre_pixe
 from armillary.perception.vector import VectorEncoder
 from armillary.perception.vit import VisionTransformer
 
+PATCH = {ConvolutionalEncoder: {}, VisionTransformer: {"heads": 3, "depth": 2, "patch": 8}}
 RANDOM = torch.Generator().manual_seed(0)
 
 
@@ -22,6 +23,23 @@ def test_pixels_are_centred_in_the_precision_of_the_caller():
     torch.testing.assert_close(centred.flatten(), (torch.arange(256.0) - 127.5) / 64)
     with torch.autocast("cpu", torch.bfloat16):
         assert centre_pixels(every).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("make", [ConvolutionalEncoder, VisionTransformer])
+def test_an_encoder_of_standardised_images_cares_little_for_light_and_ground_and_as_much_for_things(make):
+    torch.manual_seed(0)
+    plain, standard = make((64, 64, 3), 12, **PATCH[make]), make((64, 64, 3), 12, **PATCH[make], standardise=True)
+    scene = torch.full((1, 64, 64, 3), 200, dtype=torch.uint8)
+    scene[:, 20:30, 20:30] = torch.tensor([150, 20, 20], dtype=torch.uint8)
+    tinted, moved = scene + torch.tensor([40, 0, 20], dtype=torch.uint8), scene.roll(16, 2)
+
+    def change(encoder: torch.nn.Module, other: torch.Tensor) -> float:
+        with torch.no_grad():
+            return float((encoder(other) - encoder(scene)).norm() / (encoder(moved) - encoder(scene)).norm())
+
+    assert change(standard, tinted) < 1e-3 < 0.05 < change(plain, tinted)
+    assert change(standard, (scene.float() * 0.8).byte()) < change(plain, (scene.float() * 0.8).byte())
+    assert standard(torch.full_like(scene, 9)).isfinite().all()
 
 
 @pytest.mark.parametrize("shape", [(16, 16, 3), (24, 40, 1), (64, 64, 4)])

@@ -1,5 +1,7 @@
 """Stages: windows that stay in their episode, hard ones drawn more often, goals that come later."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from training_fakes import clips_of, new_model, record
 
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError
+from armillary.training.augmentation import Augmentation
 from armillary.training.stages import Latents, StageConfig, build_stage
 
 
@@ -123,3 +126,23 @@ def test_clips_that_are_too_short_and_batches_that_do_not_divide(store, model):
         build_stage(model, clips_of(store, 2), StageConfig(steps=1, batch=16))
     with pytest.raises(ArmillaryError, match="a batch of 15 does not divide into 1 processes and 2 clips of each episode"):
         build_stage(model, clips_of(store), StageConfig(steps=1, batch=15))
+
+
+def test_a_joint_stage_sees_images_with_other_looks_and_the_rest_as_it_is(store, model, monkeypatch):
+    seen = []
+    monkeypatch.setattr(model, "losses", lambda batch, generator: seen.append(batch) or {})
+    for augmentation in (Augmentation(), Augmentation(tone=40), Augmentation(tone=40)):
+        config = StageConfig("joint", steps=1, batch=8, augmentation=augmentation)
+        build_stage(model, clips_of(store), config).losses(*random())
+    plain, other, again = (batch.observations for batch in seen)
+    assert torch.equal(other["image"], again["image"])
+    change = (other["image"].int() - plain["image"].int()).abs().flatten(2)
+    assert change.amax(-1).min() > 0
+    assert change.max() <= 40
+    assert torch.equal(plain["place"], other["place"])
+
+
+def test_a_stage_is_read_again_with_or_without_an_augmentation():
+    config = StageConfig("joint", steps=3, augmentation=Augmentation(hue=0.5))
+    assert StageConfig.from_json(asdict(config)) == config
+    assert StageConfig.from_json({"kind": "critic", "steps": 2}) == StageConfig("critic", steps=2)
