@@ -6,11 +6,13 @@ With a habit, Mode 1 proposes and Mode 2 refines: the search begins at what the 
 - Time is counted in each environment by itself: every `skip` steps a frame is kept, every `execute` kept frames a plan is
   made, and between them the plan is carried out. Environments may be reset one by one.
 - Without a habit, the rest of the last plan is where the next search begins. The search's spread is full again.
-- One problem's actions don't depend on which others are in the batch: each has its own random stream.
+- One problem's actions don't depend on which others are in the batch: each has its own random stream, and on a CPU its own
+  computation.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from time import perf_counter
 from typing import Any
 
@@ -20,6 +22,7 @@ from torch import Tensor
 
 from armillary.costs.cost import Cost
 from armillary.costs.goal import LatentGoal, encode_frames
+from armillary.device import together
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.habit import Habit, propose
 from armillary.memory import Memory
@@ -64,6 +67,8 @@ class Agent:
         num_envs: N.
         execute: blocks of a plan that are carried out before the next plan is made.
         seed: of the random streams. The agent is deterministic given seed, observations and calls.
+        exact: what is done in one environment does not depend, to the last bit, on which others there are (on a CPU; see
+            `device.together`). Without it, they are computed in one go.
 
     Raises:
         ArmillaryError: `num_envs` or `execute` is below 1, or the plan is shorter than what is to be executed of it.
@@ -80,6 +85,7 @@ class Agent:
         num_envs: int = 1,
         execute: int = 1,
         seed: int = 0,
+        exact: bool = True,
     ) -> None:
         if habit is not None:
             habit.check(model)
@@ -89,7 +95,7 @@ class Agent:
                 f"got num_envs {num_envs}, execute {execute}, horizon {planner.horizon}"
             )
         self.model, self.planner, self.cost, self.habit = model.eval(), planner, cost, habit
-        self.num_envs, self.execute = num_envs, execute
+        self.num_envs, self.execute, self.exact = num_envs, execute, exact
         self.memory = Memory(num_envs, model.config.context, model.config.latent, model.blocks.size, model.device)
         self.decisions = Decisions()
         self.last_plan: Plan | None = None
@@ -129,7 +135,7 @@ class Agent:
             SpecMismatch: a stream is missing or of another shape or dtype.
         """
         indices = np.arange(self.num_envs) if indices is None else np.asarray(indices, np.int64)
-        goal = encode_frames(self.model, observations)
+        goal = encode_frames(self.model, observations, exact=self.exact)
         if len(goal) not in (1, len(indices)):
             raise SpecMismatch(f"{len(goal)} goals for {len(indices)} environments; give one each, or one for all")
         self._goal[indices] = goal
@@ -169,7 +175,7 @@ class Agent:
                 raise SpecMismatch(f"stream {name!r}: {len(frames)} observations for {self.num_envs} environments")
         if len(kept) < self.num_envs:
             seen = {name: frames[kept] for name, frames in seen.items()}
-        z = encode_frames(self.model, seen)
+        z = encode_frames(self.model, seen, exact=self.exact)
         seconds = perf_counter() - began
         done = z.new_zeros(len(kept), self.model.blocks.size)
         if self.last_plan is not None:
@@ -181,7 +187,9 @@ class Agent:
     def _decide(self, due: np.ndarray, encode_seconds: float) -> None:
         """Plan in these environments."""
         began, calls = perf_counter(), 0
-        for group, context in self.memory.groups(due):
+        plans, order = [], []
+        parts = [due[some] for some in together(self.model.device, len(due))] if self.exact else [due]
+        for group, context in chain.from_iterable(map(self.memory.groups, parts)):
             start, proposed = None, 0
             if self.habit is not None:
                 proposed = self.planner.horizon
@@ -193,18 +201,18 @@ class Agent:
             plan = self.planner.plan(self.model, context, self.cost(self._goal[group]), start=start, streams=streams)
             plan = replace(plan, model_calls=plan.model_calls + proposed)
             calls += plan.model_calls * len(group)
-            self.last_plan = _merge(self.last_plan, plan, group, self.num_envs)
+            plans.append(plan)
+            order.append(group)
+        self.last_plan = _merge(self.last_plan, plans, np.concatenate(order), self.num_envs)
         self.decisions.add(len(due), encode_seconds, perf_counter() - began, calls)
 
 
-def _merge(old: Plan | None, new: Plan, indices: np.ndarray, count: int) -> Plan:
+def _merge(old: Plan | None, new: list[Plan], indices: np.ndarray, count: int) -> Plan:
     """`old` with rows `indices` from `new`; without an old one, the other rows are zeros until they are planned."""
-    if len(indices) == count:
-        return new
-    rows = torch.as_tensor(indices, device=new.cost.device)
+    rows = torch.as_tensor(indices, device=new[0].cost.device)
     merged = {}
     for name in ("actions", "blocks", "latents", "cost"):
-        tensor = getattr(new, name)
+        tensor = torch.cat([getattr(plan, name) for plan in new])
         base = tensor.new_zeros(count, *tensor.shape[1:]) if old is None else getattr(old, name)
         merged[name] = base.index_copy(0, rows, tensor)
-    return replace(new, **merged)
+    return replace(new[0], **merged, seconds=sum(plan.seconds for plan in new))

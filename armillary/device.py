@@ -52,6 +52,16 @@ def autocast(device: torch.device, enabled: bool = True) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled and fast)
 
 
+def together(device: torch.device, count: int) -> list[slice]:
+    """Which of `count` problems are computed in one go: each alone on a CPU, all of them elsewhere.
+
+    How the sums of a matrix product are rounded depends on the sizes of the matrices. So a problem that is computed among
+    others comes out a few bits different, which contact amplifies until an episode ends another way. Alone, each has the very
+    numbers that it has in any batch. A GPU is made for batches; there, problems agree to rounding only.
+    """
+    return [slice(i, i + 1) for i in range(count)] if device.type == "cpu" and count else [slice(count)]
+
+
 def fuses_attention(queries: torch.Tensor) -> bool:
     """Whether attention in one kernel is faster than as matrix products: everywhere but in training in bfloat16 on a CPU.
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 from linear_model import CHOICES, LinearModel
+from small_models import SPEC, small_model
 
 from armillary.agent import KEPT, Agent, Decisions
 from armillary.costs import Effort, LatentGoal
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.model import ModelConfig, WorldModel
-from armillary.planning import CEM, MPPI
+from armillary.planning import CEM, ICEM, MPPI
 from armillary.spec import ActionSpace, Spec, Stream
 
 STARTS = np.random.default_rng(0).uniform(-1, 1, (16, 2)).astype(np.float32)
@@ -77,7 +78,7 @@ def test_it_plans_once_in_execute_blocks_and_looks_once_a_block():
         actions.append(agent.act({"position": positions[-1]}))
         positions.append(positions[-1] + actions[-1])
         plans.append(agent.last_plan)
-    assert model.seen == [2] * 4
+    assert model.seen == [1] * 8  # on a CPU each by itself
     assert agent.decisions.problems == [2, 2]
     assert agent.decisions.model_calls == [2 * (3 * 20 + 2) * 4] * 2
     assert len(agent.decisions.encode_seconds) == len(agent.decisions.plan_seconds) == 2
@@ -125,10 +126,11 @@ def test_a_cost_is_configured_for_the_goals_of_each_group():
         given.append(z_goal.shape)
         return LatentGoal(z_goal) + 0.01 * Effort(model.blocks)
 
-    agent = Agent(model, MPPI(horizon=3, samples=20), configure, num_envs=3)
-    agent.set_goal({"position": GOALS[:3]})
-    live(agent, STARTS[:3], 2)
-    assert given == [(3, 2)]
+    for exact in (False, True):
+        agent = Agent(model, MPPI(horizon=3, samples=20), configure, num_envs=3, exact=exact)
+        agent.set_goal({"position": GOALS[:3]})
+        live(agent, STARTS[:3], 2)
+    assert given == [(3, 2), *3 * [(1, 2)]]
 
 
 def test_bad_settings_and_missing_goals_are_errors():
@@ -165,3 +167,29 @@ def test_what_deciding_cost_is_kept_for_the_last_decisions_alone():
     assert decisions.count == KEPT + 5
     assert decisions.problems == list(range(5, KEPT + 5))
     assert len(decisions.plan_seconds) == len(decisions.encode_seconds) == len(decisions.model_calls) == KEPT
+
+
+@pytest.mark.parametrize("predictor", ["mlp", "gru", "transformer"])
+def test_to_the_last_bit_an_environment_is_the_same_in_any_batch(predictor):
+    spec = Spec((Stream("image", "image", (32, 32, 3)), Stream("state", "vector", (3,))), SPEC.action)
+    model = small_model(predictor, spec=spec, image_size=32, width=32, projector=96, latent=24, predictor_width=96)
+    random = np.random.default_rng(0)
+    seen = [
+        {
+            "image": random.integers(256, size=(50, 32, 32, 3), dtype=np.uint8),
+            "state": random.normal(size=(50, 3)).astype(np.float32),
+        }
+        for _ in range(4)
+    ]
+
+    def lived(count: int) -> list[torch.Tensor]:
+        agent = Agent(model, ICEM(horizon=3, samples=16, iterations=2, elites=4), num_envs=count)
+        agent.set_goal({name: frames[:count] for name, frames in seen[0].items()})
+        for observation in seen:
+            agent.act({name: frames[:count] for name, frames in observation.items()})
+        plan = agent.last_plan
+        return [agent.memory.z[0], plan.actions[0], plan.latents[0], plan.cost[0]]
+
+    alone = lived(1)
+    for count in (7, 50):
+        assert all(map(torch.equal, alone, lived(count)))

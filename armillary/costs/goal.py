@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.costs.cost import Cost
+from armillary.device import together
 from armillary.errors import ArmillaryError
 from armillary.model import WorldModel
 
@@ -63,8 +64,13 @@ def image_goal(model: WorldModel, observations: Mapping[str, Any], reduce: Reduc
 
 
 @torch.no_grad()
-def encode_frames(model: WorldModel, observations: Mapping[str, Any]) -> Float[Tensor, "n d"]:
-    """Latents of N moments, each seen once; arrays or tensors (N, *shape) by stream. Streams beyond the model's are left out.
+def encode_frames(model: WorldModel, observations: Mapping[str, Any], *, exact: bool = True) -> Float[Tensor, "n d"]:
+    """Latents of N moments, each seen once.
+
+    Args:
+        observations: arrays or tensors (N, *shape) by stream. Streams beyond the model's are left out.
+        exact: to the last bit, no latent depends on which others are asked for (`device.together`); else they are encoded in
+            one go, which is faster.
 
     Raises:
         SpecMismatch: a stream that the model needs is missing, or has another shape or dtype.
@@ -74,7 +80,9 @@ def encode_frames(model: WorldModel, observations: Mapping[str, Any]) -> Float[T
         if stream.name in observations:
             frame = torch.as_tensor(observations[stream.name], device=model.device).unsqueeze(1)
             frames[stream.name] = frame.float() if frame.is_floating_point() else frame
-    return model.encode(frames).squeeze(1)
+    counts = {len(frame) for frame in frames.values()}
+    parts = together(model.device, *counts) if exact and len(counts) == 1 else [slice(None)]
+    return torch.cat([model.encode({name: frame[some] for name, frame in frames.items()}) for some in parts]).squeeze(1)
 
 
 def _align(z: Tensor, z_goal: Tensor, reduce: Reduce) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from armillary.costs.goal import encode_frames
+from armillary.device import together
 from armillary.habit.cloning import Habit
 from armillary.model import WorldModel
 
@@ -39,7 +40,9 @@ class Habitual:
             z = encode_frames(self.model, observation).unsqueeze(1)
             first = z.expand(-1, self.model.config.context, -1)
             self.z = first if self.step == 0 else torch.cat([self.z[:, 1:], z], 1)
-            actions = self.habit.act(self.z, self.z_goal).unflatten(-1, (skip, space.n))
+            parts = together(self.model.device, len(z))
+            blocks = torch.cat([self.habit.act(self.z[some], self.z_goal[some]) for some in parts])
+            actions = blocks.unflatten(-1, (skip, space.n))
             self.actions = (actions.argmax(-1) if space.kind == "discrete" else actions).cpu().numpy()
         self.step += 1
         return self.actions[:, (self.step - 1) % skip]

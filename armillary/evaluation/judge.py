@@ -125,7 +125,8 @@ def judge(
         scenes: violations of expectation.
         seed: of baselines and probes.
     """
-    result = Judgement({"seed": seed, "machine": machine(), **model.provenance})
+    trained = {"training_seed" if name == "seed" else name: value for name, value in model.provenance.items()}
+    result = Judgement({"seed": seed, "machine": machine(), **trained})
     if episodes is not None:
         model.spec.check(episodes.spec)
         result.prediction = evaluate_prediction(model, episodes, held_out, horizons, seed=seed)

@@ -49,6 +49,7 @@ class Simulated(Planned):
 
     def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict[str, np.ndarray], steps: int) -> None:
         super().begin(problems, goal, goal_observation, steps)
+        self.agent.exact = False  # all problems are stepped at once
         self.agent.model = copy.copy(self.model)
         self.agent.model.rollout = self._simulate
         self.goal = goal
@@ -72,7 +73,7 @@ class Simulated(Planned):
                 observation, *_ = world.step(single[:, step])
                 if (step + 1) % skip == 0:
                     states = torch.from_numpy(world.state)
-                    after.append(states if self.true_distance else encode_frames(self.model, observation))
+                    after.append(states if self.true_distance else encode_frames(self.model, observation, exact=False))
         self._futures = torch.stack(after, 1).unflatten(0, (batch, samples))
         return self._futures.to(actions.device, torch.float32)
 
@@ -115,10 +116,10 @@ def labelled_distance(
     observation, _ = world.reset(seed=seed)
     if hasattr(policy, "reset"):
         policy.reset(np.ones(episodes, bool))
-    z, states = [encode_frames(model, observation)], [world.state]
+    z, states = [encode_frames(model, observation, exact=False)], [world.state]
     for _ in range(steps):
         observation, *_ = world.step(policy(observation, rng))
-        z.append(encode_frames(model, observation))
+        z.append(encode_frames(model, observation, exact=False))
         states.append(world.state)
     z, states = torch.stack(z, 1), np.stack(states, 1)
     with torch.random.fork_rng():
