@@ -5,7 +5,7 @@ no recording holds.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from armillary.evaluation.judge import BATCH
@@ -56,19 +56,22 @@ PLACES = tuple(12.25 + 0.5 * place for place in range(80))
 UNSEEN_DOORS = tuple(door for door in PLACES if 29 < door < 35 or door > 50)
 SEEN_DOORS = tuple(door for door in PLACES if door not in UNSEEN_DOORS)
 
+_DOORS = Task(
+    "two_room",
+    "two_room_random_door",
+    {
+        "seen doors": Goals(constraints={"cross": True}),
+        "unseen doors": Goals({"door": UNSEEN_DOORS}, {"cross": True}),
+    },
+    episodes=800,
+    steps=90,
+    options={"door": SEEN_DOORS},
+    planner=MPPI(horizon=4, samples=48, sigma=0.8),
+)
+
 SUITE: dict[str, Task] = {
-    "two_room": Task(
-        "two_room",
-        "two_room_random_door",
-        {
-            "seen doors": Goals(constraints={"cross": True}),
-            "unseen doors": Goals({"door": UNSEEN_DOORS}, {"cross": True}),
-        },
-        episodes=800,
-        steps=90,
-        options={"door": SEEN_DOORS},
-        planner=MPPI(horizon=4, samples=48, sigma=0.8),
-    ),
+    "two_room": _DOORS,
+    "two_room_any_look": replace(_DOORS, recipe="two_room_any_look"),  # the same recording, pairs and planner
     "maze": Task(
         "maze",
         "maze",

@@ -4,6 +4,7 @@
   position to half a pixel, the second stage dynamics that stand still when the agent does, which holding a goal needs.
 - `two_room_random_door`: the layout varies between episodes. SIGReg within episodes and inverse dynamics keep the latent from
   holding the door alone; the critic knows the way round the wall.
+- `two_room_any_look`: the same, in colours and light that no recording shows.
 - `maze`: the layout is new in every episode, and the latent has to hold its walls.
 - `reacher`: velocity matters, which a single image does not show; the critic counts steps where distance in angles does not.
 - `push_t`: temporal contrast keeps the pose of the block in the latent, which the prediction loss alone would drop.
@@ -14,6 +15,7 @@
 from dataclasses import dataclass, replace
 
 from armillary.model import ModelConfig, Objective, Size
+from armillary.training.augmentation import Augmentation
 from armillary.training.stages import StageConfig
 
 
@@ -32,6 +34,15 @@ class Recipe:
         return replace(self, model=ModelConfig.sized(size, **kept))
 
 
+_RANDOM_DOOR = Recipe(
+    ModelConfig.sized("nano", latent=16, objective=Objective(sigreg=5.0, episode_dims=4, clips_per_episode=4, inverse=1.0)),
+    (
+        StageConfig("joint", steps=500, learning_rate=3e-3),
+        StageConfig("dynamics", steps=4000, batch=256, learning_rate=3e-3),
+        StageConfig("critic", steps=1500, batch=128, learning_rate=2e-3),
+    ),
+)
+
 RECIPES: dict[str, Recipe] = {
     "two_room": Recipe(
         ModelConfig.sized("nano", latent=16, predictor_width=128),
@@ -40,12 +51,12 @@ RECIPES: dict[str, Recipe] = {
             StageConfig("dynamics", steps=1100, batch=192, learning_rate=6e-3),
         ),
     ),
-    "two_room_random_door": Recipe(
-        ModelConfig.sized("nano", latent=16, objective=Objective(sigreg=5.0, episode_dims=4, clips_per_episode=4, inverse=1.0)),
+    "two_room_random_door": _RANDOM_DOOR,
+    "two_room_any_look": Recipe(
+        replace(_RANDOM_DOOR.model, standardise_images=True),
         (
-            StageConfig("joint", steps=500, learning_rate=3e-3),
-            StageConfig("dynamics", steps=4000, batch=256, learning_rate=3e-3),
-            StageConfig("critic", steps=1500, batch=128, learning_rate=2e-3),
+            replace(_RANDOM_DOOR.stages[0], steps=1300, augmentation=Augmentation(tone=40, hue=1, wave=20, grow=0.5)),
+            *_RANDOM_DOOR.stages[1:],
         ),
     ),
     "maze": Recipe(
