@@ -27,6 +27,7 @@ from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.habit import Habit, propose
 from armillary.memory import Memory
 from armillary.model import WorldModel
+from armillary.planning.captured import Decision
 from armillary.planning.planner import Plan, Planner, RandomStreams
 
 KEPT = 1000  # decisions
@@ -69,9 +70,11 @@ class Agent:
         seed: of the random streams. The agent is deterministic given seed, observations and calls.
         exact: what is done in one environment does not depend, to the last bit, on which others there are (on a CPU; see
             `device.together`). Without it, they are computed in one go.
+        captured: from what is seen to the plan, a GPU has one recorded graph to do (`planning/captured.py`).
 
     Raises:
-        ArmillaryError: `num_envs` or `execute` is below 1, or the plan is shorter than what is to be executed of it.
+        ArmillaryError: `num_envs` or `execute` is below 1, or the plan is shorter than what is to be executed of it; a planner
+            or a habit that cannot be captured.
         SpecMismatch: the habit is of another model.
     """
 
@@ -86,9 +89,12 @@ class Agent:
         execute: int = 1,
         seed: int = 0,
         exact: bool = True,
+        captured: bool = False,
     ) -> None:
         if habit is not None:
             habit.check(model)
+        if captured and habit is not None:
+            raise ArmillaryError("what a habit proposes is not captured; leave out the habit, or captured")
         if num_envs < 1 or not 1 <= execute <= planner.horizon:
             raise ArmillaryError(
                 f"an agent needs num_envs >= 1 and 1 <= execute <= horizon; "
@@ -104,6 +110,7 @@ class Agent:
         self._streams = RandomStreams(seed, range(num_envs))
         self._steps = np.zeros(num_envs, np.int64)
         self._next_problem = 0
+        self._decision = Decision(model, planner, cost) if captured else None
         self.reset()
 
     def reset(self, indices: Sequence[int] | np.ndarray | None = None, problems: Sequence[int] | None = None) -> None:
@@ -159,23 +166,33 @@ class Agent:
         if lost := self._goal[due].isnan().any(-1).nonzero().flatten().tolist():
             raise ArmillaryError(f"environments {due[lost].tolist()} have no goal; call set_goal before act")
         if len(kept):
-            encode_seconds = self._see(observations, kept)
+            seen = self._seen(observations)
+            at_once = self._decision if len(due) == len(kept) else None
+            encode_seconds = self._see(seen, kept, at_once is None)
             if len(due):
-                self._decide(due, encode_seconds)
+                self._decide(due, encode_seconds, seen, at_once)
         rows = torch.as_tensor(self._steps % (skip * self.execute), device=self.model.device)
         self._steps += 1
         return self.last_plan.actions[torch.arange(self.num_envs, device=rows.device), rows].cpu().numpy()
 
-    def _see(self, observations: Mapping[str, Any], kept: np.ndarray) -> float:
-        """Encode and remember what these environments show; the seconds it took to encode."""
-        began = perf_counter()
+    def _seen(self, observations: Mapping[str, Any]) -> dict[str, Any]:
+        """The model's streams of all environments."""
         seen = {s.name: observations[s.name] for s in self.model.spec.observed if s.name in observations}
         for name, frames in seen.items():
             if len(frames) != self.num_envs:
                 raise SpecMismatch(f"stream {name!r}: {len(frames)} observations for {self.num_envs} environments")
-        if len(kept) < self.num_envs:
-            seen = {name: frames[kept] for name, frames in seen.items()}
-        z = encode_frames(self.model, seen, exact=self.exact)
+        return seen
+
+    def _some(self, seen: dict[str, Any], indices: np.ndarray) -> dict[str, Any]:
+        return seen if len(indices) == self.num_envs else {name: frames[indices] for name, frames in seen.items()}
+
+    def _see(self, seen: dict[str, Any], kept: np.ndarray, encodes: bool) -> float:
+        """Encode and remember what these environments show; the seconds it took to encode.
+
+        Where encoding is a part of deciding, it isn't done, and the latents are still to come.
+        """
+        began = perf_counter()
+        z = encode_frames(self.model, self._some(seen, kept), exact=self.exact) if encodes else self.memory.z[kept, -1]
         seconds = perf_counter() - began
         done = z.new_zeros(len(kept), self.model.blocks.size)
         if self.last_plan is not None:
@@ -184,8 +201,8 @@ class Agent:
         self.memory.add(kept, z, done)
         return seconds
 
-    def _decide(self, due: np.ndarray, encode_seconds: float) -> None:
-        """Plan in these environments."""
+    def _decide(self, due: np.ndarray, encode_seconds: float, seen: dict[str, Any], at_once: Decision | None) -> None:
+        """Plan in these environments, and look there first if it is all done at once."""
         began, calls = perf_counter(), 0
         plans, order = [], []
         parts = [due[some] for some in together(self.model.device, len(due))] if self.exact else [due]
@@ -198,7 +215,10 @@ class Agent:
                 start = self.model.blocks.encode(self.last_plan.blocks[group, self.execute :])
                 start[self._steps[group] == 0] = 0
             streams = self._streams.take(group)
-            plan = self.planner.plan(self.model, context, self.cost(self._goal[group]), start=start, streams=streams)
+            if at_once:
+                self.memory.z[group, -1], plan = at_once(self._some(seen, group), context, self._goal[group], start, streams)
+            else:
+                plan = self.planner.plan(self.model, context, self.cost(self._goal[group]), start=start, streams=streams)
             plan = replace(plan, model_calls=plan.model_calls + proposed)
             calls += plan.model_calls * len(group)
             plans.append(plan)

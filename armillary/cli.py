@@ -368,21 +368,25 @@ def bench_speed(
     out: Path | None = None,
     seed: int = 0,
     device: str = "auto",
+    captured: bool = False,
 ) -> None:
     """How long does a decision take on this machine? To encode, to plan, and on the way to the device and back.
 
     Args:
         run: a checkpoint or a run's folder; untrained models unless given.
-        sizes: of untrained models, at 64 px (nano, tiny), 112 px (small) and 224 px (base).
+        sizes: of untrained models, at 64 px (nano, tiny), 112 px (small) and 224 px (base, which is LeWM's and plans as LeWM
+            does).
         decisions: that are timed; memory has to stay flat over 10000.
         batch: environments that are decided for at once.
         out: JSON file of the result; none is written unless given.
         seed: of observations, weights and planners.
         device: auto, cpu, cuda or mps.
+        captured: from what is seen to the plan, a GPU has one recorded graph to do; elsewhere the same code runs step by step.
     """
     from armillary.evaluation.speed import measure_speed
 
-    found = measure_speed(run, sizes=sizes, decisions=decisions, batch=batch, seed=seed, device=device)
+    options = {"decisions": decisions, "batch": batch, "seed": seed, "device": device, "captured": captured}
+    found = measure_speed(run, sizes=sizes, **options)
     if out is not None:
         found.save(out)
     console.print(found.table())

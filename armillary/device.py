@@ -1,7 +1,8 @@
 """The one place that names a device. Everything else works on whatever device its model or its tensors are on."""
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -60,6 +61,61 @@ def together(device: torch.device, count: int) -> list[slice]:
     numbers that it has in any batch. A GPU is made for batches; there, problems agree to rounding only.
     """
     return [slice(i, i + 1) for i in range(count)] if device.type == "cpu" and count else [slice(count)]
+
+
+class Captured:
+    """A function of tensors whose work on a CUDA device is recorded once for each set of shapes, and replayed as one graph.
+
+    A replay costs the host one call instead of thousands. The function may not wait for the device, nor do anything on the host
+    that differs from call to call, and has run once before with these shapes, so that what it makes at first use is there.
+    On other devices it is called as it is, and that is said once on stderr.
+
+    Args:
+        function: named tensors, on the device or in the host's memory, to a tuple of tensors and of what is not a tensor.
+        device: where it computes.
+    """
+
+    _said = False
+
+    def __init__(self, function: Callable[..., tuple], device: torch.device) -> None:
+        self._function, self._device = function, device
+        self._graphs: dict[tuple, _Graph] = {}
+        if device.type != "cuda" and not Captured._said:
+            print(f"decisions are not captured on {describe(device)}: the same code runs step by step", file=sys.stderr)
+            Captured._said = True
+
+    def __call__(self, **inputs: torch.Tensor) -> tuple:
+        if self._device.type != "cuda":
+            return self._function(**inputs)
+        shapes = tuple((name, *tensor.shape, tensor.dtype) for name, tensor in inputs.items())
+        if shapes not in self._graphs:
+            self._graphs[shapes] = _Graph(self._function, inputs, self._device)
+        return self._graphs[shapes](inputs)
+
+
+class _Graph:
+    """One recording: inputs and outputs stay where they are. What comes from the host goes through pinned memory."""
+
+    def __init__(self, function: Callable[..., tuple], inputs: dict[str, torch.Tensor], device: torch.device) -> None:
+        self._pinned = {name: torch.empty_like(x).pin_memory() for name, x in inputs.items() if x.device.type == "cpu"}
+        self._inputs = {name: x.to(device, copy=True) for name, x in inputs.items()}
+        aside = torch.cuda.Stream(device)
+        aside.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(aside):
+            for _ in range(3):
+                function(**self._inputs)
+        torch.cuda.current_stream(device).wait_stream(aside)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._outputs = function(**self._inputs)
+
+    def __call__(self, inputs: dict[str, torch.Tensor]) -> tuple:
+        for name, value in inputs.items():
+            if name in self._pinned:
+                value = self._pinned[name].copy_(value)
+            self._inputs[name].copy_(value, non_blocking=True)
+        self._graph.replay()
+        return tuple(x.clone() if isinstance(x, torch.Tensor) else x for x in self._outputs)
 
 
 def fuses_attention(queries: torch.Tensor) -> bool:

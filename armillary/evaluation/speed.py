@@ -4,6 +4,8 @@
 - plan: the search;
 - transfer: the observation to the model's device, and all that is left: short-term memory and the action's way back.
 
+`captured`, encode and plan are one graph on a GPU, and told as one part.
+
 An `Agent` with the default planner decides again and again; every decision is timed, after some that are not. Clocks are read
 when the device is done, so that no part is counted as another's. Untrained models decide as fast as trained ones.
 """
@@ -26,6 +28,8 @@ from armillary.errors import ArmillaryError
 from armillary.evaluation.judge import configurator, default_planner, machine, peak_memory_mb
 from armillary.files import write_whole
 from armillary.model import ModelConfig, Size, WorldModel
+from armillary.planning.cem import CEM
+from armillary.planning.planner import Planner
 from armillary.spec import ActionSpace, Spec, Stream
 
 WARM_UP = 10
@@ -33,6 +37,8 @@ WARM_UP = 10
 LOOKS = 8
 """Random observations that are seen in turn."""
 PARTS = ("encode", "plan", "transfer", "decision")
+LEWM = CEM(horizon=5, samples=300, iterations=30, elites=30, sigma=1.0, narrowest=1.0, floor=0.0)
+"""How LeWM plans (arXiv 2603.19312), for the size that is LeWM's."""
 
 
 @dataclass
@@ -50,7 +56,9 @@ class Speed:
     decisions: int
     """calls that were timed, each of which decides for the whole batch"""
     milliseconds: dict[str, dict[str, float]]
-    """p50, p95 and p99 of one call, by part; `decision` is all of it"""
+    """p50, p95 and p99 of one call, by part; `decision` is all of it, `encode` 0 where it is a part of `plan`"""
+    captured: bool
+    """whether encode and plan were to be one graph, which they are on CUDA devices"""
     per_second: float
     """decisions a second, those of a batch counted singly"""
     growth_mb: float
@@ -61,7 +69,7 @@ class Speed:
         return (
             f"{self.model}: {self.per_second:.0f} decisions/s, {self.batch} at a time; memory {self.growth_mb:+.1f} MB over "
             f"{self.decisions}; {self.parameters:,} parameters, images {self.image} px, {self.precision}, "
-            f"CPU threads: {self.threads}; {self.planner}"
+            f"CPU threads: {self.threads}; {'captured, ' * self.captured}{self.planner}"
         )
 
 
@@ -97,6 +105,7 @@ def measure_speed(
     batch: int = 1,
     seed: int = 0,
     device: str = "auto",
+    captured: bool = False,
 ) -> Speeds:
     """Time decisions of the model in `run`, or of untrained models of these sizes that see one camera.
 
@@ -107,6 +116,7 @@ def measure_speed(
         batch: environments that are decided for at once.
         seed: of observations, weights and planners.
         device: auto, cpu, cuda or mps.
+        captured: decide in one recorded graph, from what is seen to the plan, where the device can.
 
     Raises:
         ArmillaryError: no model there, no such device, or nothing to time.
@@ -123,31 +133,33 @@ def measure_speed(
         models = {f"{size}, untrained": _untrained(size, seed).to(where) for size in sizes}
     rows = []
     for name, model in models.items():
+        planner = LEWM if run is None and name.startswith("base") else default_planner(model)
         with one_thread(model.config.is_small):
-            rows.append(_timed(name, model, decisions, batch, seed))
+            rows.append(_timed(name, model, planner, decisions, batch, seed, captured))
     facts = {"device": describe(where), "machine": machine(), "torch": torch.__version__, "numpy": np.__version__}
     return Speeds(rows, {**facts, "seed": seed})
 
 
 def _untrained(size: Size, seed: int) -> WorldModel:
-    """A model of images at its own size, and two actions."""
-    config = ModelConfig.sized(size)
+    """A model of images at its own size, and two actions; LeWM's size acts in blocks of five, and imagines fast."""
+    config = ModelConfig.sized(size, skip=5 if size == "base" else 1)
     side = config.image_size
     space = ActionSpace("box", 2, (-1.0, -1.0), (1.0, 1.0))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = WorldModel(Spec((Stream("image", "image", (side, side, 3)),), space), config)
         model.blocks.fit(2 * torch.rand(1000, model.blocks.size) - 1)
+    model.fast = size == "base"
     return model.eval()
 
 
-def _timed(name: str, model: WorldModel, decisions: int, batch: int, seed: int) -> Speed:
-    planner, skip = default_planner(model), model.config.skip
-    agent = Agent(_waiting(model), planner, configurator(model), num_envs=batch, seed=seed)
+def _timed(name: str, model: WorldModel, planner: Planner, decisions: int, batch: int, seed: int, captured: bool) -> Speed:
+    skip, seen_by = model.config.skip, model if captured else _waiting(model)
+    agent = Agent(seen_by, planner, configurator(model), num_envs=batch, seed=seed, captured=captured)
     seen = _observations(model.spec, batch, seed)
     agent.set_goal(seen[-1])
     seconds = np.full((decisions, len(PARTS)), np.nan)  # filled, so that all its memory is there before any is measured
-    for decision in range(-WARM_UP, decisions):
+    for decision in range(-min(WARM_UP, 2 * decisions), decisions):
         if decision == 0:
             before = _memory_mb()
         began = time.perf_counter()
@@ -174,6 +186,7 @@ def _timed(name: str, model: WorldModel, decisions: int, batch: int, seed: int) 
         decisions=decisions,
         milliseconds={part: {p: float(cut[i]) for p, cut in cuts.items()} for i, part in enumerate(PARTS)},
         per_second=float(batch * decisions / seconds[:, -1].sum()),
+        captured=captured,
         growth_mb=growth,
     )
 

@@ -55,7 +55,7 @@ class ICEM(CEM):
             raise ArmillaryError(f"iCEM needs 0 <= beta <= 4, 1 <= keep <= elites and decay >= 1: {self}")
 
     def search(self, mean: Float[Tensor, "b h k"], score: Score, draw: Draw) -> Float[Tensor, "b c h k"]:
-        colour = torch.from_numpy(coloured(self.horizon, self.beta)).to(mean)
+        colour = _colour(self.horizon, self.beta, mean.dtype, mean.device)
         sigma = torch.full_like(mean, self.sigma)
         pool, known = mean.new_empty(len(mean), 0, *mean.shape[1:]), mean.new_empty(len(mean), 0)
         for i in range(self.iterations):
@@ -72,6 +72,11 @@ class ICEM(CEM):
 
 
 @lru_cache
+def _colour(horizon: int, beta: float, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "h h"]:
+    """`coloured`, where it is computed with; a search that is captured may not fetch it from the host."""
+    return torch.from_numpy(coloured(horizon, beta)).to(device, dtype)
+
+
 def coloured(horizon: int, beta: float) -> Float[np.ndarray, "h h"]:
     """The matrix that turns H white numbers into H of power 1 / f^beta, each of variance 1.
 

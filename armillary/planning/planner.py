@@ -12,7 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -44,6 +44,15 @@ class Plan:
     """wall time of the search, for all B problems"""
     model_calls: int
     """imagined steps for each problem: candidates x horizon"""
+
+
+class Found(NamedTuple):
+    """What a search comes out with for B problems: as in Plan."""
+
+    blocks: Tensor
+    latents: Tensor
+    cost: Tensor
+    model_calls: int
 
 
 class RandomStreams:
@@ -133,7 +142,23 @@ class Planner(ABC):
                 f"start has shape {tuple(start.shape)}; expected (problems, blocks, coordinates) "
                 f"= ({batch}, <= {size[0]}, {size[1]})"
             )
-        imagined = 0
+        found = self.find(model, context, cost, start, lambda *sizes: streams.normal(*sizes, *size).to(context.z))
+        return self.finish(model, found, began)
+
+    def find(
+        self,
+        model: WorldModel,
+        context: Context,
+        cost: Callable[[Tensor, Tensor], Tensor],
+        start: Tensor | None,
+        draw: Draw,
+    ) -> Found:
+        """The work of `plan`, on tensors alone: nothing in it waits for the device, so that it can be captured.
+
+        Args:
+            draw: `draw(i, j)` gives standard normal numbers (B, i, j, H, K).
+        """
+        batch, imagined = len(context.z), 0
 
         def imagine(coordinates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             nonlocal imagined
@@ -146,15 +171,23 @@ class Planner(ABC):
             return blocks, z, costs.nan_to_num(torch.inf, torch.inf, torch.inf)
 
         with torch.inference_mode(not self.differentiates):
-            mean = context.z.new_zeros(batch, *size)
+            mean = context.z.new_zeros(batch, self.horizon, model.blocks.dim)
             if start is not None:
                 mean[:, : start.shape[1]] = start
-            few = self.search(mean, lambda x: imagine(x)[2], lambda *sizes: streams.normal(*sizes, *size).to(mean))
+            few = self.search(mean, lambda x: imagine(x)[2], draw)
         with torch.inference_mode():
             found = imagine(few)
             best = torch.arange(batch, device=mean.device), found[2].argmin(1)
         # Copies made outside inference mode are ordinary tensors, which may be trained on.
-        blocks, z, costs = (x[best] for x in found)
+        return Found(*(x[best] for x in found), imagined)
+
+    def finish(self, model: WorldModel, found: Found, began: float) -> Plan:
+        """The Plan of what was found by a search that began at this time (of `perf_counter`).
+
+        Raises:
+            ArmillaryError: a problem for which no candidate has a finite cost.
+        """
+        blocks, z, costs, imagined = found
         if not costs.isfinite().all():
             lost = (~costs.isfinite()).nonzero().flatten().tolist()
             raise ArmillaryError(f"no future with a finite cost was found for problems {lost}; look for NaN in model and cost")

@@ -68,6 +68,13 @@ def test_says_once_where_it_ran():
     assert found.table().caption.count("float32") == 2
 
 
+def test_captured_it_is_one_part():
+    row = measure_speed(sizes=["nano"], decisions=2, device="cpu", captured=True).rows[0]
+    assert row.captured
+    assert row.milliseconds["encode"]["p99"] < 0.1 * row.milliseconds["plan"]["p50"]
+    assert "captured, CEM" in str(row)
+
+
 def test_a_clock_can_wait_for_any_device():
     synchronize(pick_device("auto"))
 

@@ -1,0 +1,83 @@
+"""The whole decision as one function of tensors, from what is sensed to a plan, so that a GPU can do it in one go.
+
+Encoding and search together are a thousand small operations, which a GPU does faster than a host can ask for them. Captured
+(`device.Captured`), they are one. It is the same code that runs step by step: perception and `Planner.find`. Design choices:
+- random numbers are drawn by the host beforehand, in the order in which the search asks for them, so that a plan depends on
+  (seed, problem) alone, on every device. What it asks for is noted when it first runs, with these shapes, step by step;
+- what the search begins at, the goal and the rest of the context come in as tensors, and the latent goes out with the plan.
+"""
+
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from armillary.costs.cost import Cost
+from armillary.costs.goal import encode_frames
+from armillary.device import Captured
+from armillary.errors import ArmillaryError
+from armillary.model import Context, WorldModel
+from armillary.planning.planner import Found, Plan, Planner, RandomStreams
+
+
+class Decision:
+    """Decides for B problems at once.
+
+    Args:
+        model, planner, cost: as an Agent has them.
+
+    Raises:
+        ArmillaryError: the planner goes back through gradients, or does more than search, so that it can't be captured.
+    """
+
+    def __init__(self, model: WorldModel, planner: Planner, cost: Callable[[Tensor], Cost]) -> None:
+        if planner.differentiates or type(planner).plan is not Planner.plan:
+            raise ArmillaryError(f"{type(planner).__name__} cannot be captured; take CEM, ICEM, MPPI or RandomShooting")
+        self.model, self.planner, self.cost = model, planner, cost
+        self._asked: dict[tuple, list[tuple[int, ...]]] = {}
+        self._captured = Captured(self._decide, model.device)
+
+    @torch.no_grad()
+    def __call__(
+        self, observations: Mapping[str, Any], context: Context, goal: Tensor, start: Tensor | None, streams: RandomStreams
+    ) -> tuple[Tensor, Plan]:
+        """Latents (B, D) of what is seen, and the plan.
+
+        Args:
+            observations: arrays or tensors (B, *shape) by stream.
+            context: whose last latents are left out, since they are those of `observations`.
+            goal: latents (B, D).
+            start, streams: as in `Planner.plan`.
+        """
+        began = perf_counter()
+        names = [stream.name for stream in self.model.spec.observed if stream.name in observations]
+        inputs = {f"see {name}": torch.as_tensor(observations[name]) for name in names}
+        inputs |= {"z": context.z, "actions": context.actions, "goal": goal}
+        inputs |= {} if start is None else {"start": start}
+        shapes = tuple((name, *tensor.shape) for name, tensor in inputs.items())
+        size = self.planner.horizon, self.model.blocks.dim
+        if shapes in self._asked:
+            drawn = {f"draw {i}": streams.normal(*asked, *size) for i, asked in enumerate(self._asked[shapes])}
+            z, *found = self._captured(**inputs, **drawn)
+        else:
+            asked = self._asked[shapes] = []
+
+            def draw(*sizes: int) -> Tensor:
+                asked.append(sizes)
+                return streams.normal(*sizes, *size).to(self.model.device)
+
+            z, *found = self._run(inputs, draw)
+        return z, self.planner.finish(self.model, Found(*found), began)
+
+    def _decide(self, **inputs: Tensor) -> tuple:
+        """As it is captured: what was drawn is handed out in order."""
+        drawn = (inputs[name].to(self.model.device) for name in inputs if name.startswith("draw "))
+        return self._run(inputs, lambda *_: next(drawn))
+
+    def _run(self, inputs: dict[str, Tensor], draw: Callable[..., Tensor]) -> tuple:
+        seen = {name.removeprefix("see "): inputs[name] for name in inputs if name.startswith("see ")}
+        z = encode_frames(self.model, seen)
+        context = Context(torch.cat([inputs["z"][:, :-1], z.unsqueeze(1)], 1), inputs["actions"])
+        return z, *self.planner.find(self.model, context, self.cost(inputs["goal"]), inputs.get("start"), draw)

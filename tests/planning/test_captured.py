@@ -1,0 +1,95 @@
+"""The decision as one function: what it decides, when it is captured, and that nothing in it waits for the device."""
+
+import numpy as np
+import pytest
+import torch
+from linear_model import LinearModel
+from small_models import SPEC, small_model
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
+
+from armillary import device
+from armillary.agent import Agent
+from armillary.costs import LatentGoal
+from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.model import Context
+from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, RandomShooting
+
+PLANNERS = [CEM(3, 12, 2, 4), ICEM(horizon=3, samples=16, iterations=3, elites=4), MPPI(3, 12, 2), RandomShooting(3, 12)]
+
+
+def observations(seed: int, count: int = 3) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    images = {s.name: rng.integers(0, 256, (count, *s.shape), np.uint8) for s in SPEC.observed if s.kind == "image"}
+    return images | {s.name: rng.normal(size=(count, *s.shape)).astype(np.float32) for s in SPEC.observed if s.kind != "image"}
+
+
+@pytest.mark.parametrize("predictor", ["mlp", "gru", "transformer"])
+@pytest.mark.parametrize("planner", PLANNERS, ids=lambda planner: type(planner).__name__)
+def test_it_does_what_the_agent_does(planner, predictor):
+    model = small_model(predictor)
+    agents = [Agent(model, planner, num_envs=3, execute=2, captured=captured) for captured in (False, True)]
+    for agent in agents:
+        agent.set_goal(observations(99, 1))
+    for step in range(9):
+        if step == 5:  # in the middle of a plan, so that environments decide at different times
+            for agent in agents:
+                agent.reset([1])
+        actions = [agent.act(observations(step)) for agent in agents]
+        np.testing.assert_array_equal(*actions)
+    assert torch.equal(agents[0].memory.z, agents[1].memory.z)
+    assert agents[0].decisions.model_calls == agents[1].decisions.model_calls
+
+
+def test_without_a_gpu_it_says_so_once(capsys, monkeypatch):
+    monkeypatch.setattr(device.Captured, "_said", False)
+    for _ in range(2):
+        Agent(LinearModel(), CEM(), captured=True)
+    assert capsys.readouterr().err.count("not captured on the CPU") == 1
+
+
+def test_each_set_of_shapes_is_recorded_once(monkeypatch):
+    recorded = []
+
+    class Graph:
+        def __init__(self, function, inputs, where):
+            recorded.append((inputs["x"].shape, where.type))
+            self.function = function
+
+        def __call__(self, inputs):
+            return self.function(**inputs)
+
+    monkeypatch.setattr(device, "_Graph", Graph)
+    double = device.Captured(lambda x: (2 * x,), torch.device("cuda"))
+    for count in (2, 3, 2, 3, 3):
+        assert torch.equal(double(x=torch.ones(count))[0], torch.full((count,), 2.0))
+    assert recorded == [((2,), "cuda"), ((3,), "cuda")]
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("predictor", ["mlp", "gru", "transformer"])
+@pytest.mark.parametrize("planner", PLANNERS, ids=lambda planner: type(planner).__name__)
+def test_nothing_in_a_search_waits_for_the_device(planner, predictor, fast):
+    model = small_model(predictor)
+    model.fast = fast
+    sizes = planner.horizon, model.blocks.dim
+    context = Context(torch.zeros(2, model.config.context, 8), torch.zeros(2, model.config.context - 1, model.blocks.size))
+
+    def find():
+        draw = lambda *asked: torch.zeros(2, *asked, *sizes)  # noqa: E731
+        return planner.find(model, context, LatentGoal(torch.zeros(1, 8)), None, draw)
+
+    with torch.no_grad():
+        find()  # what is made at first use
+        with FakeTensorMode(allow_non_fake_inputs=True):  # numbers without values: whoever asks for one fails
+            assert find().blocks.shape == (2, planner.horizon, model.blocks.size)
+            with pytest.raises(DataDependentOutputException):
+                planner.finish(model, find(), 0.0)
+
+
+def test_what_cannot_be_captured():
+    with pytest.raises(ArmillaryError, match="GradientPlanner cannot be captured"):
+        Agent(LinearModel(), GradientPlanner(), captured=True)
+    agent = Agent(LinearModel(), CEM(), captured=True)
+    agent.set_goal({"position": np.zeros((1, 2), np.float32)})
+    with pytest.raises(SpecMismatch, match="position"):
+        agent.act({})
