@@ -7,7 +7,7 @@ actions) and the model itself. SPL: Anderson et al., arXiv 1807.06757.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -97,6 +97,7 @@ def evaluate(
     batch: int | None = None,
     singles: int = 4,
     seed: int = 0,
+    told: Callable[[str, Estimate], None] = lambda name, held: None,
 ) -> ControlResult:
     """Judge an agent, or any policies, on an evaluation set.
 
@@ -107,6 +108,7 @@ def evaluate(
         batch: pairs at a time, at most `world.num_envs`. It changes no outcome.
         singles: so many pairs are run again one by one: to time decisions, and to check that last claim.
         seed: of the random policy and the untrained weights.
+        told: is told each row's name and share of success as soon as it is known.
 
     Raises:
         SpecMismatch: the pairs are of another world.
@@ -128,6 +130,7 @@ def evaluate(
         rollouts[name] = run(world, policy, pairs.start, pairs.goal, pairs.budget, batch=batch)
         if hasattr(policy, "decided") and few:
             alone[name] = run(world, policy, pairs.start[:few], pairs.goal[:few], pairs.budget[:few], batch=1)
+        told(name, wilson(int(rollouts[name].held(pairs.hold).sum()), len(pairs)))
     held = {name: r.held(pairs.hold) for name, r in rollouts.items()}
     rows = {name: _row(pairs, r, held[name], held["random"], held["oracle"], alone.get(name)) for name, r in rollouts.items()}
     checks = check_rows({name: row.success.value for name, row in rows.items()})

@@ -11,11 +11,13 @@ The question that users ask about every model that fails. The same pairs, planne
 
 import json
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from armillary.device import one_thread
@@ -26,6 +28,7 @@ from armillary.evaluation.judge import configurator, default_planner, machine
 from armillary.evaluation.rollouts import Planned, Policy, Random
 from armillary.evaluation.run import open_run, world_and_pairs
 from armillary.evaluation.sanity import Check
+from armillary.evaluation.statistics import Estimate
 from armillary.evaluation.substitution import Simulated, labelled_distance, unveiled_episodes, unveiled_world
 from armillary.files import write_whole
 from armillary.model import WorldModel
@@ -77,10 +80,11 @@ def diagnose(
     planner: Planner | None = None,
     seed: int = 0,
     device: str = "auto",
+    progress: bool = True,
 ) -> Diagnosis:
     """Judge the model in `run` with its parts replaced; see `evaluate_run` for the arguments.
 
-    A model that was not made by training stages has no row "true state".
+    A model that was not made by training stages has no row "true state". With `progress`, each row is printed when it is known.
 
     Raises:
         ArmillaryError: the model or its recording is not of a simulated world; whatever `evaluate_run` raises.
@@ -107,14 +111,20 @@ def diagnose(
     batch = min(BATCH, len(chosen))
     common = {"random": Random(model.spec.action, model.config.skip, seed)}
 
+    console, began = Console(quiet=not progress), time.perf_counter()
+
+    def told(name: str, held: Estimate) -> None:
+        console.print(f"{time.perf_counter() - began:5.0f} s  {name}: {held.percent()}")
+
     def judged(world: World, policies: Mapping[str, Policy]) -> ControlResult:
-        return evaluate(world, chosen, others={**common, **policies}, batch=batch, singles=0, seed=seed)
+        return evaluate(world, chosen, others={**common, **policies}, batch=batch, singles=0, seed=seed, told=told)
 
     with one_thread(model.config.is_small):
         world, sighted, checks = make_world(batch), {}, []
         if "stages" in model.provenance:
             seeing = judged(unveiled_world(world), {"true state": replace(agent, model=_sighted(model, episodes, device))})
             sighted, checks = {"true state": seeing.rows["true state"]}, seeing.checks
+        console.print(f"{time.perf_counter() - began:5.0f} s  learning the true distance from labels")
         measured = labelled_distance(model, make_world, seed=seed)
         others = {
             "true distance": replace(agent, configure=lambda model: measured),

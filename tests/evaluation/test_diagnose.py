@@ -49,9 +49,11 @@ def run(tmp_path_factory):
     return made(tmp_path_factory.mktemp("run"))
 
 
-def test_every_row_has_its_numbers(run, tmp_path):
+def test_every_row_has_its_numbers(run, tmp_path, capsys):
     found = diagnose(run, pairs=3, constraints={"cross": True}, planner=SMALL, seed=1, device="cpu")
     assert list(found.rows) == ROWS
+    told = capsys.readouterr().out
+    assert all(f"s  {name}: " in told for name in ROWS)
     for row in found.rows.values():
         assert 0 <= row.success.low <= row.success.value <= row.success.high <= 1
         assert len(row.held) == 3
