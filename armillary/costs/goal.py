@@ -41,14 +41,14 @@ class LatentGoal(Cost):
 
 @dataclass(frozen=True, eq=False)
 class CriticGoal(Cost):
-    """Steps to the goal as the temporal-distance critic tells them: the trainable cost.
+    """How far the goal is as a learned distance tells it, such as steps by the temporal-distance critic: the trainable cost.
 
     Raises:
         ArmillaryError: when called, if goal and rollout do not fit together; the message has both shapes.
     """
 
     critic: Callable[[Tensor, Tensor], Tensor]
-    """(..., D), (..., D) -> steps apart (...), such as `model.critic`"""
+    """(..., D), (..., D) -> how far apart (...), such as `model.critic` or `model.contrast`"""
     z_goal: Tensor
     """(B, D) one goal for each problem, or (1, D) one for all"""
     reduce: Reduce = "sum"

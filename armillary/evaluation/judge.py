@@ -93,8 +93,9 @@ class Judgement:
 
 
 def configurator(model: WorldModel) -> Callable[[Tensor], Cost]:
-    """What a model's goals cost: steps by its critic if it has one, else distance in latent space."""
-    return partial(CriticGoal, model.critic) if model.critic is not None else LatentGoal
+    """What a model's goals cost: by its critic if it has one, else by its temporal contrast, else distance in latent space."""
+    learned = model.critic or model.contrast
+    return partial(CriticGoal, learned) if learned is not None else LatentGoal
 
 
 def default_planner(model: WorldModel) -> Planner:

@@ -33,7 +33,7 @@ def methods(agent: Planned, episodes: Episodes, seed: int) -> dict[str, Planned 
     model = agent.model
     rows = {"no_habit": replace(agent, habit=None)} if agent.habit is not None else {}
     rows |= {name: replace(agent, planner=planner) for name, planner in _planners(agent).items()}
-    if model.critic is not None:
+    if model.critic is not None or model.contrast is not None:
         rows["latent_distance"] = replace(agent, configure=lambda model: LatentGoal)
     habits = {"behaviour_cloning": agent.habit} if agent.habit is not None else {}
     for name, config in HABITS.items():
@@ -53,7 +53,8 @@ def said(method: Planned | Habitual) -> str:
         return repr(method.habit.config)
     cost = method.configure(method.model)
     proposed = f", from {method.habit.config}" if method.habit is not None else ""
-    return f"{method.planner}, {getattr(cost, 'func', cost).__name__}{proposed}"
+    learned = "".join(f"({type(part).__name__})" for part in getattr(cost, "args", ()))
+    return f"{method.planner}, {getattr(cost, 'func', cost).__name__}{learned}{proposed}"
 
 
 def _planners(agent: Planned) -> dict[str, Planner]:

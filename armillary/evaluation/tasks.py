@@ -10,7 +10,7 @@ from typing import Any
 
 from armillary.evaluation.judge import BATCH
 from armillary.habit import HabitConfig
-from armillary.planning import CEM, ICEM, MPPI, Planner
+from armillary.planning import ICEM, MPPI, Planner
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,14 @@ SUITE: dict[str, Task] = {
         planner=ICEM(horizon=4, samples=100, iterations=5, elites=6, sigma=0.8, floor=0.01),  # to hold takes small corrections
     ),
     "push_t": Task(
-        "push_t", "push_t", {"pushed by play": Goals()}, episodes=4000, steps=30, planner=CEM(samples=100, elites=10, sigma=1.0)
+        "push_t",
+        "push_t",
+        {"pushed by play": Goals()},
+        episodes=4000,
+        steps=30,
+        planner=ICEM(samples=136, elites=10, sigma=1.0),
+        habit=HabitConfig(),
+        without=("icem", "gradient"),
     ),
     # Needs a recipe for actions of five numbers and small objects. A frame takes 60 ms to draw, so that there are few.
     "cube": Task("cube", "two_room", {"placed": Goals()}, episodes=1000, steps=40, batch=2),

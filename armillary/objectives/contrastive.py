@@ -27,6 +27,10 @@ class TemporalContrast(nn.Module):
         self.head = nn.Linear(latent, embedding)
         self.log_sharpness = nn.Parameter(torch.zeros(()))
 
+    def forward(self, a: Float[Tensor, "*#batch d"], b: Float[Tensor, "*#batch d"]) -> Float[Tensor, "..."]:
+        """How far apart in the space in which moments are compared: there what lasts counts, and what moves all the time less."""
+        return self.log_sharpness.exp() * (self.head(a) - self.head(b)).square().sum(-1)
+
     def loss(self, z: Float[Tensor, "b t d"]) -> Float[Tensor, ""]:
         """Cross-entropy of finding the match among the clips of this process, both ways; log(b) is chance.
 

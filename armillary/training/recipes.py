@@ -85,10 +85,12 @@ RECIPES: dict[str, Recipe] = {
         ),
     ),
     "push_t": Recipe(
-        ModelConfig.sized("nano", stem=4, latent=64, predictor_width=512, objective=Objective(sigreg=5.0, contrast=1.0)),
+        ModelConfig.sized(
+            "nano", stem=4, latent=64, predictor_width=512, objective=Objective(rollout=2, sigreg=5.0, contrast=1.0)
+        ),
         (
-            StageConfig("joint", steps=4000, batch=96, learning_rate=3e-3),
-            StageConfig("dynamics", steps=5000, batch=192, learning_rate=2e-3),
+            StageConfig("joint", steps=3000, batch=128, learning_rate=3e-3),
+            StageConfig("dynamics", steps=4000, batch=192, learning_rate=2e-3, length=5),
         ),
     ),
     "robot": Recipe(

@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from armillary.objectives.contrastive import TemporalContrast
@@ -23,6 +24,15 @@ def test_only_the_first_moment_and_its_match_count():
     changed = z.clone()
     changed[:, [1, 3]] += 1
     assert contrast.loss(z) == contrast.loss(changed)
+
+
+def test_its_distance_is_what_the_loss_compares():
+    contrast, z = TemporalContrast(4, gap=1), torch.randn(8, 2, 4)
+    logits = -contrast(z[:, None, 0], z[None, :, 1])
+    matches = torch.arange(8)
+    both = F.cross_entropy(logits, matches) + F.cross_entropy(logits.T, matches)
+    torch.testing.assert_close(contrast.loss(z), both / 2, rtol=1e-4, atol=1e-4)
+    assert contrast(z, z).abs().max() == 0
 
 
 def test_an_encoder_learns_what_lasts_and_not_what_moves():
