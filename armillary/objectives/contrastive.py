@@ -28,7 +28,7 @@ class TemporalContrast(nn.Module):
         self.log_sharpness = nn.Parameter(torch.zeros(()))
 
     def forward(self, a: Float[Tensor, "*#batch d"], b: Float[Tensor, "*#batch d"]) -> Float[Tensor, "..."]:
-        """How far apart in the space in which moments are compared: what lasts counts there, and what always moves does less."""
+        """How far apart in the space in which moments are compared: what lasts counts there, what always moves does less."""
         return self.log_sharpness.exp() * (self.head(a) - self.head(b)).square().sum(-1)
 
     def loss(self, z: Float[Tensor, "b t d"]) -> Float[Tensor, ""]:
