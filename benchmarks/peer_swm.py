@@ -73,7 +73,7 @@ CASES = {
         {"decoded cache": {"lance": 10.0, "hdf5": 3.0, "folder": 3.0}, "streamed": {}},
         ours={"decoded cache": {"cached": True}, "streamed": {"cached": False}},
         theirs={"lance": {"path": "clips.lance"}, "hdf5": {"path": "clips.h5"}, "folder": {"path": "clips_folder"}},
-        settings={"seconds": 5.0},
+        settings={"seconds": 3.0},
         prepare=("recording_theirs", "recording_ours"),
         more_is_better=True,
     ),
@@ -83,7 +83,7 @@ CASES = {
         {"our two_room": {"their two_room": 100.0}, "our push_t": {"their push_t": 20.0}},
         ours={"our two_room": {"world": "two_room"}, "our push_t": {"world": "push_t"}},
         theirs={"their two_room": {"world": "two_room"}, "their push_t": {"world": "push_t"}},
-        settings={"ours": 1000, "theirs": 30},
+        settings={"ours": 300, "theirs": 10},
         more_is_better=True,
     ),
     "nothing": Case(
