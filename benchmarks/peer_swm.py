@@ -61,7 +61,7 @@ CASES = {
         prepare=("weights_theirs",),
     ),
     "step": Case(
-        "a training step of LeWM: 16 clips x 4 frames, 224 px, bfloat16",
+        "a training step of LeWM: 16 clips x 4 frames, 224 px, bfloat16 where the CPU has it, else float32",
         "s",
         {"ours": {"theirs": 1.3}},
         settings={"repeats": 3},
@@ -128,6 +128,14 @@ def run(python: Path | str, program: str, settings: dict) -> dict:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+def machine() -> str:
+    """The CPU, as far as its own words go."""
+    said = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    facts = dict(line.split(":", 1) for line in said.split("\n\n")[0].replace("\t", "").splitlines() if ":" in line)
+    name = ", ".join(f"{key} {facts[key].strip()}" for key in ("model name", "cpu family", "model") if key in facts)
+    return f"{platform.machine()}, {os.cpu_count()} cores, {name}, bfloat16: {'avx512_bf16' in said}"
+
+
 def compare(name: str, case: Case, args: Args, work: Path, cores: int) -> dict:
     """All rounds of a case on so many cores, by setting."""
     both = {**case.settings, "seed": args.seed, "work": str(work), "cores": cores}
@@ -172,7 +180,7 @@ def main(args: Args) -> None:
                     said.write_text(json.dumps(answer))
                 prepared[program] = json.loads(said.read_text())
             facts = {"about": case.about, "unit": case.unit, "commit": commit, "rounds": args.rounds, "seed": args.seed}
-            facts |= {"machine": f"{platform.machine()}, {os.cpu_count()} cores", "prepared": prepared, "cores": {}}
+            facts |= {"machine": machine(), "prepared": prepared, "cores": {}}
             for cores in args.cores:
                 rows = compare(name, case, args, work, cores)
                 if case.steps is not None:
