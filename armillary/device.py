@@ -126,6 +126,16 @@ def fuses_attention(queries: torch.Tensor) -> bool:
     return queries.device.type != "cpu" or queries.dtype != torch.bfloat16 or not queries.requires_grad
 
 
+def works_aside(device: torch.device) -> bool:
+    """Whether the host is free for other things while the device computes."""
+    return device.type != "cpu"
+
+
+def takes_pinned(device: torch.device) -> bool:
+    """Whether copies to the device out of pinned memory go on by themselves."""
+    return device.type == "cuda"
+
+
 def packs_matrices(device: torch.device) -> bool:
     """Whether matrices can be laid out once and for all as oneDNN computes with them."""
     return device.type == "cpu" and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")

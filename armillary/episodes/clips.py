@@ -11,7 +11,7 @@ Design choices:
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import repeat
@@ -50,9 +50,16 @@ class Batch:
         return len(self.episode)
 
     def to(self, device: torch.device | str) -> "Batch":
-        """The same batch on this device."""
-        observations, truth = ({k: v.to(device) for k, v in streams.items()} for streams in (self.observations, self.truth))
-        return Batch(observations, self.actions.to(device), truth, self.episode.to(device), self.step.to(device))
+        """The same batch on this device. The host does not wait for copies out of pinned memory."""
+        return self._each(lambda values: values.to(device, non_blocking=True))
+
+    def pin(self) -> "Batch":
+        """The same batch in pinned memory, from which a GPU takes it by itself."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        observations, truth = ({k: change(v) for k, v in streams.items()} for streams in (self.observations, self.truth))
+        return Batch(observations, change(self.actions), truth, change(self.episode), change(self.step))
 
 
 class Clips:

@@ -8,6 +8,8 @@ or of both. What a step minimises is in `stages.py`. Design choices:
   batches before each validation and at the end of a stage that changes the encoder;
 - `validate` is a function of the caller, so that the judge stays out of training. Collapse, which no loss shows, is looked
   for each time;
+- where it helps, the next batch is read and pinned while the device is at this one; `waiting` in the metrics is the share of
+  the time in which training waited for data;
 - under `torchrun` each process takes its shard of the same batch, and the statistics of the batch span all of them. The
   first one alone writes and validates; `out` has to be a folder that all of them see.
 """
@@ -18,6 +20,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -158,16 +161,16 @@ def _run_stage(
             stage.state[name].copy_(tensor)
     done = _share_done(budget, at)
     validated = int(done * config.validations)
+    data = _Data(stage, [config.seed, at.stage])
     while done < 1:
-        rng = np.random.default_rng([config.seed, at.stage, at.step])
-        seed = int(rng.integers(2**31))
+        seed, prepared = data.take(at.step)
         torch.manual_seed(seed + distributed.rank())  # dropout
         rate = budget.learning_rate * _schedule(done, budget.warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
         # Small networks on cached latents gain nothing from bfloat16, and lose precision that holding a goal needs.
         with autocast(model.device, enabled=budget.kind == "joint"):
-            losses = stage.losses(rng, torch.Generator().manual_seed(seed))
+            losses = stage.losses(prepared, torch.Generator().manual_seed(seed))
         optimizer.zero_grad()
         losses["loss"].backward()
         distributed.average_gradients(parameters)
@@ -185,14 +188,49 @@ def _run_stage(
                     f"stage {budget.kind}, step {at.step}: the loss is {numbers['loss']} and the norm of its gradient "
                     f"{numbers['gradient_norm']}; lower the learning rate"
                 )
-            log.write({"stage": budget.kind, **numbers, "learning_rate": rate}, done)
+            log.write({"stage": budget.kind, **numbers, "learning_rate": rate, "waiting": data.waiting()}, done)
         if int(done * config.validations) > validated:
             validated = int(done * config.validations)
             log.write({"stage": budget.kind, **_look(model, clips, stage, config, validate)}, done)
         if logged and done < 1 and distributed.rank() == 0 and time.perf_counter() - last_save >= config.save_every:
             state.save(path, run, at, model, optimizer, stage.state)
             last_save = time.perf_counter()
+    data.close()
     return stage
+
+
+class _Data:
+    """What each step needs, by its number alone. Where that helps, the next step's is made while the device is at this one."""
+
+    def __init__(self, stage: Stage, seeds: list[int]) -> None:
+        self._stage, self._seeds = stage, seeds
+        self._pool = ThreadPoolExecutor(1, "armillary-step") if stage.ahead else None
+        self._next: Future | None = None
+        self._waited, self._since = 0.0, time.perf_counter()
+
+    def take(self, step: int) -> tuple[int, Any]:
+        """A seed for all else that is random in the step, and what the stage has prepared; steps come in order."""
+        began = time.perf_counter()
+        taken = self._make(step) if self._next is None else self._next.result()
+        if self._pool:
+            self._next = self._pool.submit(self._make, step + 1)
+        self._waited += time.perf_counter() - began
+        return taken
+
+    def _make(self, step: int) -> tuple[int, Any]:
+        rng = np.random.default_rng([*self._seeds, step])
+        return int(rng.integers(2**31)), self._stage.prepare(rng)
+
+    def waiting(self) -> float:
+        """The share of the time, since this was last asked, in which training waited for data."""
+        now = time.perf_counter()
+        share, self._waited, self._since = self._waited / max(now - self._since, 1e-9), 0.0, now
+        return round(share, 4)
+
+    def close(self) -> None:
+        """What was made ahead in vain is dropped."""
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
 
 
 def _look(

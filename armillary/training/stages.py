@@ -20,7 +20,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from armillary import distributed
-from armillary.episodes.clips import Clips
+from armillary.device import takes_pinned, works_aside
+from armillary.episodes.clips import Batch, Clips
 from armillary.errors import ArmillaryError
 from armillary.latents import encode_tracks
 from armillary.model import WorldModel
@@ -70,14 +71,20 @@ class StageConfig:
 class Stage:
     """Base class. `modules` are trained; the rest of the model is in eval mode and stays as it is.
 
-    `state` names the tensors beyond the weights that a resumed run needs.
+    `state` names the tensors beyond the weights that a resumed run needs, and `ahead` says whether it helps to `prepare` a step
+    in the background, during the one before.
     """
 
     modules: list[nn.Module]
     state: dict[str, Tensor]
+    ahead = False
 
-    def losses(self, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
-        """The named terms of one batch, `loss` among them. Every process has equal generators and takes its own shard."""
+    def prepare(self, rng: np.random.Generator) -> Any:
+        """What `losses` needs and weights have no part in. Every process has an equal generator and takes its own shard."""
+        return rng
+
+    def losses(self, prepared: Any, generator: torch.Generator) -> dict[str, Tensor]:
+        """The named terms of one batch, `loss` among them. Every process has an equal generator."""
         raise NotImplementedError
 
 
@@ -96,13 +103,20 @@ class Joint(Stage):
             )
         self.model, self.clips, self.batch, self.state = model, clips, config.batch, {}
         self.augmentation = config.augmentation
+        self.ahead = works_aside(model.device) or set(clips.tiers.values()) != {"resident"}
         trained = model.perception, model.predictor if aim.prediction else None, model.inverse, model.contrast
         self.modules = [m for m in trained if m is not None]
 
-    def losses(self, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
+    def prepare(self, rng: np.random.Generator) -> tuple[Batch, np.random.Generator]:
+        """A batch in the host's memory, and what to draw its looks with."""
         per_episode = self.model.config.objective.clips_per_episode
         drawn = self.clips.draw(self.batch, rng, per_episode if per_episode > 1 else None)
-        batch = self.clips[distributed.shard(torch.from_numpy(drawn)).numpy()].to(self.model.device)
+        batch = self.clips[distributed.shard(torch.from_numpy(drawn)).numpy()]
+        return batch.pin() if takes_pinned(self.model.device) else batch, rng
+
+    def losses(self, prepared: tuple[Batch, np.random.Generator], generator: torch.Generator) -> dict[str, Tensor]:
+        batch, rng = prepared
+        batch = batch.to(self.model.device)
         if self.augmentation:
             looks = np.random.default_rng((int(rng.integers(2**32)), distributed.rank()))
             for stream in self.model.spec.observed:
@@ -165,8 +179,8 @@ class Dynamics(Stage):
         self.model, self.latents, self.batch, self.modules = model, latents, config.batch, [model.predictor]
         self.state = {"error": torch.ones(len(self.latents.starts))}
 
-    def losses(self, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
-        error = self.state["error"]
+    def losses(self, prepared: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
+        rng, error = prepared, self.state["error"]
         cumulative = error.cumsum(0, dtype=torch.float64)
         half = self.batch // 2
         hard = torch.searchsorted(cumulative, torch.from_numpy(rng.random(half)) * cumulative[-1]).clamp(max=len(error) - 1)
@@ -186,8 +200,8 @@ class Critic(Stage):
         self.critic = model.critic or model.add_critic()
         self.modules = [self.critic]
 
-    def losses(self, rng: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
-        latents, context = self.latents, self.model.config.context
+    def losses(self, prepared: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
+        rng, latents, context = prepared, self.latents, self.model.config.context
         chosen = torch.from_numpy(rng.integers(len(latents.starts), size=self.batch))
         later = torch.from_numpy(rng.random(self.batch))
         chosen, later = distributed.shard(chosen), distributed.shard(later)

@@ -115,6 +115,22 @@ def test_a_stage_ends_when_its_steps_or_its_time_are_spent(clips, tmp_path: Path
     assert lines(tmp_path)[-1]["step"] == steps
 
 
+def test_batches_made_ahead_are_the_same_batches(tmp_path: Path, monkeypatch):
+    store, made = record(tmp_path / "store"), []
+    stages = (JOINT, replace(STAGES[1], steps=3))
+    for tier, more in (
+        ("resident", {}),
+        ("mapped", {"budget_mb": 0, "cache_dir": tmp_path / "cache"}),
+        ("streamed", {"budget_mb": 0}),
+    ):
+        clips = clips_of(store, **more)
+        assert set(clips.tiers.values()) == {tier}
+        train(new_model(), clips, stages, tmp_path / tier, QUIET)
+        made.append([{k: v for k, v in line.items() if k not in ("seconds", "waiting")} for line in lines(tmp_path / tier)])
+        assert all(0 <= line["waiting"] <= 1 for line in lines(tmp_path / tier) if "loss" in line)
+    assert made[0] == made[1] == made[2]
+
+
 def test_validations_are_evenly_spaced_on_a_model_that_is_ready_to_be_judged(clips, tmp_path: Path):
     seen = []
 

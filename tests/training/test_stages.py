@@ -10,7 +10,7 @@ from training_fakes import clips_of, new_model, record
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError
 from armillary.training.augmentation import Augmentation
-from armillary.training.stages import Latents, StageConfig, build_stage
+from armillary.training.stages import Latents, Stage, StageConfig, build_stage
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,11 @@ def model(store):
 
 def random() -> tuple[np.random.Generator, torch.Generator]:
     return np.random.default_rng(0), torch.Generator().manual_seed(0)
+
+
+def losses_of(stage: Stage) -> dict[str, torch.Tensor]:
+    rng, generator = random()
+    return stage.losses(stage.prepare(rng), generator)
 
 
 @pytest.mark.parametrize("skip", [1, 3])
@@ -67,7 +72,7 @@ def test_half_of_the_windows_are_drawn_in_proportion_to_their_error(store, model
     stage.state["error"][hard] = 1.0
     drawn, windows = [], stage.latents.windows
     monkeypatch.setattr(stage.latents, "windows", lambda chosen: drawn.append(chosen) or windows(chosen))
-    stage.losses(*random())
+    losses_of(stage)
     (chosen,) = drawn
     assert (chosen[:100] == hard).all()
     assert len(chosen[100:].unique()) > 30
@@ -87,7 +92,7 @@ def test_goals_of_the_critic_are_now_or_later_in_the_same_episode(store, model, 
     stage.latents.z[:, 0] = torch.arange(float(len(stage.latents.z)))
     loss = stage.critic.loss
     monkeypatch.setattr(stage.critic, "loss", lambda *given: seen.append(given) or loss(*given))
-    assert stage.losses(*random())["loss"].requires_grad
+    assert losses_of(stage)["loss"].requires_grad
     lived, goal = (x[..., 0] for x in seen[0])
     encoded, imagined = lived[:300], lived[300:]
     torch.testing.assert_close(encoded - encoded[:, :1], torch.arange(3.0).expand(300, 3))
@@ -103,7 +108,7 @@ def test_goals_of_the_critic_are_now_or_later_in_the_same_episode(store, model, 
 def test_a_joint_stage_draws_several_clips_of_each_episode_where_its_objective_asks_for_them(store, model, monkeypatch):
     seen = []
     monkeypatch.setattr(model, "losses", lambda batch, generator: seen.append(batch) or {})
-    build_stage(model, clips_of(store), StageConfig("joint", steps=1, batch=8)).losses(*random())
+    losses_of(build_stage(model, clips_of(store), StageConfig("joint", steps=1, batch=8)))
     episodes = seen[0].episode.unflatten(0, (4, 2))
     assert torch.equal(episodes[:, 0], episodes[:, 1])
     assert len(episodes[:, 0].unique()) == 4
@@ -113,7 +118,7 @@ def test_without_a_prediction_loss_perception_is_trained_alone(store):
     model = new_model(prediction=0.0, contrast=1.0, inverse=0.0)
     model.fit_scales(clips_of(store)[:])
     stage = build_stage(model, clips_of(store), StageConfig("joint", steps=1, batch=16))
-    losses = stage.losses(*random())
+    losses = losses_of(stage)
     assert {"contrast", "sigreg"} <= losses.keys()
     assert "prediction" not in losses
     losses["loss"].backward()
@@ -133,7 +138,7 @@ def test_a_joint_stage_sees_images_with_other_looks_and_the_rest_as_it_is(store,
     monkeypatch.setattr(model, "losses", lambda batch, generator: seen.append(batch) or {})
     for augmentation in (Augmentation(), Augmentation(tone=40), Augmentation(tone=40)):
         config = StageConfig("joint", steps=1, batch=8, augmentation=augmentation)
-        build_stage(model, clips_of(store), config).losses(*random())
+        losses_of(build_stage(model, clips_of(store), config))
     plain, other, again = (batch.observations for batch in seen)
     assert torch.equal(other["image"], again["image"])
     change = (other["image"].int() - plain["image"].int()).abs().flatten(2)

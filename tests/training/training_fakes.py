@@ -44,5 +44,5 @@ def new_model(seed: int = 0, **objective) -> WorldModel:
     return WorldModel(SPEC, ModelConfig(image_size=16, width=4, projector=16, latent=4, predictor_width=16, objective=aim))
 
 
-def clips_of(store: Episodes, length: int = 3) -> Clips:
-    return Clips(store, length)
+def clips_of(store: Episodes, length: int = 3, **options) -> Clips:
+    return Clips(store, length, **options)
