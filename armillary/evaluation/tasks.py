@@ -99,7 +99,7 @@ SUITE: dict[str, Task] = {
         steps=30,
         planner=ICEM(samples=136, elites=10, sigma=1.0),
         habit=HabitConfig(),
-        without=("icem", "gradient"),
+        without=("icem", "mppi", "gradient"),
     ),
     # Needs a recipe for actions of five numbers and small objects. A frame takes 60 ms to draw, so that there are few.
     "cube": Task("cube", "two_room", {"placed": Goals()}, episodes=1000, steps=40, batch=2),
