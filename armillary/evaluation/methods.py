@@ -6,6 +6,7 @@ learned from, and imagine nothing. Where a habit proposes what the agent's plann
 the planner.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -22,13 +23,14 @@ from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Planner, Random
 HABITS = {"behaviour_cloning": HabitConfig(), "inverse_dynamics": INVERSE_DYNAMICS}
 
 
-def methods(agent: Planned, episodes: Episodes, seed: int) -> dict[str, Planned | Habitual]:
+def methods(agent: Planned, episodes: Episodes, seed: int, without: Collection[str] = ()) -> dict[str, Planned | Habitual]:
     """Rows beside the agent's, by name.
 
     Args:
         agent: its model says which of the episodes it has not learned from.
         episodes: the model's recording.
         seed: of the habits' weights and draws.
+        without: rows that are left out.
     """
     model = agent.model
     rows = {"no_habit": replace(agent, habit=None)} if agent.habit is not None else {}
@@ -37,9 +39,10 @@ def methods(agent: Planned, episodes: Episodes, seed: int) -> dict[str, Planned 
         rows["latent_distance"] = replace(agent, configure=lambda model: LatentGoal)
     habits = {"behaviour_cloning": agent.habit} if agent.habit is not None else {}
     for name, config in HABITS.items():
-        if name not in habits:
+        if name not in (*habits, *without):
             habits[name] = train_habit(model, episodes, config, which=learned_from(model, episodes), seed=seed)
-    return rows | {name: Habitual(model, habit) for name, habit in habits.items()}
+    rows |= {name: Habitual(model, habit) for name, habit in habits.items()}
+    return {name: method for name, method in rows.items() if name not in without}
 
 
 def learned_from(model: WorldModel, episodes: Episodes) -> np.ndarray:

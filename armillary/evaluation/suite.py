@@ -162,8 +162,7 @@ def run_task(
         with _timed() as spent, one_thread(model.config.is_small):
             world, chosen = _pairs(task, goals, count, seed, runs / "pairs")
             if kind == "sets":
-                others = methods(agent, episodes, seed) if goals is first else {}
-                others = {row: method for row, method in others.items() if row not in task.without}
+                others = methods(agent, episodes, seed, task.without) if goals is first else {}
                 result.setdefault("methods", {row: said(method) for row, method in {"model": agent, **others}.items()})
                 table = evaluate(world, chosen, agent, others=others, seed=seed)
             else:

@@ -8,6 +8,7 @@
 - `maze`: the layout is new in every episode, and the latent has to hold its walls.
 - `reacher`: velocity matters, which a single image does not show; the critic counts steps where distance in angles does not.
 - `push_t`: temporal contrast keeps the pose of the block in the latent, which the prediction loss alone would drop.
+- `cube`: patches of 4 px for a small object in dark images; inverse dynamics keep the hand in the latent, contrast the cube.
 - `robot`: camera and joint states at control rate, kept every few frames.
 - `lewm`: LeWM (arXiv 2603.19312), for a GPU.
 """
@@ -91,6 +92,22 @@ RECIPES: dict[str, Recipe] = {
         (
             StageConfig("joint", steps=3000, batch=128, learning_rate=3e-3),
             StageConfig("dynamics", steps=4000, batch=192, learning_rate=2e-3, length=5),
+        ),
+    ),
+    "cube": Recipe(
+        ModelConfig.sized(
+            "nano",
+            standardise_images=True,
+            stem=4,
+            latent=64,
+            predictor="gru",
+            context=2,
+            objective=Objective(sigreg=5.0, inverse=1.0, contrast=1.0),
+        ),
+        (
+            StageConfig("joint", steps=2500, learning_rate=3e-3),
+            StageConfig("dynamics", steps=4000, batch=192, learning_rate=3e-3),
+            StageConfig("critic", steps=2000, batch=192, learning_rate=2e-3),
         ),
     ),
     "robot": Recipe(
