@@ -102,11 +102,11 @@ class Agent:
             )
         self.model, self.planner, self.cost, self.habit = model.eval(), planner, cost, habit
         self.num_envs, self.execute, self.exact = num_envs, execute, exact
-        self.memory = Memory(num_envs, model.config.context, model.config.latent, model.blocks.size, model.device)
+        self.memory = Memory(num_envs, model.config.context, model.width, model.blocks.size, model.device)
         self.decisions = Decisions()
         self.last_plan: Plan | None = None
         """the latest plan of each environment, N rows; replaced, never changed in place"""
-        self._goal = torch.full((num_envs, model.config.latent), torch.nan, device=model.device)
+        self._goal = torch.full((num_envs, model.width), torch.nan, device=model.device)
         self._streams = RandomStreams(seed, range(num_envs))
         self._steps = np.zeros(num_envs, np.int64)
         self._next_problem = 0

@@ -8,6 +8,7 @@ inside, and so inside the checkpoint: a file is all that planning needs. No deco
 """
 
 import copy
+import math
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -20,6 +21,7 @@ from armillary import weights
 from armillary.actions import ActionBlocks
 from armillary.device import pick_device
 from armillary.dynamics.gru import GRUPredictor
+from armillary.dynamics.map import MapPredictor
 from armillary.dynamics.mlp import MLPPredictor
 from armillary.dynamics.predictor import Predictor
 from armillary.dynamics.transformer import TransformerPredictor
@@ -99,7 +101,10 @@ class ModelConfig:
     """Hidden width of the projector."""
     latent: int = 32
     """Width of the latent."""
-    predictor: Literal["mlp", "gru", "transformer"] = "mlp"
+    map_channels: int = 0
+    """Channels of a map that stands behind the latent, for what stays in its place through an episode, such as walls; it goes
+    with the predictor map."""
+    predictor: Literal["mlp", "gru", "transformer", "map"] = "mlp"
     """What foretells the next latent."""
     predictor_width: int = 256
     """Hidden width of the predictor (of the MLP inside a transformer's blocks)."""
@@ -173,9 +178,9 @@ class WorldModel(nn.Module):
             )
         self.spec = spec.select([stream.name for stream in spec.observed])
         encoders = {stream.name: _encoder(stream, config) for stream in spec.observed}
-        self.perception = Perception(self.spec, encoders, config.projector, config.latent)
+        self.perception = Perception(self.spec, encoders, config.projector, config.latent, config.map_channels)
         self.blocks = ActionBlocks(spec.action, config.skip)
-        self.predictor = _predictor(config, self.blocks.size)
+        self.predictor = _predictor(config, self.blocks.size, self.perception.grid)
         aim = config.objective
         self.inverse = InverseDynamics(config.latent, self.blocks.size) if aim.inverse else None
         self.contrast = TemporalContrast(config.latent, gap=aim.contrast_gap) if aim.contrast else None
@@ -189,6 +194,11 @@ class WorldModel(nn.Module):
     def device(self) -> torch.device:
         """Where the parameters are."""
         return self.blocks.mean.device
+
+    @property
+    def width(self) -> int:
+        """D, the width of `encode`'s latents: what moves, and behind it the map, if there is one."""
+        return self.config.latent + math.prod(self.perception.grid)
 
     def add_critic(self) -> TemporalDistance:
         """Give the model a fresh temporal-distance head, to be trained and saved with it."""
@@ -225,7 +235,7 @@ class WorldModel(nn.Module):
 
     def surprise(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b t-1"]:
         """Mean squared error, over dimensions, of each one-step prediction: how unexpected each latent after the first is."""
-        return (self.predict(z[:, :-1], actions) - z[:, 1:]).square().mean(-1)
+        return prediction.one_step(self.predictor, z, self.blocks.standardise(self._check(actions))).mean(-1)
 
     def losses(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, Float[Tensor, ""]]:
         """The named terms of the objective, and their weighted sum as `loss`.
@@ -239,8 +249,12 @@ class WorldModel(nn.Module):
         losses, weights = {}, {}
         if aim.prediction:
             weights["prediction"] = aim.prediction
-            error = (prediction.one_step if aim.rollout == 1 else prediction.rollout)(self.predictor, z, actions)
+            start = z
+            if self.config.map_channels:  # The map of another moment of the episode has to do: what is on it must stay.
+                start = self.with_map(z, z.unflatten(0, (-1, aim.clips_per_episode)).roll(1, 1).flatten(0, 1))
+            error = (prediction.one_step if aim.rollout == 1 else prediction.rollout)(self.predictor, start, actions)
             losses["prediction"] = error.float().mean()
+        z = z[..., : self.config.latent]
         if aim.sigreg:
             weights["sigreg"] = aim.sigreg
             slices = directions(aim.slices, z.shape[-1], generator, z.device)
@@ -262,6 +276,10 @@ class WorldModel(nn.Module):
             losses["contrast"] = self.contrast.loss(z)
         losses["loss"] = sum(weight * losses[name] for name, weight in weights.items())
         return losses
+
+    def with_map(self, z: Float[Tensor, "*batch d"], other: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        """What moves of `z`, with the map of `other`."""
+        return torch.cat([z[..., : self.config.latent], other[..., self.config.latent :]], -1)
 
     def untrained(self) -> "WorldModel":
         """The same model with fresh weights and the same scales: a baseline for every table."""
@@ -354,10 +372,16 @@ def _encoder(stream: Stream, config: ModelConfig) -> nn.Module:
     raise ArmillaryError(f"stream {stream.name!r}: there is no encoder for {stream.kind} yet; leave it out of the spec")
 
 
-def _predictor(config: ModelConfig, action: int) -> Predictor:
+def _predictor(config: ModelConfig, action: int, grid: tuple[int, int, int]) -> Predictor:
+    if bool(config.map_channels) != (config.predictor == "map"):
+        raise ArmillaryError(
+            f"a predictor 'map' and map_channels go together; got {config.predictor!r} and {config.map_channels}"
+        )
+    if config.predictor in ("mlp", "map") and config.context != 1:
+        raise ArmillaryError(f"an MLP predictor sees one step; a context of {config.context} needs 'gru' or 'transformer'")
+    if config.predictor == "map":
+        return MapPredictor(config.latent, grid, action, config.predictor_width, config.predictor_depth)
     if config.predictor == "mlp":
-        if config.context != 1:
-            raise ArmillaryError(f"an MLP predictor sees one step; a context of {config.context} needs 'gru' or 'transformer'")
         return MLPPredictor(config.latent, action, config.predictor_width, config.predictor_depth)
     if config.predictor == "gru":
         return GRUPredictor(config.latent, action, config.predictor_width, config.context)

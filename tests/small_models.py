@@ -17,13 +17,18 @@ SPEC = Spec(
     ),
     ActionSpace("box", 2, (-1.0, -1.0), (1.0, 1.0)),
 )
-PREDICTORS = ("mlp", "gru", "transformer")
+PREDICTORS = ("mlp", "gru", "transformer", "map")
 
 
 def small_config(predictor: str = "mlp", **changes) -> ModelConfig:
     """Two actions a block; three frames of context where the predictor can use them; images of 16 px."""
     small = {"image_size": 16, "width": 4, "projector": 16, "latent": 8, "predictor_width": 16, "predictor_heads": 2, "skip": 2}
-    return ModelConfig(**{**small, "predictor": predictor, "context": 1 if predictor == "mlp" else 3, **changes})
+    kind = {
+        "predictor": predictor,
+        "context": 1 if predictor in ("mlp", "map") else 3,
+        "map_channels": 3 * (predictor == "map"),
+    }
+    return ModelConfig(**{**small, **kind, **changes})
 
 
 def small_model(predictor: str = "mlp", seed: int = 0, spec: Spec = SPEC, **changes) -> WorldModel:

@@ -21,13 +21,13 @@ CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 def test_imagination_agrees_with_prediction_and_candidates_with_each_alone(kind):
     model, batch = small_model(kind), random_batch(clips=3, frames=4)
     z = model.encode(batch.observations)
-    assert z.shape == (3, 4, model.config.latent)
+    assert z.shape == (3, 4, model.width)
     for length in range(1, model.config.context + 1):
         context = Context(z[:, :length], batch.actions[:, : length - 1])
         candidates = torch.rand(3, 5, 2, model.blocks.size) - 0.5
         candidates[:, 0, 0] = batch.actions[:, length - 1]
         imagined = model.rollout(context, candidates)
-        assert imagined.shape == (3, 5, 2, model.config.latent)
+        assert imagined.shape == (3, 5, 2, model.width)
         predicted = model.predict(z[:, :length], batch.actions[:, :length])
         torch.testing.assert_close(imagined[:, 0, 0], predicted[:, -1], **CLOSE)
         for i in range(3):
@@ -51,7 +51,8 @@ def test_surprise_is_the_squared_error_of_each_step(kind):
     z = model.encode(batch.observations)
     surprise = model.surprise(z, batch.actions)
     assert surprise.shape == (4, 5)
-    expected = (model.predict(z[:, :2], batch.actions[:, :2])[:, 1] - z[:, 2]).square().mean(-1)
+    error = model.predict(z[:, :2], batch.actions[:, :2])[:, 1] - z[:, 2]
+    expected = error[:, : model.predictor.moving].square().mean(-1)
     torch.testing.assert_close(surprise[:, 1], expected, **CLOSE)
     teleported = z.clone()
     teleported[:, 3] += 5
@@ -130,6 +131,9 @@ def test_sizes_and_settings():
         (SPEC, small_config(encoder="vit", image_size=16, patch=5, heads=2), "do not divide into patches of 5"),
         (SPEC, small_config(objective=Objective(episode_dims=9)), "episode_dims is 9, and the latent has 8"),
         (depth, small_config(), "'depth': there is no encoder for depth"),
+        (SPEC, small_config("mlp", map_channels=2), "'map' and map_channels go together; got 'mlp' and 2"),
+        (SPEC, small_config("map", map_channels=0), "go together; got 'map' and 0"),
+        (SPEC, small_config("map", encoder="vit", patch=4, heads=2), "a map is made of an image"),
     ):
         with pytest.raises(ArmillaryError, match=message):
             WorldModel(spec, config)

@@ -11,9 +11,14 @@ from torch import Tensor, nn
 
 
 class Predictor(nn.Module):
-    """Base class. `context` is the number of steps that a prediction looks back on, the present one included."""
+    """Base class.
+
+    `context` is the number of steps that a prediction looks back on, the present one included. Of a latent, the first `moving`
+    numbers are foretold (None: all), and the others are taken to stay as they are.
+    """
 
     context: int = 1
+    moving: int | None = None
 
     def forward(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> Float[Tensor, "b t d"]:
         """z[:, t] and actions[:, t], and those before, to the latent at t + 1."""

@@ -1,9 +1,9 @@
 """The methods that the control suite sets beside a model with its default planner and cost, on the same pairs.
 
-Other planners look ahead as far as the CEM that is the default, and imagine about as much for a decision. The other cost is
-distance in latent space, where the default is a critic. Habits learn on the model's latents, from the episodes that the model
-learned from, and imagine nothing. Where a habit proposes what the agent's planner refines, it has a row by itself, and so has
-the planner.
+Other planners look ahead as far as the CEM that is the default, and imagine about as much for a decision; where the default is
+a graph search, as much as the planner that it ends with. The other cost is distance in latent space, where the default is a
+critic. Habits learn on the model's latents, from the episodes that the model learned from, and imagine nothing. Where a habit
+proposes what the agent's planner refines, it has a row by itself, and so has the planner.
 """
 
 from collections.abc import Collection
@@ -18,7 +18,7 @@ from armillary.evaluation.judge import default_planner
 from armillary.evaluation.rollouts import Planned
 from armillary.habit import INVERSE_DYNAMICS, HabitConfig, train_habit
 from armillary.model import WorldModel
-from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Planner, RandomShooting
+from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, GraphSearch, Planner, RandomShooting
 
 HABITS = {"behaviour_cloning": HabitConfig(), "inverse_dynamics": INVERSE_DYNAMICS}
 
@@ -61,7 +61,8 @@ def said(method: Planned | Habitual) -> str:
 
 
 def _planners(agent: Planned) -> dict[str, Planner]:
-    own = agent.planner if type(agent.planner) is CEM else default_planner(agent.model)
+    plain = agent.planner.refine if isinstance(agent.planner, GraphSearch) else agent.planner
+    own = plain if type(plain) is CEM else default_planner(agent.model)
     candidates, shrinking = own.samples * own.iterations, sum(ICEM.decay**-i for i in range(own.iterations))
     rounds = {"iterations": own.iterations, "sigma": own.sigma}
     planners = {

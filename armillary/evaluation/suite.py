@@ -44,6 +44,8 @@ from armillary.worlds import World, make
 RESULTS, RUNS = Path("results/control"), Path("runs/control")
 ENVS = 100
 """Environments that are recorded together."""
+UNSAID = {"execute": 1, "habit": None, "without": ()}
+"""Of a task's settings, those that results leave out where they have this value."""
 HELD_OUT = 0.05
 """Share of the episodes that training never sees."""
 
@@ -150,7 +152,7 @@ def run_task(
         result |= {"training": {"commit": at, **facts, **({} if resumed else spent)}, "sets": {}, "shift": {}}
         keep()
 
-    agent = Planned(model, task.planner or default_planner(model), configurator, seed=seed, habit=habit)
+    agent = Planned(model, task.planner or default_planner(model), configurator, execute=task.execute, seed=seed, habit=habit)
     first, *_ = task.sets.values()
     parts = [("sets", label, goals, pairs) for label, goals in task.sets.items()]
     for factor in make(task.world, **task.options).all_factors:
@@ -197,7 +199,7 @@ def _begun(name: str, seed: int, pairs: int, shifted: int, out: Path) -> dict[st
     path, task = out / f"{name}-{seed}.json", SUITE[name]
     about = {**asdict(task), "planner": repr(task.planner)}
     settings = {
-        "task": {name: value for name, value in about.items() if value or name not in ("habit", "without")},
+        "task": {name: value for name, value in about.items() if value != UNSAID.get(name, ...)},
         "recipe": asdict(RECIPES[task.recipe]),
         "pairs": pairs,
         "shifted": shifted,

@@ -10,7 +10,7 @@ from typing import Any
 
 from armillary.evaluation.judge import BATCH
 from armillary.habit import HabitConfig
-from armillary.planning import ICEM, MPPI, Planner
+from armillary.planning import CEM, ICEM, MPPI, GraphSearch, Planner
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,12 @@ class Task:
     """of the world that is recorded"""
     planner: Planner | None = None
     """`judge.default_planner` unless given"""
+    execute: int = 1
+    """blocks of a plan that are carried out before the next plan is made"""
     habit: HabitConfig | None = None
     """proposes what the planner refines; the planner starts from its last plan unless given"""
     without: tuple[str, ...] = ()
-    """rows that are left out, because they would take too long"""
+    """rows that are left out, because they would take too long or say nothing"""
     batch: int = BATCH
     """pairs at a time; a single one costs as much drawing as a batch, so that few are better where that is slow"""
 
@@ -82,6 +84,16 @@ SUITE: dict[str, Task] = {
         episodes=2000,
         steps=60,
         options={"layouts": "seen"},
+        planner=GraphSearch(
+            horizon=4,
+            actions=8,
+            spacing=0.35,
+            enough=0.5,  # env steps, as the critic counts them
+            places=250,
+            refine=CEM(samples=32, iterations=3, elites=5, sigma=0.8),
+        ),
+        execute=2,
+        without=("latent_distance",),  # in another unit than `enough`
     ),
     "reacher": Task(
         "reacher",

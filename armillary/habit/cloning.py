@@ -83,7 +83,7 @@ class Habit(nn.Module):
     def __init__(self, model: WorldModel, config: HabitConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or HabitConfig()
-        self.context, latent, width = model.config.context, model.config.latent, config.width
+        self.context, latent, width = model.config.context, model.width, config.width
         self.blocks = ActionBlocks(model.spec.action, model.config.skip, model.blocks.dim)
         self.blocks.load_state_dict(model.blocks.state_dict())
         self.register_buffer("mean", torch.zeros(latent))

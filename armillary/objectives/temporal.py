@@ -16,7 +16,7 @@ class TemporalDistance(nn.Module):
     """Latents (..., D) and (..., D) to steps apart (...), symmetric.
 
     Args:
-        latent: width of the latent.
+        latent: so many first numbers of a latent are looked at; those behind them, a map, stay as they are.
         width: of the two hidden layers.
         embedding: width of the space whose Euclidean distance is the answer.
         reach: distances beyond about this many steps are pushed no further apart.
@@ -25,7 +25,7 @@ class TemporalDistance(nn.Module):
 
     def __init__(self, latent: int, width: int = 128, embedding: int = 32, reach: float = 12.0, slack: float = 0.0156) -> None:
         super().__init__()
-        self.reach, self.slack = reach, slack
+        self.latent, self.reach, self.slack = latent, reach, slack
         self.phi = nn.Sequential(
             nn.Linear(latent, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, embedding)
         )
@@ -37,7 +37,11 @@ class TemporalDistance(nn.Module):
         return F.softplus(10 * self.multiplier)
 
     def forward(self, a: Float[Tensor, "*#batch d"], b: Float[Tensor, "*#batch d"]) -> Float[Tensor, "..."]:
-        return _apart(self.phi(a), self.phi(b))
+        return _apart(self.embed(a), self.embed(b))
+
+    def embed(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch e"]:
+        """Latents to points whose Euclidean distance is the temporal one."""
+        return self.phi(z[..., : self.latent])
 
     def loss(self, lived: Float[Tensor, "b t d"], goal: Float[Tensor, "b d"]) -> dict[str, Float[Tensor, ""]]:
         """Terms to minimise, and their sum as `loss`.
@@ -48,7 +52,7 @@ class TemporalDistance(nn.Module):
             lived: latents of consecutive steps.
             goal: another moment of the same episode as the last of them, any time apart.
         """
-        lived, goal = self.phi(lived), self.phi(goal)
+        lived, goal = self.embed(lived), self.embed(goal)
         apart = F.softplus(self.reach - _apart(lived[:, -1], goal), beta=0.3).mean()
         excess = F.relu(_apart(lived[:, :-1], lived[:, 1:]) - 1).square().mean()
         violation = excess - self.slack

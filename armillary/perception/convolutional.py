@@ -59,9 +59,17 @@ class ConvolutionalEncoder(nn.Module):
         layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], patch, patch), nn.ReLU(inplace=True)]
         for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, 3, 2, 1), nn.ReLU(inplace=True)]
+        self._cells = len(layers) - 2
         self.net = nn.Sequential(*layers, nn.Flatten()).to(memory_format=torch.channels_last)
         with torch.no_grad():
-            self.features = self.net(torch.zeros(1, channels, height, breadth)).shape[1]
+            grid = self.net[: self._cells](torch.zeros(1, channels, height, breadth))
+            self.grid = *grid.shape[2:], grid.shape[1]
+            self.features = self.net[self._cells :](grid).shape[1]
 
     def forward(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n f"]:
         return self.net(centre_pixels(images, self.standardise))
+
+    def look(self, images: UInt8[Tensor, "n h w c"]) -> tuple[Float[Tensor, "n f"], Float[Tensor, "n k r s"]]:
+        """The features, and those before the last convolution by place: `grid` is (rows, columns, channels)."""
+        grid = self.net[: self._cells](centre_pixels(images, self.standardise))
+        return self.net[self._cells :](grid), grid

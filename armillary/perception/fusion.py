@@ -35,9 +35,14 @@ class Perception(nn.Module):
         encoders: one for each observed stream, with `shape`, its input, and `features`, its output width.
         hidden: width of the projector.
         latent: width of the latent.
+        map_channels: of a map that stands behind the latent, flattened; 0 for none. It is made from the first image's features
+            where they are still in their places, without the projector.
+
+    Raises:
+        ArmillaryError: no stream that may be seen, or none that a map can be made of.
     """
 
-    def __init__(self, spec: Spec, encoders: dict[str, nn.Module], hidden: int, latent: int) -> None:
+    def __init__(self, spec: Spec, encoders: dict[str, nn.Module], hidden: int, latent: int, map_channels: int = 0) -> None:
         super().__init__()
         self.streams = {stream.name: stream for stream in spec.observed}
         if not self.streams:
@@ -45,6 +50,15 @@ class Perception(nn.Module):
         # Module names must not hold dots, and stream names do ("observation.state").
         self.encoders = nn.ModuleList(encoders[name] for name in self.streams)
         self.projector = Projector(sum(encoder.features for encoder in self.encoders), hidden, latent)
+        self.map, self.grid = None, (0, 0, 0)
+        if map_channels:
+            seen = next((encoder for encoder in self.encoders if hasattr(encoder, "grid")), None)
+            if seen is None:
+                raise ArmillaryError("a map is made of an image, by the convolutional encoder; there is none")
+            *size, width = seen.grid
+            self.grid = *size, map_channels
+            self.map = nn.Sequential(nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, map_channels, 1))
+            self.map = self.map.to(memory_format=torch.channels_last)
 
     def check(self, observations: dict[str, Tensor]) -> None:
         """Raises SpecMismatch where a stream is missing or of another shape or dtype; the message names it."""
@@ -62,11 +76,18 @@ class Perception(nn.Module):
 
     def forward(self, observations: dict[str, Tensor]) -> Float[Tensor, "b t d"]:
         self.check(observations)
-        features = []
+        features, cells = [], None
         for name, encoder in zip(self.streams, self.encoders, strict=True):
             x = observations[name].flatten(0, 1)
-            features.append(encoder(x if x.shape[1:] == encoder.shape else shrink(x, encoder.shape)).float())
-        return self.projector(torch.cat(features, -1)).unflatten(0, observations[name].shape[:2])
+            x = x if x.shape[1:] == encoder.shape else shrink(x, encoder.shape)
+            if self.map is not None and cells is None and hasattr(encoder, "grid"):
+                feature, grid = encoder.look(x)
+                cells = self.map(grid).permute(0, 2, 3, 1).flatten(1).float()
+            else:
+                feature = encoder(x)
+            features.append(feature.float())
+        z = self.projector(torch.cat(features, -1))
+        return (z if cells is None else torch.cat([z, cells], -1)).unflatten(0, observations[name].shape[:2])
 
 
 def shrink(images: UInt8[Tensor, "n h w c"], shape: tuple[int, int, int]) -> UInt8[Tensor, "n h2 w2 c"]:

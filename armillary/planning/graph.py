@@ -4,8 +4,12 @@ Sampling planners search sequences, whose number grows with the power of the hor
 among those that go nowhere. Here single steps are searched. From every place that is known, a few actions are imagined; what
 comes out is a new place unless it is near one that is known already. Places in a maze are few, so this reaches to the end of
 ways that are many horizons long, in one breadth-first wave (a lattice over the latent space, as PRM and RRT are over others).
+How near two places are is for the critic to say, if the model has one: a step is then as long everywhere. In the latent space
+it is not, and a spacing that is right in one corner of a maze ends the search in another.
 
-Near the goal, where the way is no longer than the horizon, another planner makes of it a plan that arrives and stays.
+Another planner makes a plan of the way: what it imagines is to be at each place of the way in its turn, and from the last one
+on to be cheap, so as to arrive and to stay. (Where it was left to the cost alone as soon as the goal was within the horizon, it
+stuck at walls that the way leads round.)
 
 It costs one imagined step for each place and action, and needs a model without hidden velocity (context 1).
 """
@@ -13,6 +17,7 @@ It costs one imagined step for each place and action, and needs a model without 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -27,7 +32,7 @@ from armillary.planning.planner import Draw, Plan, Planner, RandomStreams, Score
 
 @dataclass
 class GraphSearch(Planner):
-    """Breadth-first search among imagined places, then `finish`.
+    """Breadth-first search among imagined places, then `refine`.
 
     Raises:
         ArmillaryError: settings that make no search.
@@ -38,21 +43,23 @@ class GraphSearch(Planner):
     reach: float = 1.5
     """spread of those actions, where the recorded ones have 1; beyond the bounds they are clipped"""
     spacing: float = 0.5
-    """places are at least this far apart, as a share of the longest first step"""
+    """places are at least this far apart, as a share of the longest first step; a step into a corner is a short one"""
     depth: int = 40
     """steps of the longest way"""
+    enough: float = 0.0
+    """the search ends at a place that costs no more than this"""
     places: int = 600
     """no more than these are kept"""
-    finish: Planner = field(default_factory=CEM)
-    """plans once the goal is within the horizon; its horizon is set to this one's"""
+    refine: Planner = field(default_factory=CEM)
+    """plans along the way; its horizon is set to this one's"""
 
     def __post_init__(self) -> None:
         if min(self.horizon, self.actions, self.depth, self.places) < 1 or min(self.reach, self.spacing) <= 0:
             raise ArmillaryError(f"a graph search needs a horizon, actions, depth and places of 1 or more: {self}")
-        self.finish = replace(self.finish, horizon=self.horizon)
+        self.refine = replace(self.refine, horizon=self.horizon)
 
     def search(self, mean: Float[Tensor, "b h k"], score: Score, draw: Draw) -> Float[Tensor, "b c h k"]:
-        return self.finish.search(mean, score, draw)
+        return self.refine.search(mean, score, draw)
 
     def plan(
         self,
@@ -69,64 +76,85 @@ class GraphSearch(Planner):
         streams = RandomStreams(0, range(batch)) if streams is None else streams
         with torch.inference_mode():
             tried = self.reach * streams.normal(self.actions, sizes[1]).to(context.z)
-            graphs = [self._explore(model, z, actions) for z, actions in zip(context.z[:, -1], tried, strict=True)]
-            goals = _cheapest(graphs, cost, model.blocks.size)
+            prices = [partial(_price, cost, row, batch, model.blocks.size) for row in range(batch)]
+            graphs = [self._explore(model, *each) for each in zip(context.z[:, -1], tried, prices, strict=True)]
             first, track = context.z.new_zeros(batch, *sizes), context.z[:, -1:].repeat(1, self.horizon, 1)
-            far = torch.zeros(batch, 1, dtype=torch.bool, device=context.z.device)
-            for i, (graph, goal) in enumerate(zip(graphs, goals, strict=True)):
-                way = graph.way(goal)
-                far[i], way = len(way) > self.horizon, way[: self.horizon]
+            before = torch.zeros(batch, 1, self.horizon, 1, dtype=torch.bool, device=context.z.device)
+            for i, graph in enumerate(graphs):
+                way = graph.way()
+                before[i, :, : max(len(way) - 1, 0)], way = True, way[: self.horizon]
                 first[i, : len(way)] = tried[i, graph.action[way]]
                 track[i, : len(way)] = graph.z[way]
 
         def along(z: Tensor, actions: Tensor) -> Tensor:
-            return torch.where(far, (z - track.unsqueeze(1)).square().mean(-1).sum(-1), cost(z, actions))
+            way = track.unsqueeze(1)
+            return (_between(model, z, way) * before[..., 0]).sum(-1) + cost(torch.where(before, way, z), actions)
 
-        plan = self.finish.plan(model, context, along, start=first, streams=streams)
+        plan = self.refine.plan(model, context, along, start=first, streams=streams)
         calls = plan.model_calls + self.actions * max(len(graph.z) for graph in graphs)
         return replace(plan, seconds=time.perf_counter() - began, model_calls=calls)
 
-    def _explore(self, model: WorldModel, z: Float[Tensor, " d"], tried: Float[Tensor, "m k"]) -> "Graph":
-        """Everywhere that can be got to from one place, by these actions."""
+    def _explore(
+        self, model: WorldModel, z: Float[Tensor, " d"], tried: Float[Tensor, "m k"], price: Callable[[Tensor], Tensor]
+    ) -> "Graph":
+        """Everywhere that can be got to from one place, by these actions, until `price` says that it is `enough`."""
         blocks = model.blocks.decode(tried)[None, :, None]
         known, before, action = z[None], [-1], [-1]
-        wave = torch.tensor([0])
-        spacing = None
+        points = _points(model, known)
+        wave, spacing, costs = torch.tensor([0]), None, price(known)
         for _ in range(self.depth):
+            if costs.min() <= self.enough:
+                break
             context = Context(known[wave].unsqueeze(1), blocks.new_zeros(len(wave), 0, blocks.shape[-1]))
             after = model.rollout(context, blocks.expand(len(wave), -1, -1, -1)).flatten(0, 2)
-            if spacing is None:
-                spacing = self.spacing * (after - z).norm(dim=-1).max()
-            new = _apart(after, known, spacing)[: self.places - len(known)]
+            ends = _points(model, after)
+            spacing = self.spacing * (ends - points).norm(dim=-1).max() if spacing is None else spacing
+            new = _apart(ends, points, spacing)[: self.places - len(known)]
             if not len(new):
                 break
             before += wave[new // len(tried)].tolist()
             action += (new % len(tried)).tolist()
             wave = torch.arange(len(known), len(known) + len(new))
-            known = torch.cat([known, after[new]])
-        return Graph(known, before, torch.tensor(action))
+            known, points = torch.cat([known, after[new]]), torch.cat([points, ends[new]])
+            costs = torch.cat([costs, price(after[new])])
+        return Graph(known, before, torch.tensor(action), int(costs.argmin()))
 
 
 @dataclass
 class Graph:
-    """Places, and how each was got to: from which place, by which of the tried actions. Place 0 is where it began."""
+    """Places, and how each was got to: from which place, by which of the tried actions.
+
+    Place 0 is where it began, and `goal` is the cheapest one.
+    """
 
     z: Tensor
     before: list[int]
     action: Tensor
+    goal: int
 
-    def way(self, goal: int) -> list[int]:
-        """The places from the first after the beginning to this one."""
-        way: list[int] = []
+    def way(self) -> list[int]:
+        """The places from the first after the beginning to the goal."""
+        way, goal = [], self.goal
         while goal > 0:
             way.append(goal)
             goal = self.before[goal]
         return way[::-1]
 
 
+def _points(model: WorldModel, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch e"]:
+    """Where latents lie in the space in which places are told apart: the critic's, where a step is as long everywhere."""
+    return z[..., : model.predictor.moving] if model.critic is None else model.critic.embed(z)
+
+
+def _between(model: WorldModel, a: Float[Tensor, "*#batch d"], b: Float[Tensor, "*#batch d"]) -> Float[Tensor, "..."]:
+    """How far apart two latents are, in the unit of the cost that a goal has by default."""
+    return (a - b).square().mean(-1) if model.critic is None else model.critic(a, b)
+
+
 def _apart(candidates: Float[Tensor, "n d"], known: Float[Tensor, "m d"], spacing: Float[Tensor, ""]) -> Tensor:
-    """Which candidates, taken in order, are more than `spacing` away from all that is known and taken before."""
-    free = (torch.cdist(candidates, known).amin(1) > spacing).nonzero().flatten()
+    """Candidates that are more than `spacing` away from all that is known and taken before, the farthest first."""
+    distance, order = torch.cdist(candidates, known).amin(1).sort(descending=True)
+    free = order[distance > spacing]
     between = (torch.cdist(candidates[free], candidates[free]) > spacing).cpu().numpy()
     alive, taken = np.ones(len(free), bool), []
     while alive.any():
@@ -135,9 +163,9 @@ def _apart(candidates: Float[Tensor, "n d"], known: Float[Tensor, "m d"], spacin
     return free[taken]
 
 
-def _cheapest(graphs: list[Graph], cost: Callable[[Tensor, Tensor], Tensor], action_size: int) -> list[int]:
-    """The place of each graph that costs least."""
-    most = max(len(graph.z) for graph in graphs)
-    # Those with fewer places repeat their first one.
-    z = torch.stack([torch.cat([graph.z, graph.z[:1].expand(most - len(graph.z), -1)]) for graph in graphs]).unsqueeze(2)
-    return cost(z, z.new_zeros(*z.shape[:3], action_size)).argmin(1).tolist()
+def _price(
+    cost: Callable[[Tensor, Tensor], Tensor], row: int, batch: int, action: int, z: Float[Tensor, "n d"]
+) -> Float[Tensor, " n"]:
+    """What each of these places costs in one of the problems, as a rollout of one step: a cost is of all problems at once."""
+    places = z[None, :, None].expand(batch, -1, -1, -1)
+    return cost(places, z.new_zeros(*places.shape[:3], action))[row]

@@ -5,7 +5,8 @@
 - `two_room_random_door`: the layout varies between episodes. SIGReg within episodes and inverse dynamics keep the latent from
   holding the door alone; the critic knows the way round the wall.
 - `two_room_any_look`: the same, in colours and light that no recording shows.
-- `maze`: the layout is new in every episode, and the latent has to hold its walls.
+- `maze`: the layout is new in every episode. It stands in a map beside the latent, all of whose few numbers change within an
+  episode; the critic tells how far apart two places are, for a search among them.
 - `reacher`: velocity matters, which a single image does not show; the critic counts steps where distance in angles does not.
 - `push_t`: temporal contrast keeps the pose of the block in the latent, which the prediction loss alone would drop.
 - `cube`: patches of 4 px for a small object in dark images; inverse dynamics keep the hand in the latent, contrast the cube.
@@ -63,16 +64,15 @@ RECIPES: dict[str, Recipe] = {
     "maze": Recipe(
         ModelConfig.sized(
             "nano",
-            projector=512,
-            latent=96,
-            predictor_width=384,
-            predictor_depth=3,
-            objective=Objective(sigreg=5.0, episode_dims=4, clips_per_episode=4, inverse=1.0, contrast=0.3, contrast_gap=1),
+            latent=4,
+            map_channels=8,
+            predictor="map",
+            objective=Objective(sigreg=5.0, episode_dims=4, clips_per_episode=4, inverse=1.0),
         ),
         (
-            StageConfig("joint", steps=1800, learning_rate=3e-3),
-            StageConfig("dynamics", steps=3000, batch=192, learning_rate=3e-3),
-            StageConfig("critic", steps=1500, batch=128, learning_rate=2e-3),
+            StageConfig("joint", steps=1600, learning_rate=3e-3),
+            StageConfig("dynamics", steps=5000, batch=192, learning_rate=3e-3, length=6),
+            StageConfig("critic", steps=2000, batch=128, learning_rate=2e-3),
         ),
     ),
     "reacher": Recipe(

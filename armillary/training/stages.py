@@ -168,6 +168,11 @@ class Latents:
         rows = self.starts[chosen][:, None] + torch.arange(self.length)
         return self.z[rows], self.actions[rows[:, :-1]]
 
+    def later(self, chosen: Int[Tensor, " b"], share: Float[Tensor, " b"]) -> Float[Tensor, "b d"]:
+        """The latent of a later moment of the same episode: after this share of what is left of it."""
+        first = self.starts[chosen]
+        return self.z[first + (share * (self.last[first] - first + 1)).long()]
+
 
 class Dynamics(Stage):
     """The predictor alone, by open-loop rollouts on frozen latents.
@@ -186,7 +191,11 @@ class Dynamics(Stage):
         hard = torch.searchsorted(cumulative, torch.from_numpy(rng.random(half)) * cumulative[-1]).clamp(max=len(error) - 1)
         plain = torch.from_numpy(rng.integers(len(error), size=self.batch - half))
         chosen = torch.cat([hard, plain])
-        z, actions = self.latents.windows(distributed.shard(chosen))
+        shard = distributed.shard(chosen)
+        z, actions = self.latents.windows(shard)
+        if self.model.config.map_channels:
+            later = distributed.shard(torch.from_numpy(rng.random(self.batch)))
+            z = self.model.with_map(z, self.latents.later(shard, later).unsqueeze(1).expand_as(z))
         squared = rollout(self.model.predictor, z, actions).float()
         error[chosen] = distributed.gather(squared[:, 0].detach().mean(-1)).to(error)
         return {"loss": squared.mean()}
@@ -209,8 +218,7 @@ class Critic(Stage):
         with torch.no_grad():
             imagined = self.model.predictor.rollout(z[:, :context], actions[:, : context - 1], actions[:, context - 1 :])
         # Another moment of the same episode, encoded; the goals of planning are encoded too.
-        first = latents.starts[chosen]
-        goal = latents.z[first + (later * (latents.last[first] - first + 1)).long()]
+        goal = latents.later(chosen, later)
         lived = torch.cat([z, torch.cat([z[:, :context], imagined], 1)])
         return self.critic.loss(lived, torch.cat([goal, goal]))
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from armillary.attention import Block
 from armillary.dynamics.gru import GRUPredictor
+from armillary.dynamics.map import MapPredictor
 from armillary.dynamics.mlp import MLPPredictor
 from armillary.dynamics.transformer import TransformerPredictor
 
@@ -115,3 +116,48 @@ def test_a_block_without_a_mask_sees_all_steps():
     for causal in (False, True):
         block = Block(8, 2, 4, 16, causal=causal)
         assert torch.equal(block(moved)[:, 0], block(x)[:, 0]) == causal
+
+
+GRID = 4, 5, 2  # rows, columns, channels
+
+
+def map_predictor() -> tuple[MapPredictor, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    made = MapPredictor(LATENT, GRID, ACTION, 16)
+    shake(made)
+    z, actions = clip()
+    return made.eval(), torch.cat([z, torch.randn(*z.shape[:2], 4 * 5 * 2)], -1), actions
+
+
+def test_a_map_stays_and_what_moves_depends_on_it():
+    model, z, actions = map_predictor()
+    imagined = model.imagine(z[:, :1], actions[:, :0], actions[:, None].expand(-1, 2, -1, -1))
+    assert torch.equal(imagined[..., LATENT:], z[:, None, :1, LATENT:].expand(-1, 2, FRAMES, -1))
+    other = z.clone()
+    other[..., LATENT:] += 1
+    assert (model(other, actions) - model(z, actions))[..., :LATENT].abs().amax(-1).min() > 1e-3
+
+
+def test_a_map_predictor_imagines_what_it_foretells_step_by_step_and_each_row_alone():
+    model, z, actions = map_predictor()
+    imagined, now = model.rollout(z[:, :1], actions[:, :0], actions), z[:, :1]
+    for step in range(FRAMES):
+        now = model(now, actions[:, step : step + 1])
+        torch.testing.assert_close(imagined[:, step : step + 1], now, **CLOSE)
+    torch.testing.assert_close(model.rollout(z[1:2, :1], actions[1:2, :0], actions[1:2]), imagined[1:2], **CLOSE)
+
+
+def test_a_head_that_looks_sharply_at_a_place_reads_its_cell():
+    model, z, actions = map_predictor()
+    with torch.no_grad():
+        model.look[2].weight.zero_()
+        model.look[2].bias.zero_()
+        model.look[2].bias[: len(model.log_width)] = -0.5  # the second row of four: their middle is between it and the third
+        model.log_width.fill_(-3)
+    changes = []
+    for row in range(GRID[0]):
+        other = z.clone()
+        other[..., LATENT:].unflatten(-1, GRID)[:, :, row, 2] += 1
+        changes.append((model(other, actions) - model(z, actions))[..., :LATENT].abs().max().item())
+    assert changes[1] > 1e-3
+    assert max(changes[0], *changes[2:]) < 1e-5

@@ -54,7 +54,7 @@ def test_near_goals_are_left_to_the_other_planner():
     plan = PLANNER.plan(model, context((2.0, 2.0), model=model), goal)
     assert plan.cost < 0.5
     assert plan.actions.shape == (1, PLANNER.horizon * model.config.skip, 2)
-    assert plan.model_calls > PLANNER.finish.samples * PLANNER.horizon
+    assert plan.model_calls > PLANNER.refine.samples * PLANNER.horizon
 
 
 def test_a_problem_has_its_plan_whatever_else_is_planned():
@@ -72,6 +72,25 @@ def test_where_nothing_moves_there_is_one_place():
     model.predictor.forward = lambda z, actions: z.clone()
     plan = PLANNER.plan(model, context((1.0, 1.0), model=model), LatentGoal(torch.tensor([[5.0, 5.0]])))
     torch.testing.assert_close(plan.latents, torch.ones(1, 4, 2))
+
+
+def test_it_searches_no_further_than_to_a_place_that_is_cheap_enough():
+    model, now = trapped(), context((-2.0, -6.0), model=trapped())
+    goal = LatentGoal(torch.tensor([[2.0, -6.0]]))
+    calls = [replace(PLANNER, enough=enough).plan(model, now, goal).model_calls for enough in (0.0, 1.0, 100.0)]
+    assert calls[0] > calls[1] > calls[2]
+    assert calls[2] < PLANNER.actions + 2000
+    assert replace(PLANNER, enough=1.0).plan(model, now, goal).latents[0, -1, 1] > -6 + 4  # up, towards the opening
+
+
+def test_where_there_is_a_critic_it_says_how_far_apart_places_are():
+    """A critic that does not see y takes all places above each other for one, so that the opening is not found."""
+    model, now = trapped(), context((-2.0, -6.0), model=trapped())
+    goal = LatentGoal(torch.tensor([[-2.0, 8.0]]))
+    calls = [PLANNER.plan(model, now, goal).model_calls]
+    model.add_critic().embed = lambda z: z[..., :1]
+    calls.append(PLANNER.plan(model, now, goal).model_calls)
+    assert calls[1] < calls[0] / 2
 
 
 def test_settings_and_models_that_do_not_fit():

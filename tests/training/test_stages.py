@@ -5,10 +5,11 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import torch
-from training_fakes import clips_of, new_model, record
+from training_fakes import SPEC, clips_of, new_model, record
 
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError
+from armillary.model import ModelConfig, Objective, WorldModel
 from armillary.training.augmentation import Augmentation
 from armillary.training.stages import Latents, Stage, StageConfig, build_stage
 
@@ -124,6 +125,23 @@ def test_without_a_prediction_loss_perception_is_trained_alone(store):
     losses["loss"].backward()
     assert all(p.grad is None for p in model.predictor.parameters())
     assert all(p.grad is not None for module in stage.modules for p in module.parameters())
+
+
+def test_dynamics_are_learned_with_the_map_of_a_later_moment(store):
+    torch.manual_seed(0)
+    aim = Objective(rollout=2, clips_per_episode=2)
+    small = {"image_size": 16, "width": 4, "projector": 16, "latent": 4, "predictor_width": 16, "objective": aim}
+    model = WorldModel(SPEC, ModelConfig(predictor="map", map_channels=2, **small)).eval()
+    model.fit_scales(clips_of(store)[:])
+    stage = build_stage(model, clips_of(store), StageConfig("dynamics", steps=1, batch=32))
+    z, seen = stage.latents.z, []
+    stage.model.predictor.rollout = lambda start, past, actions: seen.append(start[:, 0]) or start.expand(-1, 2, -1)
+    losses = stage.losses(*random())
+    moves = [int((z[:, :4] == row[:4]).all(1).nonzero()[0]) for row in seen[0]]
+    stays = [int((z[:, 4:] == row[4:]).all(1).nonzero()[0]) for row in seen[0]]
+    assert all(here <= there <= stage.latents.last[here] for here, there in zip(moves, stays, strict=True))
+    assert moves != stays
+    assert losses["loss"].isfinite()
 
 
 def test_clips_that_are_too_short_and_batches_that_do_not_divide(store, model):
