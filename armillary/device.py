@@ -99,22 +99,24 @@ class _Graph:
     def __init__(self, function: Callable[..., tuple], inputs: dict[str, torch.Tensor], device: torch.device) -> None:
         self._pinned = {name: torch.empty_like(x).pin_memory() for name, x in inputs.items() if x.device.type == "cpu"}
         self._inputs = {name: x.to(device, copy=True) for name, x in inputs.items()}
-        aside = torch.cuda.Stream(device)
-        aside.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(aside):
-            for _ in range(3):
-                function(**self._inputs)
-        torch.cuda.current_stream(device).wait_stream(aside)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._outputs = function(**self._inputs)
+        self._device, self._graph = device, torch.cuda.CUDAGraph()
+        with torch.cuda.device(device):
+            aside, here = torch.cuda.Stream(), torch.cuda.current_stream()
+            aside.wait_stream(here)
+            with torch.cuda.stream(aside):  # libraries set themselves up, which cannot be captured
+                for _ in range(3):
+                    function(**self._inputs)
+            here.wait_stream(aside)
+            with torch.cuda.graph(self._graph):
+                self._outputs = function(**self._inputs)
 
     def __call__(self, inputs: dict[str, torch.Tensor]) -> tuple:
         for name, value in inputs.items():
             if name in self._pinned:
                 value = self._pinned[name].copy_(value)
             self._inputs[name].copy_(value, non_blocking=True)
-        self._graph.replay()
+        with torch.cuda.device(self._device):
+            self._graph.replay()
         return tuple(x.clone() if isinstance(x, torch.Tensor) else x for x in self._outputs)
 
 

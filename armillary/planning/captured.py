@@ -26,7 +26,7 @@ class Decision:
     """Decides for B problems at once.
 
     Args:
-        model, planner, cost: as an Agent has them.
+        model, planner, cost: as an Agent has them, and as they stay: what is recorded does not know of later changes.
 
     Raises:
         ArmillaryError: the planner goes back through gradients, or does more than search, so that it can't be captured.
