@@ -234,8 +234,8 @@ class WorldModel(nn.Module):
         return self.predictor.imagine(context.z, past, actions, fast=self.fast)
 
     def surprise(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b t-1"]:
-        """Mean squared error, over dimensions, of each one-step prediction: how unexpected each latent after the first is."""
-        return prediction.one_step(self.predictor, z, self.blocks.standardise(self._check(actions))).mean(-1)
+        """Mean squared error, over what moves, of each one-step prediction: how unexpected each latent after the first is."""
+        return (self.predict(z[:, :-1], actions) - z[:, 1:])[..., : self.predictor.moving].square().mean(-1)
 
     def losses(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, Float[Tensor, ""]]:
         """The named terms of the objective, and their weighted sum as `loss`.

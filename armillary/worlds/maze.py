@@ -29,7 +29,7 @@ from armillary.worlds.native import NativeWorld
 from armillary.worlds.single import Single
 from armillary.worlds.wander import Wander
 
-VERSION = "1"  # of physics and rendering
+VERSION = "2"  # of physics and rendering
 
 # Lengths in px of a 64 px image, and the wall's as a share of a cell; other sizes scale them.
 RADIUS, WALL, MOVE, THRESHOLD = 2.0, 0.25, 2.5, 3.2
@@ -241,11 +241,12 @@ class Maze(NativeWorld):
         return distance(self._corridors(start), start[:, POSITION], goal[:, POSITION]) / self.step_length
 
     def _base_images(self, state: np.ndarray) -> np.ndarray:
-        pitch, open_ = self.size / self.cells, zones(state[:, WALLS] > 0).astype(np.float32)
+        pitch, open_ = self.size / self.cells, zones(state[:, WALLS] > 0).astype(np.float64)
         zone, wall = np.arange(open_.shape[1]), state[:, THICKNESS, None]
         width = np.where(zone % 2, pitch - wall, wall)
         share = cover(self.size, pitch * zone / 2 - width / 2, pitch * zone / 2 + width / 2)
-        floor = share.transpose(0, 2, 1) @ open_ @ share
+        # In float64 and rounded, so that no pixel depends on the order in which a processor adds up.
+        floor = (share.transpose(0, 2, 1) @ open_ @ share).astype(np.float32)
         return paint(floor, (state[:, WALL_RGB], state[:, FLOOR_RGB]), state[:, WAVE])
 
     def _sense(self, state: np.ndarray, base: np.ndarray, index: np.ndarray) -> dict[str, np.ndarray]:
