@@ -114,7 +114,7 @@ SUITE: dict[str, Task] = {
         {"pushed by play": Goals()},
         episodes=4000,
         steps=30,
-        planner=ICEM(samples=136, elites=10, sigma=1.0),
+        planner=ICEM(samples=136, elites=10, sigma=0.6),
         habit=HabitConfig(),
         without=("icem", "mppi", "gradient"),
     ),
