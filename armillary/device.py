@@ -9,6 +9,8 @@ import torch
 
 from armillary.errors import ArmillaryError
 
+_HAS_BFLOAT16: dict[str, bool] = {}
+
 
 def pick_device(name: str = "auto") -> torch.device:
     """`auto` takes CUDA, then MPS, then the CPU; any other name is taken as it is, if it is there.
@@ -46,11 +48,10 @@ def describe(device: torch.device) -> str:
 
 def autocast(device: torch.device, enabled: bool = True) -> torch.autocast:
     """bfloat16 where the device has arithmetic for it, else a context that does nothing."""
-    if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled and fast)
+    if device.type not in _HAS_BFLOAT16:  # asked for once: a compiler can't look into the answer
+        gpu = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        _HAS_BFLOAT16[device.type] = gpu or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled and _HAS_BFLOAT16[device.type])
 
 
 def together(device: torch.device, count: int) -> list[slice]:
@@ -118,6 +119,11 @@ class _Graph:
         with torch.cuda.device(self._device):
             self._graph.replay()
         return tuple(x.clone() if isinstance(x, torch.Tensor) else x for x in self._outputs)
+
+
+def compiles(device: torch.device) -> bool:
+    """Whether `torch.compile` is worth a minute, since small operations cost more to begin than to do."""
+    return device.type == "cuda"
 
 
 def fuses_attention(queries: torch.Tensor) -> bool:

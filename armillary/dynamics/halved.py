@@ -24,6 +24,8 @@ class Halved(Generic[Module]):
         self._double: Module | None = None
 
     def __call__(self, module: Module) -> Module:
+        if torch.compiler.is_compiling():  # for weights that stay as they are; a compiler can't look where they are kept
+            return self._double
         tensors = [*module.parameters(), *module.buffers()]
         made_of = [(tensor.data_ptr(), _version(tensor), tensor.device) for tensor in tensors]
         if made_of != self._made_of:

@@ -12,6 +12,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -24,6 +25,8 @@ from armillary.errors import ArmillaryError, CorruptFile
 from armillary.spec import Stream
 
 _CHUNK = 8 << 20  # bytes that are decoded at a time
+_READERS, _SHARE = 8, 8 << 20  # threads, and bytes for which it pays to have one more
+_pool = ThreadPoolExecutor(_READERS, "armillary-cache")
 
 
 @runtime_checkable
@@ -101,15 +104,18 @@ class Mapped:
             raise ArmillaryError(f"the cache of {frames.nbytes >> 20} MB in {folder} cannot be written: {error}") from error
 
     def gather(self, slots: np.ndarray, length: int) -> Tensor:
-        result = torch.from_numpy(np.empty((len(slots), length, *self._stream.shape), self._stream.dtype))
-        size = length * self._stream.nbytes
-        view = memoryview(result.numpy().reshape(-1)).cast("B")
+        values = np.empty((len(slots), length, *self._stream.shape), self._stream.dtype)
+        parts = min(_READERS, 1 + values.nbytes // _SHARE)  # a thread reads as fast as it copies, and a GPU takes more
+        list(_pool.map(self._read, np.array_split(slots, parts), np.array_split(values, parts)))
+        return torch.from_numpy(values)
+
+    def _read(self, slots: np.ndarray, values: np.ndarray) -> None:
+        """Fill clips (b, length, *shape)."""
         with open(self._path, "rb", buffering=0) as file:
-            for number, slot in enumerate(slots.tolist()):
+            for slot, clip in zip(slots.tolist(), values, strict=True):
                 file.seek(slot * self._stream.nbytes)
-                if file.readinto(view[number * size : (number + 1) * size]) != size:
+                if file.readinto(clip) != clip.nbytes:
                     raise CorruptFile(f"the cache file {self._path} is truncated; delete it, and it will be made again")
-        return result
 
 
 class Streamed:

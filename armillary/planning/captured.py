@@ -1,22 +1,26 @@
 """The whole decision as one function of tensors, from what is sensed to a plan, so that a GPU can do it in one go.
 
-Encoding and search together are a thousand small operations, which a GPU does faster than a host can ask for them. Captured
-(`device.Captured`), they are one. It is the same code that runs step by step: perception and `Planner.find`. Design choices:
-- random numbers are drawn by the host beforehand, in the order in which the search asks for them, so that a plan depends on
-  (seed, problem) alone, on every device. What it asks for is noted when it first runs, with these shapes, step by step;
+Encoding and search together are thousands of small operations, which a GPU does faster than a host can ask for them. Captured
+(`device.Captured`), they are one; and what is imagined, which is most of them, is compiled into fewer. It is the same code that
+runs step by step: perception and `Planner.find`. Design choices:
+- random numbers are drawn by the host, in the order in which the search asks for them, so that a plan depends on
+  (seed, problem) alone, on every device. What it asks for is noted when it first runs, with these shapes, step by step; later
+  on they are drawn while the device is busy with the decision before;
 - what the search begins at, the goal and the rest of the context come in as tensors, and the latent goes out with the plan.
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from armillary.costs.cost import Cost
 from armillary.costs.goal import encode_frames
-from armillary.device import Captured
+from armillary.device import Captured, compiles, works_aside
 from armillary.errors import ArmillaryError
 from armillary.model import Context, WorldModel
 from armillary.planning.planner import Found, Plan, Planner, RandomStreams
@@ -36,6 +40,9 @@ class Decision:
         if planner.differentiates or type(planner).plan is not Planner.plan:
             raise ArmillaryError(f"{type(planner).__name__} cannot be captured; take CEM, ICEM, MPPI or RandomShooting")
         self.model, self.planner, self.cost = model, planner, cost
+        self._compiled, self._samples = copy.copy(model), 0
+        self._rollout = torch.compile(model.rollout, dynamic=False)
+        self._compiled.rollout = self._imagine
         self._asked: dict[tuple, list[tuple[int, ...]]] = {}
         self._captured = Captured(self._decide, model.device)
 
@@ -61,6 +68,8 @@ class Decision:
         if shapes in self._asked:
             drawn = {f"draw {i}": streams.normal(*asked, *size) for i, asked in enumerate(self._asked[shapes])}
             z, *found = self._captured(**inputs, **drawn)
+            if works_aside(self.model.device):
+                streams.draw_ahead((*asked, *size) for asked in self._asked[shapes])
         else:
             asked = self._asked[shapes] = []
 
@@ -68,16 +77,25 @@ class Decision:
                 asked.append(sizes)
                 return streams.normal(*sizes, *size).to(self.model.device)
 
-            z, *found = self._run(inputs, draw)
+            z, *found = self._run(self.model, inputs, draw)
         return z, self.planner.finish(self.model, Found(*found), began)
 
     def _decide(self, **inputs: Tensor) -> tuple:
         """As it is captured: what was drawn is handed out in order."""
         drawn = (inputs[name].to(self.model.device) for name in inputs if name.startswith("draw "))
-        return self._run(inputs, lambda *_: next(drawn))
+        # An episode's few first decisions, with a shorter context, are not worth compiling for.
+        full = inputs["z"].shape[1] == self.model.config.context
+        model = self._compiled if full and compiles(self.model.device) else self.model
+        return self._run(model, inputs, lambda *_: next(drawn))
 
-    def _run(self, inputs: dict[str, Tensor], draw: Callable[..., Tensor]) -> tuple:
+    def _imagine(self, context: Context, blocks: Tensor) -> Tensor:
+        """`WorldModel.rollout`, compiled once for as many samples as there ever are: a few cost a GPU as much as hundreds."""
+        count = blocks.shape[1]
+        self._samples = max(self._samples, count)
+        return self._rollout(context, F.pad(blocks, (0, 0, 0, 0, 0, self._samples - count)))[:, :count]
+
+    def _run(self, model: WorldModel, inputs: dict[str, Tensor], draw: Callable[..., Tensor]) -> tuple:
         seen = {name.removeprefix("see "): inputs[name] for name in inputs if name.startswith("see ")}
-        z = encode_frames(self.model, seen)
+        z = encode_frames(model, seen)
         context = Context(torch.cat([inputs["z"][:, :-1], z.unsqueeze(1)], 1), inputs["actions"])
-        return z, *self.planner.find(self.model, context, self.cost(inputs["goal"]), inputs.get("start"), draw)
+        return z, *self.planner.find(model, context, self.cost(inputs["goal"]), inputs.get("start"), draw)

@@ -10,9 +10,10 @@
 
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -67,27 +68,57 @@ class RandomStreams:
 
     def __init__(self, seed: int, problems: Iterable[int]) -> None:
         self.seed = seed
-        self.generators = [np.random.default_rng((seed, problem)) for problem in problems]
+        self.streams = [_Stream(seed, problem) for problem in problems]
 
     def __len__(self) -> int:
-        return len(self.generators)
+        return len(self.streams)
 
     def take(self, indices: Sequence[int] | np.ndarray) -> "RandomStreams":
         """The streams of these problems, not copied: drawing from them moves them on."""
         some = RandomStreams(self.seed, ())
-        some.generators = [self.generators[i] for i in indices]
+        some.streams = [self.streams[i] for i in indices]
         return some
 
     def restart(self, index: int, problem: int) -> None:
         """Give place `index` to another problem, or to the same one from its beginning."""
-        self.generators[index] = np.random.default_rng((self.seed, problem))
+        self.streams[index] = _Stream(self.seed, problem)
 
     def normal(self, *shape: int) -> Float[Tensor, "b ..."]:
         """Standard normal numbers (B, *shape), float32."""
         numbers = np.empty((len(self), *shape), np.float32)
-        for generator, row in zip(self.generators, numbers, strict=True):
-            generator.standard_normal(out=row, dtype=np.float32)
+        for stream, row in zip(self.streams, numbers, strict=True):
+            stream.normal(row)
         return torch.from_numpy(numbers)
+
+    def draw_ahead(self, shapes: Iterable[tuple[int, ...]]) -> None:
+        """Get ready for calls of `normal` with these shapes, while there is time. What they give does not change by it."""
+        shapes = list(shapes)
+        for stream in self.streams:
+            stream.draw_ahead(shapes)
+
+
+class _Stream:
+    """The random numbers of one problem, some of which may be drawn before they are asked for."""
+
+    def __init__(self, seed: int, problem: int) -> None:
+        self._generator = np.random.default_rng((seed, problem))
+        self._ahead: deque[tuple[Any, np.ndarray]] = deque()  # with the generator's state before each
+
+    def normal(self, out: np.ndarray) -> None:
+        if self._ahead:
+            state, numbers = self._ahead.popleft()
+            if numbers.shape == out.shape:
+                out[:] = numbers
+                return
+            self._generator.bit_generator.state = state
+            self._ahead.clear()
+        self._generator.standard_normal(out=out, dtype=np.float32)
+
+    def draw_ahead(self, shapes: Sequence[tuple[int, ...]]) -> None:
+        if not self._ahead:
+            for shape in shapes:
+                state = self._generator.bit_generator.state
+                self._ahead.append((state, self._generator.standard_normal(shape, np.float32)))
 
 
 @dataclass

@@ -1,5 +1,8 @@
 """The decision as one function: what it decides, when it is captured, and that nothing in it waits for the device."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +15,7 @@ from armillary.agent import Agent
 from armillary.costs import LatentGoal
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.model import Context
-from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, RandomShooting
+from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, RandomShooting, captured
 
 PLANNERS = [CEM(3, 12, 2, 4), ICEM(horizon=3, samples=16, iterations=3, elites=4), MPPI(3, 12, 2), RandomShooting(3, 12)]
 
@@ -38,6 +41,49 @@ def test_it_does_what_the_agent_does(planner, predictor):
         np.testing.assert_array_equal(*actions)
     assert torch.equal(agents[0].memory.z, agents[1].memory.z)
     assert agents[0].decisions.model_calls == agents[1].decisions.model_calls
+
+
+@pytest.mark.parametrize("predictor", ["mlp", "transformer"])
+def test_filled_up_and_drawn_ahead_it_is_the_same(predictor, monkeypatch):
+    monkeypatch.setattr(captured, "compiles", lambda where: True)
+    monkeypatch.setattr(captured, "works_aside", lambda where: True)
+    asked = []
+    monkeypatch.setattr(
+        torch, "compile", lambda rollout, **_: lambda context, x: asked.append(x.shape[1]) or rollout(context, x)
+    )
+    model = small_model(predictor)
+    agents = [Agent(model, PLANNERS[1], num_envs=2, captured=captured) for captured in (False, True)]
+    for agent in agents:
+        agent.set_goal(observations(99, 1))
+    for step in range(8):
+        if step == 6:  # what was drawn ahead is of no use to the one, and the other's goes on
+            for agent in agents:
+                agent.reset([1])
+        actions = [agent.act(observations(step, 2)) for agent in agents]
+        np.testing.assert_allclose(*actions, atol=1e-5)
+    assert set(asked) == {16}  # though iterations have fewer and fewer candidates
+
+
+TRACE = """
+import sys
+sys.path.insert(0, "tests")
+import torch
+from armillary.model import Context
+from small_models import small_model
+for predictor in ("mlp", "transformer"):
+    model = small_model(predictor)
+    model.fast = True
+    size, context = model.blocks.size, model.config.context
+    given = Context(torch.randn(2, context, 8), torch.randn(2, context - 1, size)), torch.randn(2, 5, 3, size)
+    with torch.inference_mode():
+        expected = model.rollout(*given)
+        traced = torch.compile(model.rollout, backend="eager", fullgraph=True, dynamic=False)
+        torch.testing.assert_close(traced(*given), expected)
+"""
+
+
+def test_what_is_imagined_compiles_as_one_graph():
+    subprocess.run([sys.executable, "-c", TRACE], check=True)  # on its own, since checked types can't be traced
 
 
 def test_without_a_gpu_it_says_so_once(capsys, monkeypatch):

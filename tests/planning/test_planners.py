@@ -208,3 +208,16 @@ def test_a_plan_counts_what_it_imagined():
     assert icem.plan(model, context, LatentGoal(goal)).model_calls == (60 + 30 + 20 + 20 + 2) * 6
     gradient = GradientPlanner(samples=5, iterations=3, horizon=6)
     assert gradient.plan(model, context, LatentGoal(goal)).model_calls == (3 * 5 + 6) * 6
+
+
+@pytest.mark.parametrize("asked", [[(3, 4), (2,)], [(3, 4), (5,)], [(4, 3)]])
+def test_drawing_ahead_changes_nothing(asked):
+    plain, ready = RandomStreams(0, [7, 8]), RandomStreams(0, [7, 8])
+    ready.draw_ahead([(3, 4), (2,)])
+    ready.draw_ahead([(3, 4), (2,)])
+    for shape in [*asked, (6,)]:
+        assert torch.equal(plain.normal(*shape), ready.normal(*shape))
+    ready.draw_ahead([(2,)])
+    for streams in (plain, ready):
+        streams.restart(0, 9)
+    assert torch.equal(plain.normal(2), ready.normal(2))
