@@ -1,6 +1,6 @@
 """Does a GPU wait for data, training from a recording that is larger than its memory?
 
-    python benchmarks/gpu_training.py                                          # 24 GB of frames, and 20 GB of the GPU's memory
+    python benchmarks/gpu_training.py                                          # 12 GB of frames, and 10 GB of the GPU's memory
     python benchmarks/gpu_training.py --folder /scratch/gpu --prepare          # the recording alone, to train from it later
 
 LeWM's recipe learns from synthetic 224-px episodes that are kept decoded on disk (the tier "mapped"). The process is refused
@@ -38,13 +38,13 @@ WARM_UP = 20  # steps
 class Args:
     """Time training on a GPU."""
 
-    recording_gb: float = 24
+    recording_gb: float = 12
     """decoded frames"""
-    memory_gb: float = 20
+    memory_gb: float = 10
     """of the GPU, that may be used"""
     steps: int = 200
     """of the joint stage that are timed"""
-    batch: int = 128
+    batch: int = 64
     """clips of a step"""
     seed: int = 0
     """of images, weights and batches"""
