@@ -137,7 +137,7 @@ class ModelConfig:
 
 SIZES: dict[Size, ModelConfig] = {
     "nano": ModelConfig(),
-    "tiny": ModelConfig(width=96, projector=512, latent=64),
+    "tiny": ModelConfig(width=96, projector=512, latent=64, predictor_width=128),
     "small": ModelConfig(
         image_size=112, encoder="vit", width=192, depth=6, projector=1024, latent=128, predictor="transformer",
         predictor_width=512, predictor_depth=4, predictor_heads=4, dropout=0.1, context=3,
