@@ -186,10 +186,14 @@ def run_task(
 
 
 def commit() -> str | None:
-    """The commit of this code, with "-dirty" where files were changed since; None where it is not under git."""
-    command = ("git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    """The commit of this code, with "-dirty" where some of it was changed since; None where it is not under git."""
+    folder = Path(__file__).parents[1]
+
+    def git(*command: str) -> str:
+        return subprocess.run(("git", *command), cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        return subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout.strip()
+        return git("rev-parse", "HEAD") + "-dirty" * bool(git("status", "--porcelain", "--", "."))
     except (OSError, subprocess.CalledProcessError):
         return None
 
