@@ -55,6 +55,8 @@ class ActionBlocks(nn.Module):
         Raises:
             ArmillaryError: fewer than two blocks, or actions that never change.
         """
+        if not self.size:
+            return
         if len(blocks) < 2:
             raise ArmillaryError(f"action statistics need at least 2 blocks of {self.skip} actions, got {len(blocks)}")
         blocks = blocks.to(self.mean)
@@ -82,7 +84,7 @@ class ActionBlocks(nn.Module):
     def decode(self, coordinates: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch a"]:
         """Whitened coordinates to raw blocks within the bounds; choices come out as hard one-hot."""
         raw = torch.addcmul(self.mean, coordinates @ self.basis.T, self.std)
-        if self.space.kind == "box":
+        if self.space.kind != "discrete":
             return raw.clamp_(self.low, self.high)
         choices = raw.unflatten(-1, (self.skip, self.space.n))
         return torch.zeros_like(choices).scatter_(-1, choices.argmax(-1, keepdim=True), 1.0).flatten(-2)

@@ -73,8 +73,8 @@ class Agent:
         captured: from what is seen to the plan, a GPU has one recorded graph to do (`planning/captured.py`).
 
     Raises:
-        ArmillaryError: `num_envs` or `execute` is below 1, or the plan is shorter than what is to be executed of it; a planner
-            or a habit that cannot be captured.
+        ArmillaryError: `num_envs` or `execute` is below 1, or the plan is shorter than what is to be executed of it; a model
+            without actions; a planner or a habit that cannot be captured.
         SpecMismatch: the habit is of another model.
     """
 
@@ -91,6 +91,10 @@ class Agent:
         exact: bool = True,
         captured: bool = False,
     ) -> None:
+        if not model.blocks.size:
+            raise ArmillaryError(
+                "the model knows no actions, so there is nothing to plan; it predicts, and notices what is unusual"
+            )
         if habit is not None:
             habit.check(model)
         if captured and habit is not None:

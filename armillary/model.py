@@ -165,8 +165,8 @@ class WorldModel(nn.Module):
         config: the shape of the model.
 
     Raises:
-        ArmillaryError: a kind of stream without an encoder, a context that the predictor cannot use, or an objective on more
-            dimensions than the latent has.
+        ArmillaryError: a kind of stream without an encoder, a context that the predictor cannot use, an objective on more
+            dimensions than the latent has, or on actions where there are none.
     """
 
     def __init__(self, spec: Spec, config: ModelConfig | None = None) -> None:
@@ -176,6 +176,8 @@ class WorldModel(nn.Module):
             raise ArmillaryError(
                 f"episode_dims is {config.objective.episode_dims}, and the latent has {config.latent} dimensions"
             )
+        if config.objective.inverse and not spec.action.n:
+            raise ArmillaryError("inverse dynamics tell actions, and the recording has none; set objective.inverse to 0")
         self.spec = spec.select([stream.name for stream in spec.observed])
         encoders = {stream.name: _encoder(stream, config) for stream in spec.observed}
         self.perception = Perception(self.spec, encoders, config.projector, config.latent, config.map_channels)

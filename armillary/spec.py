@@ -92,10 +92,10 @@ class Stream:
 
 @dataclass(frozen=True)
 class ActionSpace:
-    """What can be done at every step: a box of `n` floats, or one of `n` choices.
+    """What can be done at every step: a box of `n` floats, one of `n` choices, or nothing (plain video, plain sensors).
 
     Args:
-        kind: "box" or "discrete".
+        kind: "box", "discrete" or "none"; `NO_ACTION` is the one of the last.
         n: numbers in a box action, or choices of a discrete one.
         low, high: bounds of each number of a box, in its own unit (infinite where there are none); empty for discrete.
         unit, channels: a unit and a name for each number of a box, or none.
@@ -104,7 +104,7 @@ class ActionSpace:
         ArmillaryError: bounds, units or names that do not match `n`.
     """
 
-    kind: Literal["box", "discrete"]
+    kind: Literal["box", "discrete", "none"]
     n: int
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
@@ -112,31 +112,33 @@ class ActionSpace:
     channels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in ("box", "discrete"):
-            raise ArmillaryError(f"an action space is 'box' or 'discrete', not {self.kind!r}")
-        if self.n < 1:
+        if self.kind not in ("box", "discrete", "none"):
+            raise ArmillaryError(f"an action space is 'box', 'discrete' or 'none', not {self.kind!r}")
+        if self.kind == "none" and self.n:
+            raise ArmillaryError(f"an action space of kind none has no numbers, not {self.n}")
+        if self.kind != "none" and self.n < 1:
             raise ArmillaryError(f"an action space needs at least one number or choice, not {self.n}")
         for name in ("low", "high"):
-            default = () if self.kind == "discrete" else (-np.inf if name == "low" else np.inf,) * self.n
+            default = () if self.kind != "box" else (-np.inf if name == "low" else np.inf,) * self.n
             object.__setattr__(self, name, tuple(float(x) for x in getattr(self, name)) or default)
         for name in ("unit", "channels"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("low", "high", "unit", "channels"):
             given = getattr(self, name)
-            if given and (len(given) != self.n or self.kind == "discrete"):
+            if given and (len(given) != self.n or self.kind != "box"):
                 raise ArmillaryError(f"action space {self.kind}({self.n}): {len(given)} entries in {name!r}")
         if any(not low < high for low, high in zip(self.low, self.high, strict=True)):
             raise ArmillaryError(f"action space: every low must be below its high, not {self.low} and {self.high}")
 
     @property
     def dtype(self) -> np.dtype:
-        """float32 for a box, int64 for choices."""
-        return np.dtype("float32" if self.kind == "box" else "int64")
+        """float32 for a box, and for no numbers at all; int64 for choices."""
+        return np.dtype("int64" if self.kind == "discrete" else "float32")
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one action: (n,) for a box, () for a choice."""
-        return (self.n,) if self.kind == "box" else ()
+        """Shape of one action: (n,) for a box, (0,) for none, () for a choice."""
+        return () if self.kind == "discrete" else (self.n,)
 
     def check(self, actions: np.ndarray, what: str = "actions") -> np.ndarray:
         """Return `actions` (..., n) or (...,) in this space's dtype.
@@ -145,7 +147,7 @@ class ActionSpace:
             ArmillaryError: wrong size, NaN or infinite numbers, or choices that are not there.
         """
         actions = np.asarray(actions)
-        if self.kind == "box":
+        if self.kind != "discrete":
             if actions.shape[-1:] != (self.n,):
                 raise ArmillaryError(f"{what}: expected {self.n} numbers an action, got shape {actions.shape}")
             if not np.isfinite(actions).all():
@@ -154,6 +156,9 @@ class ActionSpace:
         elif not np.issubdtype(actions.dtype, np.integer) or ((actions < 0) | (actions >= self.n)).any():
             raise ArmillaryError(f"{what}: expected whole numbers from 0 to {self.n - 1}")
         return actions.astype(self.dtype, copy=False)
+
+
+NO_ACTION = ActionSpace("none", 0)
 
 
 @dataclass(frozen=True)

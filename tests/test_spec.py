@@ -116,7 +116,7 @@ def test_bounds_may_differ():
         (lambda: Stream("a", "vector", (3,), unit=("m",)), "1 entries in 'unit' for 3 channels"),
         (lambda: Stream("a", "vector", (1,), rate=0), "positive number of Hz"),
         (lambda: Stream("a", "vector", (1,), rate=np.inf), "positive number of Hz"),
-        (lambda: ActionSpace("continuous", 2), "'box' or 'discrete'"),
+        (lambda: ActionSpace("continuous", 2), "'box', 'discrete' or 'none'"),
         (lambda: ActionSpace("box", 0), "at least one"),
         (lambda: ActionSpace("box", 2, (0,), (1,)), "1 entries in 'low'"),
         (lambda: ActionSpace("box", 1, (1,), (1,)), "below its high"),

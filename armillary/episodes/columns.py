@@ -1,8 +1,8 @@
 """How an episode is laid out in the columns of a Lance dataset, and the checks that it passes first.
 
 Columns: episode, step; `observation/<stream>` and `truth/<stream>` (a dot, which Lance keeps for nested fields, becomes a
-slash); action, null in the last row of an episode; info (JSON) and digest, in its first row alone. Images are binary, one
-file or one raw frame a row, everything else is a list of float32 of fixed size.
+slash); action, if the world has any, null in the last row of an episode; info (JSON) and digest, in its first row alone. Images
+are binary, one file or one raw frame a row, everything else is a list of float32 of fixed size.
 """
 
 import hashlib
@@ -28,7 +28,8 @@ def column_of(stream: Stream) -> str:
 def schema_of(spec: Spec) -> Any:
     """The pyarrow schema of a store of this spec."""
     pa = require("pyarrow", "data")
-    action = pa.list_(pa.float32(), spec.action.n) if spec.action.kind == "box" else pa.int64()
+    kinds = {"box": lambda: pa.list_(pa.float32(), spec.action.n), "discrete": pa.int64}
+    action = [pa.field("action", kinds[spec.action.kind]())] if spec.action.n else []
     fields = [pa.field("episode", pa.int32(), nullable=False), pa.field("step", pa.int32(), nullable=False)]
     for stream in spec.streams:
         if stream.kind == "image":
@@ -37,8 +38,8 @@ def schema_of(spec: Spec) -> Any:
         else:
             kind = pa.list_(pa.float32(), int(np.prod(stream.shape)))
             fields.append(pa.field(column_of(stream), kind, nullable=False))
-    last = [pa.field("action", action), pa.field("info", pa.large_string()), pa.field("digest", pa.large_string())]
-    return pa.schema(fields + last)
+    last = [pa.field("info", pa.large_string()), pa.field("digest", pa.large_string())]
+    return pa.schema(fields + action + last)
 
 
 def to_json(info: dict, what: str) -> str:
@@ -108,7 +109,7 @@ def to_arrow(spec: Spec, episodes: Sequence["Episode"], first: int, image_codecs
     absent[ends - 1] = True
     if spec.action.kind == "box":
         columns.append(pa.FixedSizeListArray.from_arrays(pa.array(actions.reshape(-1)), spec.action.n, mask=pa.array(absent)))
-    else:
+    elif spec.action.kind == "discrete":
         columns.append(pa.array(actions, mask=absent))
     for texts in (
         [to_json(e.info, f"episode {first + i}") for i, e in enumerate(episodes)],

@@ -83,7 +83,8 @@ def diagnose(episodes: Episodes, *, parts: Sequence[np.ndarray] = (), length: in
     runs = [_read(episodes, number) for number in np.unique(np.linspace(0, len(episodes) - 1, _EPISODES).astype(int))]
     rows = [_lengths(episodes.lengths, length), *_duplicates(np.array(episodes.digests), parts), _missing(episodes, runs)]
     if rows[-1].verdict == "ok":
-        rows += [_lag(runs), *_constant(spec, runs), *_frozen(runs), *_habits(spec.action, runs), *_coverage(spec.action, runs)]
+        seen, done = [*_constant(spec, runs), *_frozen(runs), *_states(runs)], spec.action
+        rows += [_lag(runs), *_idle(runs), *seen, *_habits(done, runs), *_actions(done, runs)] if done.n else seen
     return Report(tuple(rows))
 
 
@@ -159,6 +160,9 @@ def _constant(spec: Spec, runs: list[_Run]) -> Iterator[Row]:
         which = ", ".join(names[i] for i in dead[:8])
         advice = "they carry nothing, or a sensor is unplugged; a stream that is dead can be left out"
         yield Row.of("constant channels", f"{len(dead)} of {len(names)} {which}".strip(), len(dead) > 0, advice)
+
+
+def _idle(runs: list[_Run]) -> Iterator[Row]:
     spread = np.ptp(np.concatenate([run.actions for run in runs]), axis=0)
     still = int((spread < 1e-8).sum())
     verdict = "fail" if still == len(spread) else still > 0
@@ -191,10 +195,9 @@ def _habits(space: ActionSpace, runs: list[_Run]) -> Iterator[Row]:
         yield Row.of("action saturation", f"{share:.0%} at a bound", bool(share > SATURATED), advice)
 
 
-def _coverage(space: ActionSpace, runs: list[_Run]) -> Iterator[Row]:
-    """States: vectors, or else images at 8 x 8, on their two main principal axes, in 16 x 16 square cells over the longer: the
-    share of cells visited (of as many as the rows could visit), and how many of those one episode visits. Actions: the share
-    of ten equal parts of each number's range, or of the choices, that is used.
+def _states(runs: list[_Run]) -> Iterator[Row]:
+    """Vectors, or else images at 8 x 8, on their two main principal axes, in 16 x 16 square cells over the longer: the share of
+    cells visited (of as many as the rows could visit), and how many of those one episode visits.
     """
     if runs[0].vectors.shape[1]:
         states = [run.vectors for run in runs]
@@ -213,6 +216,10 @@ def _coverage(space: ActionSpace, runs: list[_Run]) -> Iterator[Row]:
         one = np.median([len(np.unique(part)) for part in each]) / seen
         value = f"{share:.0%} of cells; an episode sees {one:.0%} of those"
         yield Row.of("state coverage", value, share < STATES, "the recording stays in few places; act more variously")
+
+
+def _actions(space: ActionSpace, runs: list[_Run]) -> Iterator[Row]:
+    """The share of ten equal parts of each number's range, or of the choices, that is used."""
     actions = np.concatenate([run.actions for run in runs])
     if space.kind == "discrete":
         used = actions.any(0).mean()

@@ -44,7 +44,7 @@ class Episode:
 
     Args:
         observations: name -> (T, *shape) in the dtype of the stream, observed streams alone.
-        actions: (T-1, n) float32 for a box, (T-1,) int64 for choices.
+        actions: (T-1, n) float32 for a box, (T-1,) int64 for choices, (T-1, 0) float32 where there are none.
         truth: name -> (T, *shape), the privileged streams.
         info: whatever JSON holds: seed, source, policy.
     """
@@ -263,6 +263,8 @@ class Episodes:
     def actions(self, episode: int | None = None) -> np.ndarray:
         """Actions (T-1, ...) of one episode; or of the whole store, (rows, ...) with NaN or -1 where there is none."""
         rows = None if episode is None else self._rows(episode)[:-1]
+        if not self.spec.action.n:
+            return np.empty((int(self.lengths.sum()) if rows is None else len(rows), 0), np.float32)
         return columns.actions_from_arrow(self._table("action", rows).column(0).combine_chunks(), self.spec)
 
     def episode(self, number: int, *, truth: bool = False) -> Episode:
