@@ -104,42 +104,94 @@ def record(
     info(out)
 
 
-def import_(
-    format: Positional[Literal["lerobot", "swm"]],
+def import_() -> None:
+    """Import somebody's recording into a new store of episodes; `armillary import --help` lists the formats."""
+
+
+def import_lerobot(
     path: Positional[Path],
     out: Path,
     image_size: int | None = 64,
     cameras: tuple[str, ...] | None = None,
+    missing: Literal["skip", "refuse"] = "skip",
+    max_episodes: int | None = None,
+) -> None:
+    """A LeRobot dataset, v2.0, v2.1 or v3.0.
+
+    Args:
+        path: the dataset's folder.
+        out: the new store.
+        image_size: cameras are reduced to this many pixels a side on the way; None keeps them as they are.
+        cameras: which ones; all unless given.
+        missing: what to do about episodes or videos that the metadata names and that are not there.
+        max_episodes: stop after so many.
+    """
+    from armillary.episodes.formats.lerobot import import_lerobot
+
+    print(import_lerobot(path, out, image_size=image_size, cameras=cameras, missing=missing, max_episodes=max_episodes))
+
+
+def import_swm(
+    path: Positional[Path],
+    out: Path,
+    image_size: int | None = 64,
     streams: tuple[str, ...] | None = None,
     truth: tuple[str, ...] = (),
     missing: Literal["skip", "refuse"] = "skip",
     max_episodes: int | None = None,
 ) -> None:
-    """Import somebody's recording into a new store of episodes.
+    """A recording of stable-worldmodel: Lance, HDF5 or a folder.
 
     Args:
-        format: lerobot reads LeRobot datasets v2.0, v2.1 and v3.0; swm reads stable-worldmodel's Lance, HDF5 and folders.
         path: the recording's folder, or its file.
         out: the new store.
-        image_size: cameras are reduced to this many pixels a side on the way; None keeps them as they are.
-        cameras: which ones of lerobot; all unless given.
-        streams: columns of swm that a model may see; pixels unless given.
-        truth: columns of swm to keep as ground truth, which no model sees.
-        missing: what to do about episodes or videos that the metadata names and that are not there.
+        image_size: images are reduced to this many pixels a side on the way; None keeps them as they are.
+        streams: columns that a model may see; pixels unless given.
+        truth: columns to keep as ground truth, which no model sees.
+        missing: what to do about episodes that are unfit.
         max_episodes: stop after so many.
     """
-    from armillary.episodes.formats.lerobot import import_lerobot
     from armillary.episodes.formats.swm import import_swm
 
-    options = {"image_size": image_size, "missing": missing, "max_episodes": max_episodes}
-    if format == "lerobot":
-        if streams is not None or truth:
-            raise ArmillaryError("--streams and --truth are for swm, and this is lerobot")
-        print(import_lerobot(path, out, cameras=cameras, **options))
-    else:
-        if cameras is not None:
-            raise ArmillaryError("--cameras is for lerobot, and this is swm; name columns in --streams")
-        print(import_swm(path, out, streams=streams, truth=truth, **options))
+    options = {"streams": streams, "truth": truth, "missing": missing, "max_episodes": max_episodes}
+    print(import_swm(path, out, image_size=image_size, **options))
+
+
+def import_table(
+    path: Positional[Path],
+    out: Path,
+    time: str | None = None,
+    controls: tuple[str, ...] = (),
+    truth: tuple[str, ...] = (),
+    episode: str | None = None,
+    ignore: tuple[str, ...] = (),
+    gap: float | None = None,
+    clock: Literal["rows", "hold"] = "rows",
+    missing: Literal["refuse", "skip"] = "refuse",
+    longest: int = 100_000,
+    max_episodes: int | None = None,
+) -> None:
+    """Tables of sensors, CSV or Parquet: a row is a step, and every column of numbers that is not named here is a sensor.
+
+    Args:
+        path: a file, or a folder of them.
+        out: the new store.
+        time: the column of dates, or of seconds.
+        controls: columns that say what was done; without any, the recording has no actions.
+        truth: columns of labels, which no model sees.
+        episode: a column that changes where an episode ends.
+        ignore: columns that stay out.
+        gap: seconds between two rows that end an episode; ten times the median step unless given.
+        clock: take rows as they come, or hold them on the even clock of the median step.
+        missing: refuse rows in which a number is missing, or skip them, which ends an episode there.
+        longest: rows of an episode; what is longer is cut.
+        max_episodes: stop after so many.
+    """
+    from armillary.episodes.formats.table import import_table
+
+    columns = {"time": time, "controls": controls, "truth": truth, "episode": episode, "ignore": ignore}
+    options = {"gap": gap, "clock": clock, "missing": missing, "longest": longest, "max_episodes": max_episodes}
+    print(import_table(path, out, **columns, **options))
 
 
 def info(path: Positional[Path]) -> None:
@@ -392,7 +444,11 @@ def bench_speed(
     console.print(found.table())
 
 
-BENCHES = {"control": bench_control, "diagnose": bench_diagnose, "speed": bench_speed}
+GROUPS: dict[str, tuple[str | None, dict[str, Any]]] = {
+    "import": (import_.__doc__, {"lerobot": import_lerobot, "swm": import_swm, "table": import_table}),
+    "bench": (bench.__doc__, {"control": bench_control, "diagnose": bench_diagnose, "speed": bench_speed}),
+}
+"""Verbs that have verbs of their own."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -410,8 +466,8 @@ def main(arguments: list[str] | None = None) -> None:
         "bench": bench,
     }
     program, about = "armillary", "Armillary: record a world, learn how it works, plan in it, and be judged honestly."
-    if arguments[:1] == ["bench"]:
-        verbs, program, about, arguments = BENCHES, "armillary bench", bench.__doc__, arguments[1:]
+    if arguments and arguments[0] in GROUPS:
+        (about, verbs), program, arguments = GROUPS[arguments[0]], f"armillary {arguments[0]}", arguments[1:]
     try:
         tyro.extras.subcommand_cli_from_dict(verbs, prog=program, description=about, args=arguments)
     except ArmillaryError as error:

@@ -30,7 +30,9 @@ TINY = ("two-room", *STEPS)
 VERBS = {
     "demo": cli.demo,
     "record": cli.record,
-    "import": cli.import_,
+    "import lerobot": cli.import_lerobot,
+    "import swm": cli.import_swm,
+    "import table": cli.import_table,
     "info": cli.info,
     "doctor": cli.doctor,
     "train": cli.train,

@@ -1,0 +1,365 @@
+"""Tables of sensors into a store: a CSV or Parquet file, or a folder of them.
+
+- A row is a step. The columns named as controls are the action: what was in force from this row to the next. Those named as
+  truth are for judges. The time column orders rows and is no sensor. Every other column of numbers is a channel of one stream,
+  `sensors`; a unit in its header, as in `Pressure [bar]`, is the channel's. What is left, and no number, is listed.
+- An episode ends with its file, where the column named as episode changes, where a row is left out, and where the clock jumps.
+- Clocks are never perfect. Rows are taken as they come (`rows`), or put on the even clock of the median step, each tick with
+  the last row before it (`hold`); the recording says which. The share of steps that are a tenth off is reported.
+- Files are read in parts, and an episode longer than `longest` rows is cut, so that memory is bounded by that.
+"""
+
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from armillary.episodes.formats.lerobot import _groups
+from armillary.episodes.store import Episode, Episodes
+from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
+
+SENSORS = "sensors"
+SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
+UNEVEN = 0.1  # of a step
+JUMP = 10  # steps, if no gap is given
+_UNIT = re.compile(r"[\[(]([^\])]*)[\])]\s*$")
+Columns = dict[str, np.ndarray]
+
+
+@dataclass
+class ImportSummary:
+    """What an import did; `str()` of it is the report for a person.
+
+    Args:
+        source, out: the tables, and the store that was written.
+        files: how many were read.
+        spec: the streams and the action space of the store.
+        episodes, frames: how many are stored.
+        uneven: share of steps that are off the clock by more than a tenth; None without a time column.
+        left_out: rows that are not stored, by reason.
+        ignored: columns that are not stored, and why.
+        seconds: wall time.
+    """
+
+    source: str
+    out: str
+    files: int
+    spec: Spec
+    episodes: int = 0
+    frames: int = 0
+    uneven: float | None = None
+    left_out: dict[str, int] = field(default_factory=dict)
+    ignored: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        action, rate = self.spec.action, f"{self.spec.rate:g} Hz" if self.spec.rate else "no clock"
+        streams = [f"{stream.name} {stream.shape}{' (truth)' * stream.truth}" for stream in self.spec.streams]
+        lines = [
+            f"{self.files} tables: {self.source} -> {self.out} in {self.seconds:.1f} s",
+            f"{self.episodes} episodes, {self.frames} rows at {rate}; "
+            + (f"actions: {', '.join(action.channels)}" if action.n else "no actions"),
+            f"streams: {', '.join(streams)}",
+        ]
+        if self.uneven:
+            lines.append(f"{self.uneven:.1%} of steps are off the clock by more than a tenth; --clock hold puts them on it")
+        lines += [f"{count} rows left out: {reason}" for reason, count in self.left_out.items()]
+        lines += [f"ignored {name}: {reason}" for name, reason in self.ignored.items()]
+        return "\n".join(lines)
+
+
+def import_table(
+    path: str | Path,
+    out: str | Path,
+    *,
+    time: str | None = None,
+    controls: Sequence[str] = (),
+    truth: Sequence[str] = (),
+    episode: str | None = None,
+    ignore: Sequence[str] = (),
+    gap: float | None = None,
+    clock: Literal["rows", "hold"] = "rows",
+    missing: Literal["refuse", "skip"] = "refuse",
+    longest: int = 100_000,
+    max_episodes: int | None = None,
+    progress: bool = True,
+) -> ImportSummary:
+    """Read tables of sensors into a new store.
+
+    Args:
+        path: a CSV or Parquet file, or a folder in which all of them are read, in the order of their names.
+        out: the store to create.
+        time: the column of dates, or of seconds.
+        controls: columns that say what was done; without any, the recording has no actions.
+        truth: columns of labels, which no model sees.
+        episode: a column that changes where an episode ends.
+        ignore: columns that stay out.
+        gap: seconds between two rows that end an episode; ten times the median step unless given.
+        clock: take rows as they come, or hold them on the even clock of the median step.
+        missing: refuse rows in which a number is missing, or skip them, which ends an episode there.
+        longest: rows of an episode; what is longer is cut.
+        max_episodes: stop after this many.
+        progress: show a progress bar.
+
+    Raises:
+        ArmillaryError: no table there, columns that are not there, settings that contradict each other, nothing to import.
+            A store that this call has begun is then removed.
+        CorruptFile: a file that is no table, lacks a column, has a number missing or a clock that runs backwards; the message
+            names file and row.
+    """
+    began, path = perf_counter(), Path(path)
+    if clock == "hold" and time is None:
+        raise ArmillaryError("to hold rows on an even clock takes the time column; name it in time")
+    if longest < 2 or (max_episodes or 1) < 1 or (gap or 1) <= 0:
+        raise ArmillaryError(f"longest is 2 or more, max_episodes and gap above 0; got {longest}, {max_episodes} and {gap}")
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+    if not files or not files[0].is_file():
+        raise ArmillaryError(f"{path}: there is no table there ({', '.join(SUFFIXES)})")
+    spec, step, ignored = _layout(files[0], time, controls, truth, episode, ignore)
+    reader = _Reader(spec, step, time, episode, gap or (JUMP * step if step else None), clock, missing, longest)
+    summary = ImportSummary(str(path), str(out), len(files), spec, ignored=ignored, left_out=reader.left_out)
+    fresh = not Path(out).exists()
+    try:
+        about = {"source": f"table {path.name}", "clock": clock}
+        shown = track(files, "import", console=Console(stderr=True), disable=not progress)
+        with Episodes.create(out, spec, info=about) as store, closing(shown) as bar:
+            for group in _groups(islice((one for file in bar for one in reader.episodes(file)), max_episodes)):
+                store.append(*group)
+                summary.episodes += len(group)
+                summary.frames += sum(map(len, group))
+        if not summary.episodes:
+            raise ArmillaryError(f"{path}: there is no episode of two rows to import")
+    except BaseException:
+        if fresh:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
+    uneven = reader.uneven / max(reader.steps, 1) if time else None
+    return replace(summary, uneven=uneven, seconds=perf_counter() - began)
+
+
+def _layout(
+    file: Path,
+    time: str | None,
+    controls: Sequence[str],
+    truth: Sequence[str],
+    episode: str | None,
+    ignore: Sequence[str],
+) -> tuple[Spec, float | None, dict[str, str]]:
+    """The Spec that the first file asks for, the median step in s, and the columns that stay out."""
+    pa = require("pyarrow", "data")
+    types = dict(zip((schema := _open(file)[0]).names, schema.types, strict=True))
+    named = [*([time] if time else []), *controls, *truth, *([episode] if episode else []), *ignore]
+    for name in named:
+        if name not in types:
+            raise ArmillaryError(f"{file}: there is no column {name!r}; there are {', '.join(types)}")
+        if named.count(name) > 1:
+            raise ArmillaryError(f"column {name!r} is named twice; it is one of time, controls, truth, episode and ignore")
+    numbers = [name for name, kind in types.items() if pa.types.is_floating(kind)]
+    sensors = [name for name in numbers if name not in named]
+    if not sensors:
+        raise ArmillaryError(f"{file}: no column of numbers is left to sense; there are {', '.join(types)}")
+    for name in (*controls, *truth):
+        if name not in numbers:
+            raise ArmillaryError(f"{file}: column {name!r} is {types[name]}, and controls and truth are numbers")
+    ignored = dict.fromkeys(ignore, "as asked")
+    ignored |= {name: f"it is {types[name]}, not numbers" for name in types if name not in (*numbers, *named)}
+    step = None
+    if time:
+        first = next(_open(file)[1], None)
+        steps = np.diff(_seconds(first[time], file)) if first is not None else np.empty(0)
+        if not (steps > 0).any():
+            raise CorruptFile(f"{file}: the column {time!r} never goes on, so it is no clock")
+        step = float(np.median(steps[steps > 0]))
+    streams = [Stream(SENSORS, "vector", (len(sensors),), unit=tuple(map(_unit, sensors)), channels=tuple(sensors))]
+    streams += [Stream(name, "vector", (1,), unit=(_unit(name),), channels=(name,), truth=True) for name in truth]
+    units = tuple(map(_unit, controls))
+    action = ActionSpace("box", len(controls), unit=units, channels=tuple(controls)) if controls else NO_ACTION
+    return Spec(tuple(streams), action, rate=1 / step if step else None), step, ignored
+
+
+def _unit(header: str) -> str:
+    found = _UNIT.search(header)
+    return found[1] if found else ""
+
+
+@dataclass
+class _Reader:
+    """Files to episodes, one after the other."""
+
+    spec: Spec
+    step: float | None
+    time: str | None
+    episode: str | None
+    gap: float | None
+    clock: str
+    missing: str
+    longest: int
+    left_out: dict[str, int] = field(default_factory=dict)
+    steps: int = 0
+    uneven: int = 0
+
+    def __post_init__(self) -> None:
+        self.sensors = self.spec[SENSORS].channels
+        self.truth = [stream.name for stream in self.spec.truth]
+        self.numbers = [*self.sensors, *self.spec.action.channels, *self.truth]
+
+    def episodes(self, file: Path) -> Iterator[Episode]:
+        """The episodes of one file."""
+        names, rows = {*self.numbers, *filter(None, (self.time, self.episode))}, 0
+        held: list[Columns] = []
+        self.broken = False  # whether the row before was left out
+        schema, parts = _open(file)
+        if absent := sorted(names - set(schema.names)):
+            raise CorruptFile(f"{file}: there is no column {', '.join(map(repr, absent))}, which the first file has")
+        for part in parts:
+            columns = self._columns(part, file, rows)
+            rows += len(columns["numbers"])
+            for piece, begins in self._pieces(columns, held[-1] if held else None, file, rows):
+                if begins:
+                    yield from self._finish(held, file)
+                    held = []
+                held.append(piece)
+                while sum(len(piece["numbers"]) for piece in held) >= self.longest:
+                    whole = _joined(held)
+                    yield from self._finish([{name: values[: self.longest] for name, values in whole.items()}], file)
+                    rest = {name: values[self.longest :] for name, values in whole.items()}
+                    held = [rest] if len(rest["numbers"]) else []
+        yield from self._finish(held, file)
+
+    def _columns(self, part: Columns, file: Path, before: int) -> Columns:
+        numbers = np.stack([part[name].astype(np.float64) for name in self.numbers], 1)
+        bad = ~np.isfinite(numbers)
+        if bad.any() and self.missing == "refuse":
+            row, column = (int(i) for i in np.argwhere(bad)[0])
+            raise CorruptFile(
+                f"{file}: no number in row {before + row + 1} of {self.numbers[column]!r}; repair it, or leave such rows out "
+                "(missing skip)"
+            )
+        columns = {"numbers": numbers.astype(np.float32), "fit": ~bad.any(1)}
+        if self.time:
+            columns["time"] = _seconds(part[self.time], file)
+        if self.episode:
+            columns["episode"] = part[self.episode]
+        return columns
+
+    def _pieces(self, columns: Columns, last: Columns | None, file: Path, rows: int) -> Iterator[tuple[Columns, bool]]:
+        """Stretches of rows that go together, and whether each begins an episode."""
+        fit, count = columns.pop("fit"), len(columns["numbers"])
+        begins = np.zeros(count, bool)
+        for name in ("time", "episode"):
+            if name not in columns:
+                continue
+            values = columns[name]
+            before = np.concatenate([values[:1] if last is None else last[name][-1:], values[:-1]])
+            if name == "episode":
+                begins |= before != values
+                continue
+            steps = values - before
+            inside = ~begins & (steps <= self.gap)
+            first = int(last is None)
+            if (steps[first:] < 0).any() and not self.episode:
+                row = rows - count + first + int((steps[first:] < 0).argmax()) + 1
+                raise CorruptFile(f"{file}: the clock runs backwards in row {row}; sort the rows, or name the episode column")
+            begins |= (steps > self.gap) | (steps < 0)
+            self.steps += int(inside[first:].sum())
+            self.uneven += int((inside & (np.abs(steps - self.step) > UNEVEN * self.step))[first:].sum())
+        if not fit.all():
+            self._leave("a number is missing", int((~fit).sum()))
+        begins |= np.concatenate([[self.broken], ~fit[:-1]])
+        self.broken = not fit[-1]
+        starts = np.flatnonzero(begins | (np.arange(count) == 0))
+        for start, stop in zip(starts, [*starts[1:], count], strict=True):
+            stretch = slice(start, stop)
+            kept = {name: values[stretch][fit[stretch]] for name, values in columns.items()}
+            if len(kept["numbers"]):
+                yield kept, bool(begins[start])
+
+    def _finish(self, held: list[Columns], file: Path) -> Iterator[Episode]:
+        if not held:
+            return
+        columns = _joined(held)
+        if self.clock == "hold":
+            time = columns["time"]
+            ticks = time[0] + self.step * np.arange(int((time[-1] - time[0]) / self.step + 1e-3) + 1)
+            columns = {"numbers": columns["numbers"][np.searchsorted(time, ticks + 1e-3 * self.step, "right") - 1]}
+        numbers = columns["numbers"]
+        if len(numbers) < 2:
+            self._leave("alone between two gaps", len(numbers))
+            return
+        sensors, controls, truth = np.split(numbers, np.cumsum([len(self.sensors), self.spec.action.n]), 1)
+        labels = {name: truth[:, [i]] for i, name in enumerate(self.truth)}
+        yield Episode({SENSORS: sensors}, controls[:-1], labels, {"source": file.name})
+
+    def _leave(self, reason: str, count: int) -> None:
+        self.left_out[reason] = self.left_out.get(reason, 0) + count
+
+
+def _joined(held: list[Columns]) -> Columns:
+    return {name: np.concatenate([piece[name] for piece in held]) for name in held[0]}
+
+
+def _open(file: Path) -> tuple[Any, Iterator[Columns]]:
+    """The schema of a file, with every kind of number as float64, and its rows in parts."""
+    pa = require("pyarrow", "data")
+    try:
+        if file.suffix.lower() == ".parquet":
+            parquet = require("pyarrow.parquet", "data").ParquetFile(file)
+            schema = _as_float(pa, parquet.schema_arrow)
+            return schema, _guarded(file, (batch.cast(schema) for batch in parquet.iter_batches(10_000)))
+        csv = require("pyarrow.csv", "data")
+        parse, convert = _dialect(csv, file)
+        schema = _as_float(pa, csv.open_csv(file, parse_options=parse, convert_options=convert).schema)
+        convert.column_types = schema
+        return schema, _guarded(file, csv.open_csv(file, parse_options=parse, convert_options=convert))
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptFile(f"{file}: this is no table that can be read ({' '.join(str(error).split())})") from error
+
+
+def _guarded(file: Path, batches: Any) -> Iterator[Columns]:
+    pa = require("pyarrow", "data")
+    try:
+        for batch in batches:
+            if batch.num_rows:
+                yield dict(zip(batch.schema.names, (c.to_numpy(zero_copy_only=False) for c in batch.columns), strict=True))
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptFile(f"{file}: {' '.join(str(error).split())}") from error
+
+
+def _as_float(pa: Any, schema: Any) -> Any:
+    kinds = pa.types
+
+    def one(kind: Any) -> Any:
+        if kinds.is_timestamp(kind):
+            return pa.timestamp("ns", kind.tz)
+        numeric = kinds.is_floating(kind) or kinds.is_integer(kind) or kinds.is_boolean(kind) or kinds.is_decimal(kind)
+        return pa.float64() if numeric or kinds.is_null(kind) else kind
+
+    return pa.schema([(name, one(kind)) for name, kind in zip(schema.names, schema.types, strict=True)])
+
+
+def _dialect(csv: Any, file: Path) -> tuple[Any, Any]:
+    """What separates columns, by the header; and a decimal comma, where semicolons separate and numbers have one."""
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        header, first = lines.readline(), lines.readline()
+    delimiter = max(",;\t|", key=header.count)
+    comma = delimiter == ";" and re.search(r"(^|;)\s*-?\d+,\d+\s*(;|$)", first)
+    return csv.ParseOptions(delimiter=delimiter), csv.ConvertOptions(decimal_point="," if comma else ".")
+
+
+def _seconds(values: np.ndarray, file: Path) -> np.ndarray:
+    """Dates, or seconds, as seconds in float64."""
+    if values.dtype.kind == "M":
+        return values.astype("datetime64[ns]").astype(np.int64) / 1e9
+    if values.dtype.kind != "f":
+        raise CorruptFile(f"{file}: the time column holds neither dates nor seconds, but such as {values[0]!r}")
+    return values
