@@ -101,7 +101,7 @@ def test_where_episodes_end(tmp_path):
 def test_a_file_that_is_read_in_parts_is_the_same(tmp_path, monkeypatch, rows):
     columns = plant(12, flow=[0, 1, 2, "", 4, 5, 6, 7, 8, 9, 10, 11], t=[*range(8), 60, 61, 62, 63])
     path = write(tmp_path / "plant.csv", columns)
-    whole = table._open
+    whole = table.open_table
 
     def in_parts(file):
         schema, parts = whole(file)
@@ -109,7 +109,7 @@ def test_a_file_that_is_read_in_parts_is_the_same(tmp_path, monkeypatch, rows):
             {name: values[i : i + rows] for name, values in part.items()} for part in parts for i in range(0, 12, rows)
         )
 
-    monkeypatch.setattr(table, "_open", in_parts)
+    monkeypatch.setattr(table, "open_table", in_parts)
     assert lengths(path, tmp_path, missing="skip", gap=5) == [3, 4, 4]
 
 

@@ -17,23 +17,22 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
 from armillary.episodes.formats.lerobot import _groups
+from armillary.episodes.formats.table_files import SUFFIXES, Columns, open_table, seconds
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
 
 SENSORS = "sensors"
-SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 UNEVEN = 0.1  # of a step
 JUMP = 10  # steps, if no gap is given
 _UNIT = re.compile(r"[\[(]([^\])]*)[\])]\s*$")
-Columns = dict[str, np.ndarray]
 
 
 @dataclass
@@ -157,7 +156,7 @@ def _layout(
 ) -> tuple[Spec, float | None, dict[str, str]]:
     """The Spec that the first file asks for, the median step in s, and the columns that stay out."""
     pa = require("pyarrow", "data")
-    types = dict(zip((schema := _open(file)[0]).names, schema.types, strict=True))
+    types = dict(zip((schema := open_table(file)[0]).names, schema.types, strict=True))
     named = [*([time] if time else []), *controls, *truth, *([episode] if episode else []), *ignore]
     for name in named:
         if name not in types:
@@ -175,8 +174,8 @@ def _layout(
     ignored |= {name: f"it is {types[name]}, not numbers" for name in types if name not in (*numbers, *named)}
     step = None
     if time:
-        first = next(_open(file)[1], None)
-        steps = np.diff(_seconds(first[time], file)) if first is not None else np.empty(0)
+        first = next(open_table(file)[1], None)
+        steps = np.diff(seconds(first[time], file)) if first is not None else np.empty(0)
         if not (steps > 0).any():
             raise CorruptFile(f"{file}: the column {time!r} never goes on, so it is no clock")
         step = float(np.median(steps[steps > 0]))
@@ -218,7 +217,7 @@ class _Reader:
         names, rows = {*self.numbers, *filter(None, (self.time, self.episode))}, 0
         held: list[Columns] = []
         self.broken = False  # whether the row before was left out
-        schema, parts = _open(file)
+        schema, parts = open_table(file)
         if absent := sorted(names - set(schema.names)):
             raise CorruptFile(f"{file}: there is no column {', '.join(map(repr, absent))}, which the first file has")
         for part in parts:
@@ -247,7 +246,7 @@ class _Reader:
             )
         columns = {"numbers": numbers.astype(np.float32), "fit": ~bad.any(1)}
         if self.time:
-            columns["time"] = _seconds(part[self.time], file)
+            columns["time"] = seconds(part[self.time], file)
         if self.episode:
             columns["episode"] = part[self.episode]
         return columns
@@ -306,60 +305,3 @@ class _Reader:
 
 def _joined(held: list[Columns]) -> Columns:
     return {name: np.concatenate([piece[name] for piece in held]) for name in held[0]}
-
-
-def _open(file: Path) -> tuple[Any, Iterator[Columns]]:
-    """The schema of a file, with every kind of number as float64, and its rows in parts."""
-    pa = require("pyarrow", "data")
-    try:
-        if file.suffix.lower() == ".parquet":
-            parquet = require("pyarrow.parquet", "data").ParquetFile(file)
-            schema = _as_float(pa, parquet.schema_arrow)
-            return schema, _guarded(file, (batch.cast(schema) for batch in parquet.iter_batches(10_000)))
-        csv = require("pyarrow.csv", "data")
-        parse, convert = _dialect(csv, file)
-        schema = _as_float(pa, csv.open_csv(file, parse_options=parse, convert_options=convert).schema)
-        convert.column_types = schema
-        return schema, _guarded(file, csv.open_csv(file, parse_options=parse, convert_options=convert))
-    except (pa.ArrowException, OSError) as error:
-        raise CorruptFile(f"{file}: this is no table that can be read ({' '.join(str(error).split())})") from error
-
-
-def _guarded(file: Path, batches: Any) -> Iterator[Columns]:
-    pa = require("pyarrow", "data")
-    try:
-        for batch in batches:
-            if batch.num_rows:
-                yield dict(zip(batch.schema.names, (c.to_numpy(zero_copy_only=False) for c in batch.columns), strict=True))
-    except (pa.ArrowException, OSError) as error:
-        raise CorruptFile(f"{file}: {' '.join(str(error).split())}") from error
-
-
-def _as_float(pa: Any, schema: Any) -> Any:
-    kinds = pa.types
-
-    def one(kind: Any) -> Any:
-        if kinds.is_timestamp(kind):
-            return pa.timestamp("ns", kind.tz)
-        numeric = kinds.is_floating(kind) or kinds.is_integer(kind) or kinds.is_boolean(kind) or kinds.is_decimal(kind)
-        return pa.float64() if numeric or kinds.is_null(kind) else kind
-
-    return pa.schema([(name, one(kind)) for name, kind in zip(schema.names, schema.types, strict=True)])
-
-
-def _dialect(csv: Any, file: Path) -> tuple[Any, Any]:
-    """What separates columns, by the header; and a decimal comma, where semicolons separate and numbers have one."""
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        header, first = lines.readline(), lines.readline()
-    delimiter = max(",;\t|", key=header.count)
-    comma = delimiter == ";" and re.search(r"(^|;)\s*-?\d+,\d+\s*(;|$)", first)
-    return csv.ParseOptions(delimiter=delimiter), csv.ConvertOptions(decimal_point="," if comma else ".")
-
-
-def _seconds(values: np.ndarray, file: Path) -> np.ndarray:
-    """Dates, or seconds, as seconds in float64."""
-    if values.dtype.kind == "M":
-        return values.astype("datetime64[ns]").astype(np.int64) / 1e9
-    if values.dtype.kind != "f":
-        raise CorruptFile(f"{file}: the time column holds neither dates nor seconds, but such as {values[0]!r}")
-    return values

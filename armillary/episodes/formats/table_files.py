@@ -1,0 +1,75 @@
+"""CSV and Parquet files in parts: what separates columns, what is a number, what is a time.
+
+Every kind of number comes as float64 with NaN where there is none, so that a column of whole numbers that has a fraction later
+on is no surprise, and every date as nanoseconds.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from armillary.errors import CorruptFile, require
+
+SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
+PART = 10_000  # rows of a Parquet file
+Columns = dict[str, np.ndarray]
+
+
+def open_table(file: Path) -> tuple[Any, Iterator[Columns]]:
+    """The schema of a file, with every kind of number as float64, and its rows in parts."""
+    pa = require("pyarrow", "data")
+    try:
+        if file.suffix.lower() == ".parquet":
+            parquet = require("pyarrow.parquet", "data").ParquetFile(file)
+            schema = _as_float(pa, parquet.schema_arrow)
+            return schema, _guarded(file, (batch.cast(schema) for batch in parquet.iter_batches(PART)))
+        csv = require("pyarrow.csv", "data")
+        parse, convert = _dialect(csv, file)
+        schema = _as_float(pa, csv.open_csv(file, parse_options=parse, convert_options=convert).schema)
+        convert.column_types = schema
+        return schema, _guarded(file, csv.open_csv(file, parse_options=parse, convert_options=convert))
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptFile(f"{file}: this is no table that can be read ({' '.join(str(error).split())})") from error
+
+
+def _guarded(file: Path, batches: Any) -> Iterator[Columns]:
+    pa = require("pyarrow", "data")
+    try:
+        for batch in batches:
+            if batch.num_rows:
+                yield dict(zip(batch.schema.names, (c.to_numpy(zero_copy_only=False) for c in batch.columns), strict=True))
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptFile(f"{file}: {' '.join(str(error).split())}") from error
+
+
+def _as_float(pa: Any, schema: Any) -> Any:
+    kinds = pa.types
+
+    def one(kind: Any) -> Any:
+        if kinds.is_timestamp(kind):
+            return pa.timestamp("ns", kind.tz)
+        numeric = kinds.is_floating(kind) or kinds.is_integer(kind) or kinds.is_boolean(kind) or kinds.is_decimal(kind)
+        return pa.float64() if numeric or kinds.is_null(kind) else kind
+
+    return pa.schema([(name, one(kind)) for name, kind in zip(schema.names, schema.types, strict=True)])
+
+
+def _dialect(csv: Any, file: Path) -> tuple[Any, Any]:
+    """What separates columns, by the header; and a decimal comma, where semicolons separate and numbers have one."""
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        header, first = lines.readline(), lines.readline()
+    delimiter = max(",;\t|", key=header.count)
+    comma = delimiter == ";" and re.search(r"(^|;)\s*-?\d+,\d+\s*(;|$)", first)
+    return csv.ParseOptions(delimiter=delimiter), csv.ConvertOptions(decimal_point="," if comma else ".")
+
+
+def seconds(values: np.ndarray, file: Path) -> np.ndarray:
+    """Dates, or seconds, as seconds in float64."""
+    if values.dtype.kind == "M":
+        return values.astype("datetime64[ns]").astype(np.int64) / 1e9
+    if values.dtype.kind != "f":
+        raise CorruptFile(f"{file}: the time column holds neither dates nor seconds, but such as {values[0]!r}")
+    return values
