@@ -34,7 +34,12 @@ from armillary.objectives.sigreg import centred_by_episode, directions, sigreg
 from armillary.objectives.temporal import TemporalDistance
 from armillary.objectives.vicreg import vicreg
 from armillary.perception.convolutional import ConvolutionalEncoder
+from armillary.perception.depth import DepthEncoder
 from armillary.perception.fusion import Perception
+from armillary.perception.points import PointsEncoder
+from armillary.perception.scan import ScanEncoder
+from armillary.perception.signal import SignalEncoder
+from armillary.perception.standard import Standardised
 from armillary.perception.vector import VectorEncoder
 from armillary.perception.vit import VisionTransformer
 from armillary.spec import Spec, Stream
@@ -165,7 +170,7 @@ class WorldModel(nn.Module):
         config: the shape of the model.
 
     Raises:
-        ArmillaryError: a kind of stream without an encoder, a context that the predictor cannot use, an objective on more
+        ArmillaryError: images too small for their encoder, a context that the predictor cannot use, an objective on more
             dimensions than the latent has, or on actions where there are none.
     """
 
@@ -215,8 +220,8 @@ class WorldModel(nn.Module):
         """
         self.blocks.fit(batch.actions.flatten(0, 1))
         for name, encoder in zip(self.perception.streams, self.perception.encoders, strict=True):
-            if isinstance(encoder, VectorEncoder):
-                encoder.fit(batch.observations[name].flatten(0, 1))
+            if isinstance(encoder, Standardised):
+                encoder.fit(batch.observations[name])
 
     def encode(self, observations: dict[str, Tensor]) -> Float[Tensor, "b t d"]:
         """Latents of raw observations (B, T, *shape) by stream, in the streams' own dtypes and units; others are left alone.
@@ -288,7 +293,7 @@ class WorldModel(nn.Module):
         fresh = WorldModel(self.spec, self.config)
         fresh.blocks = copy.deepcopy(self.blocks)
         for new, old in zip(fresh.perception.encoders, self.perception.encoders, strict=True):
-            if isinstance(new, VectorEncoder):
+            if isinstance(new, Standardised):
                 new.mean, new.std = old.mean.clone(), old.std.clone()
         if self.critic is not None:
             fresh.add_critic()
@@ -371,7 +376,11 @@ def _encoder(stream: Stream, config: ModelConfig) -> nn.Module:
         return VisionTransformer(shape, config.width, config.depth, config.heads, config.patch, config.standardise_images)
     if stream.kind == "vector":
         return VectorEncoder(stream.shape, angles=stream.angles)
-    raise ArmillaryError(f"stream {stream.name!r}: there is no encoder for {stream.kind} yet; leave it out of the spec")
+    if stream.kind == "depth":
+        return DepthEncoder(stream.shape, config.width, config.stem)
+    if stream.kind == "scan":
+        return ScanEncoder(stream.shape, config.width, stream.full_turn)
+    return {"points": PointsEncoder, "signal": SignalEncoder}[stream.kind](stream.shape, config.width)
 
 
 def _predictor(config: ModelConfig, action: int, grid: tuple[int, int, int]) -> Predictor:

@@ -17,7 +17,7 @@ from armillary.errors import ArmillaryError, SpecMismatch
 
 Kind = Literal["image", "depth", "scan", "points", "vector", "signal"]
 
-# kind -> (dtype, its axes in words). Depth, scan and points are in metres.
+# kind -> (dtype, its axes in words). Depth, scan and points are in metres, and NaN where nothing was measured.
 KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "image": ("uint8", ("height", "width", "channels")),
     "depth": ("float32", ("height", "width")),
@@ -41,6 +41,7 @@ class Stream:
         channels: a name for each channel, or none.
         rate: observations a second in Hz, or None when time has no unit.
         truth: privileged ground truth, which no model sees.
+        full_turn: of a scan whose last beam is beside its first.
 
     Raises:
         ArmillaryError: unknown kind, a shape of the wrong rank, or units or names that do not match the channels.
@@ -53,6 +54,7 @@ class Stream:
     channels: tuple[str, ...] = ()
     rate: float | None = None
     truth: bool = False
+    full_turn: bool = False
 
     def __post_init__(self) -> None:
         for name in ("shape", "unit", "channels"):
@@ -66,6 +68,8 @@ class Stream:
             raise ArmillaryError(f"stream {self.name!r}: kind {self.kind} has shape ({', '.join(axes)}), not {self.shape}")
         if self.kind == "points" and self.shape[-1] < 3:
             raise ArmillaryError(f"stream {self.name!r}: points have at least x, y and z, not {self.shape[-1]} coordinates")
+        if self.full_turn and self.kind != "scan":
+            raise ArmillaryError(f"stream {self.name!r}: full_turn is for scans, and this is {self.kind}")
         for field_name in ("unit", "channels"):
             given = getattr(self, field_name)
             if given and len(given) != self.shape[-1]:
@@ -83,6 +87,11 @@ class Stream:
     def angles(self) -> list[int]:
         """Which channels are angles: those whose unit is "rad"."""
         return [i for i, unit in enumerate(self.unit) if unit == "rad"]
+
+    @property
+    def gaps(self) -> bool:
+        """Whether it may hold NaN, where nothing was measured."""
+        return self.kind in ("depth", "scan", "points")
 
     @property
     def nbytes(self) -> int:

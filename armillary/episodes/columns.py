@@ -75,8 +75,11 @@ def _check_stream(stream: Stream, values: np.ndarray, length: int, what: str) ->
         raise ArmillaryError(f"{what}: shape {values.shape}, expected {expected}")
     if values.dtype != stream.dtype:
         raise ArmillaryError(f"{what}: dtype {values.dtype}, expected {stream.dtype}; convert it with astype")
-    if stream.kind != "image" and not np.isfinite(values).all():
-        row, *where = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
+    if stream.kind == "image":
+        return
+    bad = np.isinf(values) if stream.gaps else ~np.isfinite(values)
+    if bad.any():
+        row, *where = (int(i) for i in np.argwhere(bad)[0])
         raise ArmillaryError(f"{what}: not a finite number in row {row} at {tuple(where)}; remove or repair that row")
 
 

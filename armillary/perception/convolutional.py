@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor, nn
 
 from armillary.errors import ArmillaryError
@@ -66,10 +66,14 @@ class ConvolutionalEncoder(nn.Module):
             self.grid = *grid.shape[2:], grid.shape[1]
             self.features = self.net[self._cells :](grid).shape[1]
 
-    def forward(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n f"]:
-        return self.net(centre_pixels(images, self.standardise))
+    def forward(self, images: Shaped[Tensor, "n h w ..."]) -> Float[Tensor, "n f"]:
+        return self.net(self.prepare(images))
 
-    def look(self, images: UInt8[Tensor, "n h w c"]) -> tuple[Float[Tensor, "n f"], Float[Tensor, "n k r s"]]:
+    def prepare(self, images: UInt8[Tensor, "n h w c"]) -> Float[Tensor, "n c h w"]:
+        """Raw images as the layers take them."""
+        return centre_pixels(images, self.standardise)
+
+    def look(self, images: Shaped[Tensor, "n h w ..."]) -> tuple[Float[Tensor, "n f"], Float[Tensor, "n k r s"]]:
         """The features, and those before the last convolution by place: `grid` is (rows, columns, channels)."""
-        grid = self.net[: self._cells](centre_pixels(images, self.standardise))
+        grid = self.net[: self._cells](self.prepare(images))
         return self.net[self._cells :](grid), grid
