@@ -102,6 +102,8 @@ class ModelConfig:
     """Attention heads of the vision transformer."""
     patch: int = 14
     """Patch of the vision transformer, in pixels."""
+    drop_streams: float = 0.0
+    """Chance of each stream to be left out of a training frame. Above 0, the model can do without some of its streams."""
     projector: int = 256
     """Hidden width of the projector."""
     latent: int = 32
@@ -185,7 +187,8 @@ class WorldModel(nn.Module):
             raise ArmillaryError("inverse dynamics tell actions, and the recording has none; set objective.inverse to 0")
         self.spec = spec.select([stream.name for stream in spec.observed])
         encoders = {stream.name: _encoder(stream, config) for stream in spec.observed}
-        self.perception = Perception(self.spec, encoders, config.projector, config.latent, config.map_channels)
+        sizes = config.projector, config.latent, config.map_channels
+        self.perception = Perception(self.spec, encoders, *sizes, config.drop_streams)
         self.blocks = ActionBlocks(spec.action, config.skip)
         self.predictor = _predictor(config, self.blocks.size, self.perception.grid)
         aim = config.objective
@@ -227,7 +230,7 @@ class WorldModel(nn.Module):
         """Latents of raw observations (B, T, *shape) by stream, in the streams' own dtypes and units; others are left alone.
 
         Raises:
-            SpecMismatch: a stream is missing or of another shape or dtype; the message names it.
+            SpecMismatch: a stream is missing (and none may be, or all are) or of another shape or dtype; the message names it.
         """
         return self.perception(observations)
 

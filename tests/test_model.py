@@ -124,13 +124,13 @@ def test_sizes_and_settings():
     assert ModelConfig.sized("tiny", skip=7).skip == 7
     sizes = [sum(p.numel() for p in WorldModel(camera, ModelConfig.sized(s)).parameters()) for s in ("nano", "tiny", "small")]
     assert sorted([*sizes, base]) == [*sizes, base]
-    depth = Spec((Stream("depth", "depth", (32, 32)),), SPEC.action)
+    depth = Spec((Stream("depth", "depth", (8, 8)),), SPEC.action)
     for spec, config, message in (
         (SPEC, small_config("mlp", context=2), "context of 2 needs 'gru' or 'transformer'"),
         (SPEC, small_config(image_size=8), "8x8 px are too small"),
         (SPEC, small_config(encoder="vit", image_size=16, patch=5, heads=2), "do not divide into patches of 5"),
         (SPEC, small_config(objective=Objective(episode_dims=9)), "episode_dims is 9, and the latent has 8"),
-        (depth, small_config(), "'depth': there is no encoder for depth"),
+        (depth, small_config(), "8x8 px are too small"),
         (SPEC, small_config("mlp", map_channels=2), "'map' and map_channels go together; got 'mlp' and 2"),
         (SPEC, small_config("map", map_channels=0), "go together; got 'map' and 0"),
         (SPEC, small_config("map", encoder="vit", patch=4, heads=2), "a map is made of an image"),

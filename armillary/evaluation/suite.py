@@ -35,10 +35,11 @@ from armillary.evaluation.run import SEED
 from armillary.evaluation.tasks import SUITE, Goals, Task
 from armillary.files import write_whole
 from armillary.habit import Habit, train_habit
-from armillary.model import WorldModel
+from armillary.model import ModelConfig, Objective, WorldModel
 from armillary.training.fit import fit
 from armillary.training.loop import MODEL, STATE, TrainConfig
 from armillary.training.recipes import RECIPES
+from armillary.training.stages import StageConfig
 from armillary.worlds import World, make
 
 RESULTS, RUNS = Path("results/control"), Path("runs/control")
@@ -198,6 +199,21 @@ def commit() -> str | None:
         return None
 
 
+def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Keys in which the settings of two runs differ.
+
+    A setting of the recipe that a run does not mention came later, with a default that does what was done before.
+    """
+
+    def whole(settings: dict[str, Any]) -> dict[str, Any]:
+        model, stages = settings["recipe"]["model"], settings["recipe"]["stages"]
+        model = asdict(ModelConfig()) | model | {"objective": asdict(Objective()) | model["objective"]}
+        return {**settings, "recipe": {"model": model, "stages": [asdict(StageConfig.from_json(stage)) for stage in stages]}}
+
+    one, other = whole(one), whole(other)
+    return [key for key in one if one[key] != other.get(key)]
+
+
 def _begun(name: str, seed: int, pairs: int, shifted: int, out: Path) -> dict[str, Any]:
     """What there is of a run's results: nothing but its settings, at first."""
     path, task = out / f"{name}-{seed}.json", SUITE[name]
@@ -214,7 +230,7 @@ def _begun(name: str, seed: int, pairs: int, shifted: int, out: Path) -> dict[st
         return fresh
     try:
         found = json.loads(path.read_text())
-        differ = [key for key, value in fresh["settings"].items() if found["settings"].get(key) != value]
+        differ = differing(fresh["settings"], found["settings"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptFile(f"{path} holds no results of the suite ({type(error).__name__}: {error})") from error
     if differ:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from armillary.errors import ArmillaryError, CorruptFile
+from armillary.evaluation.suite import differing
 from armillary.evaluation.tasks import SUITE
 
 RULES = (
@@ -62,7 +63,7 @@ def load_runs(folder: str | Path) -> dict[str, list[Run]]:
     grouped = {name: sorted((run for run in runs if run["name"] == name), key=lambda run: run["seed"]) for name in names}
     for name, (one, *others) in grouped.items():
         for other in others:
-            if one["settings"] != other["settings"] or _hashes(one) != _hashes(other):
+            if differing(one["settings"], other["settings"]) or _hashes(one) != _hashes(other):
                 raise ArmillaryError(
                     f"{name}: the runs of seeds {one['seed']} and {other['seed']} are of different settings or pairs; "
                     f"run one of them again: armillary bench control --worlds {name} --seeds {other['seed']} --again"

@@ -4,11 +4,15 @@ Each stream has its own encoder; their features are concatenated and projected. 
 the encoder's by area; images that already have its size (cached at it for training) are taken as they are. The projector is
 Linear, BatchNorm, GELU, Linear, in float32: without BatchNorm the latent collapses at every regularisation weight that was
 tried (LayerNorm and a plain linear layer included).
+
+A sensor may die. Where streams are dropped in training (`drop`), a learned vector stands for the features of one that is not
+there, and the latent is made of the others. They are dropped frame by frame: what one sense shows then has to foretell what
+another will, which is what makes their latents agree. Dropped from whole clips, each sense had latents of its own.
 """
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from armillary.distributed import BatchNorm
@@ -37,19 +41,27 @@ class Perception(nn.Module):
         latent: width of the latent.
         map_channels: of a map that stands behind the latent, flattened; 0 for none. It is made from the first image's features
             where they are still in their places, without the projector.
+        drop: chance of each stream to be left out of a training frame; where all of them would be, none is. Above 0, streams
+            may be missing later on, too.
 
     Raises:
-        ArmillaryError: no stream that may be seen, or none that a map can be made of.
+        ArmillaryError: no stream that may be seen, or none that a map can be made of; a chance that is none.
     """
 
-    def __init__(self, spec: Spec, encoders: dict[str, nn.Module], hidden: int, latent: int, map_channels: int = 0) -> None:
+    def __init__(
+        self, spec: Spec, encoders: dict[str, nn.Module], hidden: int, latent: int, map_channels: int = 0, drop: float = 0.0
+    ) -> None:
         super().__init__()
+        if not 0 <= drop < 1 or (drop and map_channels):
+            raise ArmillaryError(f"streams are dropped with a chance from 0 to below 1, and not beside a map; got {drop}")
         self.streams = {stream.name: stream for stream in spec.observed}
         if not self.streams:
             raise ArmillaryError("there is no stream that a model may see: all are ground truth")
         # Module names must not hold dots, and stream names do ("observation.state").
         self.encoders = nn.ModuleList(encoders[name] for name in self.streams)
         self.projector = Projector(sum(encoder.features for encoder in self.encoders), hidden, latent)
+        self.drop = drop
+        self.absent = nn.ParameterList(torch.zeros(encoder.features) for encoder in self.encoders) if drop else None
         self.map, self.grid = None, (0, 0, 0)
         if map_channels:
             seen = next((encoder for encoder in self.encoders if hasattr(encoder, "grid")), None)
@@ -65,6 +77,8 @@ class Perception(nn.Module):
         leading = None
         for (name, stream), encoder in zip(self.streams.items(), self.encoders, strict=True):
             given = observations.get(name)
+            if given is None and self.drop and any(other in observations for other in self.streams):
+                continue
             if given is None:
                 raise SpecMismatch(f"the observation has no stream {name!r} {stream.shape}; it has {', '.join(observations)}")
             leading = given.shape[:2] if leading is None else leading
@@ -77,7 +91,12 @@ class Perception(nn.Module):
     def forward(self, observations: dict[str, Tensor]) -> Float[Tensor, "b t d"]:
         self.check(observations)
         features, cells = [], None
-        for name, encoder in zip(self.streams, self.encoders, strict=True):
+        batch, time = next(observations[name].shape[:2] for name in self.streams if name in observations)
+        dropped = self._dropped(batch * time)
+        for i, (name, encoder) in enumerate(zip(self.streams, self.encoders, strict=True)):
+            if name not in observations:
+                features.append(self.absent[i].expand(batch * time, -1))
+                continue
             x = observations[name].flatten(0, 1)
             x = x if x.shape[1:] == encoder.shape else shrink(x, encoder.shape)
             if self.map is not None and cells is None and hasattr(encoder, "grid"):
@@ -85,9 +104,17 @@ class Perception(nn.Module):
                 cells = self.map(grid).permute(0, 2, 3, 1).flatten(1).float()
             else:
                 feature = encoder(x)
-            features.append(feature.float())
+            feature = feature.float()
+            features.append(feature if dropped is None else torch.where(dropped[i], self.absent[i], feature))
         z = self.projector(torch.cat(features, -1))
-        return (z if cells is None else torch.cat([z, cells], -1)).unflatten(0, observations[name].shape[:2])
+        return (z if cells is None else torch.cat([z, cells], -1)).unflatten(0, (batch, time))
+
+    def _dropped(self, frames: int) -> Bool[Tensor, "streams n 1"] | None:
+        """Which streams are left out of which frames; None if that is none."""
+        if not (self.drop and self.training):
+            return None
+        dropped = torch.rand(len(self.encoders), frames, 1, device=self.absent[0].device) < self.drop
+        return dropped & ~dropped.all(0)
 
 
 def shrink(images: UInt8[Tensor, "n h w c"], shape: tuple[int, int, int]) -> UInt8[Tensor, "n h2 w2 c"]:
