@@ -70,15 +70,14 @@ sys.path.insert(0, "tests")
 import torch
 from armillary.model import Context
 from small_models import small_model
-for predictor in ("mlp", "transformer"):
-    model = small_model(predictor)
-    model.fast = True
-    size, context = model.blocks.size, model.config.context
-    given = Context(torch.randn(2, context, 8), torch.randn(2, context - 1, size)), torch.randn(2, 5, 3, size)
-    with torch.inference_mode():
-        expected = model.rollout(*given)
-        traced = torch.compile(model.rollout, backend="eager", fullgraph=True, dynamic=False)
-        torch.testing.assert_close(traced(*given), expected)
+model = small_model("transformer")
+model.fast = True
+size, context = model.blocks.size, model.config.context
+given = Context(torch.randn(2, context, 8), torch.randn(2, context - 1, size)), torch.randn(2, 5, 3, size)
+with torch.inference_mode():
+    expected = model.rollout(*given)
+    traced = torch.compile(model.rollout, backend="eager", fullgraph=True, dynamic=False)
+    torch.testing.assert_close(traced(*given), expected)
 """
 
 
