@@ -156,7 +156,8 @@ def _layout(
 ) -> tuple[Spec, float | None, dict[str, str]]:
     """The Spec that the first file asks for, the median step in s, and the columns that stay out."""
     pa = require("pyarrow", "data")
-    types = dict(zip((schema := open_table(file)[0]).names, schema.types, strict=True))
+    schema, parts = open_table(file)
+    types = dict(zip(schema.names, schema.types, strict=True))
     named = [*([time] if time else []), *controls, *truth, *([episode] if episode else []), *ignore]
     for name in named:
         if name not in types:
@@ -174,7 +175,7 @@ def _layout(
     ignored |= {name: f"it is {types[name]}, not numbers" for name in types if name not in (*numbers, *named)}
     step = None
     if time:
-        first = next(open_table(file)[1], None)
+        first = next(parts, None)
         steps = np.diff(seconds(first[time], file)) if first is not None else np.empty(0)
         if not (steps > 0).any():
             raise CorruptFile(f"{file}: the column {time!r} never goes on, so it is no clock")
