@@ -27,21 +27,7 @@ pytest.importorskip("lance", reason="the command line reads stores: pip install 
 
 STEPS = (*("--recipe.stages.0.steps", 6), *("--recipe.stages.1.steps", 6), *("--recipe.model.width", 8))
 TINY = ("two-room", *STEPS)
-VERBS = {
-    "demo": cli.demo,
-    "record": cli.record,
-    "import lerobot": cli.import_lerobot,
-    "import swm": cli.import_swm,
-    "import table": cli.import_table,
-    "info": cli.info,
-    "doctor": cli.doctor,
-    "train": cli.train,
-    "eval": cli.eval_,
-    "report": cli.report,
-    "bench control": cli.bench_control,
-    "bench diagnose": cli.bench_diagnose,
-    "bench speed": cli.bench_speed,
-}
+VERBS = cli.VERBS | {f"{group} {name}": verb for group, (_, verbs) in cli.GROUPS.items() for name, verb in verbs.items()}
 KEYS = {
     *("success", "success_low", "success_high", "success_random", "success_untrained", "success_oracle", "episodes"),
     *("train_seconds", "decision_ms_median", "peak_memory_mb", "effective_rank", "probe_r2", "eval_set_hash"),

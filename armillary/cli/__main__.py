@@ -1,0 +1,5 @@
+"""`python -m armillary.cli`, which torchrun starts."""
+
+from armillary.cli import main
+
+main()

@@ -1,0 +1,33 @@
+"""What several verbs share: options written as name=value, and a summary as a table."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from armillary.errors import ArmillaryError
+
+console = Console()
+
+
+def parse_options(options: tuple[str, ...]) -> dict[str, Any]:
+    """name=value to a dictionary; values are read as JSON where they are JSON."""
+    chosen = {}
+    for option in options:
+        name, sign, value = option.partition("=")
+        if not sign:
+            raise ArmillaryError(f"{option!r} is not of the form name=value")
+        try:
+            chosen[name] = json.loads(value)
+        except json.JSONDecodeError:
+            chosen[name] = value
+    return chosen
+
+
+def show(summary: dict[str, Any], run: Path) -> None:
+    table = Table("result", "")
+    for name, value in summary.items():
+        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    console.print(table, f"look at [bold]{run / 'report.html'}[/bold]")

@@ -1,0 +1,242 @@
+"""The verbs of one word: the loop from record to report, and what looks into its files."""
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from rich.table import Table
+from tyro.conf import Positional
+
+from armillary.cli.shared import console, parse_options, show
+from armillary.errors import ArmillaryError
+from armillary.training.loop import TrainConfig
+from armillary.training.recipes import RECIPES, Recipe
+
+RecipeChoice = tyro.extras.subcommand_type_from_defaults(
+    {name.replace("_", "-"): recipe for name, recipe in RECIPES.items()},
+    {
+        "two-room": "Small images of a world that stays the same: seconds on a CPU.",
+        "two-room-random-door": "Small images of a world whose layout varies: two minutes on a CPU.",
+        "maze": "Small images of corridors, another layout in every episode: ten minutes on a CPU.",
+        "reacher": "Small images in which velocity matters: ten minutes on a CPU.",
+        "push-t": "Small images of something that is pushed: ten minutes on a CPU.",
+        "robot": "Camera and joint states at control rate: minutes on a CPU.",
+        "lewm": "LeWM (arXiv 2603.19312), 18 M parameters: hours on a GPU.",
+    },
+    prefix_names=False,
+)
+
+
+def demo(
+    out: Path = Path("runs/demo"),
+    door: Literal["fixed", "random"] = "fixed",
+    pairs: int = 200,
+    any_goal: bool = False,
+    seed: int = 0,
+    device: str = "auto",
+) -> None:
+    """Record a world, learn it, plan to goals, be judged and show it: the whole loop in a minute, on a CPU.
+
+    Args:
+        out: folder of everything that it writes; a demo that is there already is replaced.
+        door: always in the middle of the wall, or somewhere else in every episode (two minutes more).
+        pairs: start and goal pairs to be judged on, in different rooms.
+        any_goal: take goals from anywhere instead.
+        seed: of recording, weights and training.
+        device: auto, cpu, cuda or mps.
+    """
+    from armillary.demo import demo
+
+    show(demo(out, door, pairs=pairs, any_goal=any_goal, seed=seed, device=device).summary(), out)
+
+
+def record(
+    world: Positional[str],
+    out: Path,
+    episodes: int = 1000,
+    steps: int = 18,
+    options: tuple[str, ...] = (),
+    policy: Literal["play", "random", "smooth"] = "play",
+    hold: int = 1,
+    envs: int = 100,
+    seed: int = 0,
+) -> None:
+    """Record behaviour without a goal in a simulated world, into a new store of episodes.
+
+    Args:
+        world: its name, such as two_room, or gym:ID for any Gymnasium environment with pixels.
+        out: the new store.
+        episodes: how many.
+        steps: env steps of an episode.
+        options: of the world, as name=value, such as door=random.
+        policy: play is the world's own, random is uniform, smooth a random walk over the actions.
+        hold: env steps that each action of the random policy is held for.
+        envs: environments that are stepped together.
+        seed: of the world and the actions, below 10000: seeds beyond are for evaluation.
+    """
+    from armillary.episodes.policies import random_policy, smooth_policy
+    from armillary.episodes.record import record
+    from armillary.evaluation.run import SEED
+    from armillary.worlds import make
+
+    if not 0 <= seed < SEED:
+        raise ArmillaryError(f"seed {seed}: take one from 0 to {SEED - 1}; those beyond are for evaluation")
+    chosen = parse_options(options)
+    if set(chosen) & {"num_envs", "max_steps"}:
+        raise ArmillaryError("num_envs and max_steps are no --options; give --envs and --steps")
+    env = make(world, num_envs=min(envs, episodes), max_steps=steps, **chosen)
+    about = {"world": world, "options": chosen}
+    if hold != 1 and policy != "random":
+        raise ArmillaryError(f"--hold is for --policy random, and this is {policy}")
+    policies = {
+        "play": env.play,
+        "random": lambda: random_policy(env.stream_spec, hold),
+        "smooth": lambda: smooth_policy(env.stream_spec),
+    }
+    record(env, policies[policy](), out, episodes=episodes, seed=seed, info=about, progress=True)
+    info(out)
+
+
+def info(path: Positional[Path]) -> None:
+    """Say what a store of episodes, a checkpoint or a run's folder holds.
+
+    Args:
+        path: of any of these.
+    """
+    from armillary.episodes.store import Episodes
+    from armillary.model import WorldModel
+
+    if path.suffix == ".safetensors" or (path / "model.safetensors").exists():
+        model = WorldModel.load(path, "cpu")
+        spec, about = model.spec, {"parameters": f"{sum(p.numel() for p in model.parameters()):,}", **vars(model.config)}
+        about |= {"action coordinates": f"{model.blocks.dim} of {model.blocks.size}", **model.provenance}
+    else:
+        episodes = Episodes.open(path)
+        spec, lengths = episodes.spec, episodes.lengths
+        about = {"episodes": len(episodes), "rows": int(lengths.sum()), **episodes.info}
+        if len(episodes):
+            about["rows of an episode"] = f"{lengths.min()} to {lengths.max()}"
+    streams = Table("stream", "kind", "shape", "unit", "")
+    for stream in spec.streams:
+        units = ", ".join(dict.fromkeys(stream.unit))
+        streams.add_row(stream.name, stream.kind, str(stream.shape), units, "truth" if stream.truth else "")
+    streams.add_row("action", spec.action.kind, str((spec.action.n,)), ", ".join(dict.fromkeys(spec.action.unit)), "")
+    rate = f"{spec.rate:g} Hz" if spec.rate else "no rate"
+    console.print(f"[bold]{path}[/bold], {rate}", streams, *(f"{name}: {value}" for name, value in about.items()), sep="\n")
+
+
+def doctor(store: Positional[Path], held_out: float = 0.1) -> None:
+    """Is this recording fit to learn from? Alignment, dead channels, duplicates, coverage: a table and a verdict.
+
+    The exit status is 1 where the verdict is fail.
+
+    Args:
+        store: the store of episodes.
+        held_out: share or number of episodes that training would hold out, searched for duplicates of the others.
+    """
+    from armillary.episodes.clips import split
+    from armillary.episodes.doctor import diagnose
+    from armillary.episodes.store import Episodes
+
+    episodes = Episodes.open(store)
+    report = diagnose(episodes, parts=split(episodes, held_out) if len(episodes) > 1 else ())
+    colours = {"ok": "green", "warn": "yellow", "fail": "red"}
+    table = Table("", "check", "found", "what to do")
+    for row in report.rows:
+        table.add_row(f"[{colours[row.verdict]}]{row.verdict}", row.check, row.value, row.advice)
+    console.print(table, f"verdict: [{colours[report.verdict]}]{report.verdict}")
+    sys.exit(1 if report.verdict == "fail" else 0)
+
+
+def train(
+    store: Positional[Path],
+    out: Path,
+    recipe: RecipeChoice,
+    size: Literal["nano", "tiny", "small", "base"] | None = None,
+    streams: tuple[str, ...] | None = None,
+    held_out: float = 0.1,
+    device: str = "auto",
+    budget_mb: float = 512,
+    resume: bool = False,
+    config: TrainConfig = TrainConfig(),  # noqa: B008 (frozen)
+) -> None:
+    """Train a world model on a store of episodes. The recipe comes last, and each of its fields can be changed after it.
+
+    With several processes: torchrun --nproc-per-node N -m armillary.cli train ...
+
+    Args:
+        store: the recording.
+        out: the run's folder; gets model.safetensors and metrics.jsonl.
+        recipe: what to train, and how.
+        size: width, depth and resolution together, in place of the recipe's.
+        streams: observed streams to learn from; all unless given.
+        held_out: share (below 1) or number of the episodes that the model never sees.
+        device: auto, cpu, cuda or mps.
+        budget_mb: memory for decoded frames, in MB; what is larger is kept decoded in a file beside the run.
+        resume: go on with the run in --out that a kill or a power cut ended.
+        config: seed, logging, saving.
+    """
+    from armillary.episodes.store import Episodes
+    from armillary.evaluation.prediction import evaluate_prediction
+    from armillary.evaluation.run import default_horizons
+    from armillary.training.fit import fit
+
+    episodes = Episodes.open(store)
+    chosen: Recipe = recipe.sized(size) if size else recipe
+    horizons = default_horizons(episodes.spec.rate, chosen.model.skip)
+
+    def validate(model, held) -> dict[str, float]:
+        return evaluate_prediction(model, episodes, held, horizons, untrained=False).summary()
+
+    fit(
+        episodes,
+        out,
+        chosen,
+        config,
+        streams=streams,
+        held_out=held_out,
+        device=device,
+        budget_mb=budget_mb,
+        validate=validate,
+        resume=resume,
+    )
+    console.print(f"the model is [bold]{out / 'model.safetensors'}[/bold]; judge it with: armillary eval {out}")
+
+
+def eval_(
+    run: Positional[Path],
+    recording: Path | None = None,
+    pairs: str = "200",
+    constraints: tuple[str, ...] = (),
+    horizons: tuple[float, ...] = (),
+    seed: int = 0,
+    device: str = "auto",
+) -> None:
+    """Judge a trained run: prediction and probes on held-out episodes, control in its world. Writes results and a report.
+
+    Args:
+        run: the run's folder.
+        recording: where its recording is now, if it was moved.
+        pairs: how many pairs of start and goal to draw, or a file of them; 0 leaves control out.
+        constraints: on pairs, as name=value, such as cross=true.
+        horizons: of prediction, in seconds, or in env steps where the recording has no rate.
+        seed: of baselines and probes.
+        device: auto, cpu, cuda or mps.
+    """
+    from armillary.evaluation.run import evaluate_run
+
+    chosen = int(pairs) if pairs.isdigit() else Path(pairs)
+    options = {"constraints": parse_options(constraints), "horizons": horizons or None, "seed": seed, "device": device}
+    show(evaluate_run(run, recording=recording, pairs=chosen, **options).summary(), run)
+
+
+def report(run: Positional[Path]) -> None:
+    """Write report.html anew from the results that `armillary eval` left in a run's folder.
+
+    Args:
+        run: the run's folder.
+    """
+    from armillary.evaluation.run import report_run
+
+    console.print(f"look at [bold]{report_run(run)}[/bold]")
