@@ -458,7 +458,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
             raise OSError("No space left on device (os error 28)")
         return write(*arguments, **options)
 
-    monkeypatch.setattr("armillary.episodes.formats.lerobot.COMMIT_BYTES", 1)
+    monkeypatch.setattr("armillary.episodes.formats.importing.COMMIT_BYTES", 1)
     monkeypatch.setattr(lance, "write_dataset", full)
     with pytest.raises(ArmillaryError, match="No space left on device"):
         import_lerobot(v2(tmp_path / "source"), tmp_path / "out", progress=False)
@@ -470,9 +470,9 @@ def test_a_killed_import_leaves_a_store_that_opens(tmp_path: Path) -> None:
     v2(tmp_path / "source")
     script = """
 import os, signal, sys
-from armillary.episodes.formats import lerobot
+from armillary.episodes.formats import importing, lerobot
 from armillary.episodes.store import Episodes
-lerobot.COMMIT_BYTES, append = 1, Episodes.append
+importing.COMMIT_BYTES, append = 1, Episodes.append
 def twice(store, *episodes):
     if len(store) == 2:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -148,7 +148,7 @@ def test_the_summary_lists_what_stays_out(layout, tmp_path):
     assert summary.ignored["task"]
     assert "task" not in left
     assert not {"pixels", "action", "state"} & set(summary.ignored)
-    for words in ("3 episodes, 18 frames", "state (3,) (truth)", "goal"):
+    for words in ("3 episodes, 18 rows", "state (3,) (truth)", "goal"):
         assert words in str(summary)
 
 
@@ -194,7 +194,7 @@ def test_vectors_are_no_substitute_for_images_that_cannot_be_read(tmp_path):
 
 def test_a_folder_with_one_recording_is_that_recording(tmp_path):
     write_lance(tmp_path / "in" / "one.lance", rows())
-    assert import_swm(tmp_path / "in", tmp_path / "store", progress=False).layout == "Lance"
+    assert import_swm(tmp_path / "in", tmp_path / "store", progress=False).format == "stable-worldmodel, Lance"
     write_hdf5(tmp_path / "in" / "two.h5", rows())
     with pytest.raises(ArmillaryError, match="there are 2 recordings"):
         import_swm(tmp_path / "in", tmp_path / "other")
@@ -326,7 +326,7 @@ def test_what_is_no_recording(tmp_path):
 def test_the_verb(tmp_path, capsys):
     path = str(write_lance(tmp_path / "table.lance", rows()))
     main(["import", "swm", path, "--out", str(tmp_path / "store"), "--image-size", "16", "--truth", "state"])
-    assert "3 episodes, 18 frames" in capsys.readouterr().out
+    assert "3 episodes, 18 rows" in capsys.readouterr().out
     assert Episodes.open(tmp_path / "store").spec["pixels"].shape == (16, 16, 3)
     for stray, format in (("--cameras", "swm"), ("--truth", "lerobot")):  # what another format takes
         with pytest.raises(SystemExit):

@@ -54,9 +54,9 @@ def test_rows_are_steps_and_columns_go_where_they_are_named(tmp_path, suffix):
     np.testing.assert_array_equal(episode.observations["sensors"], [[1 + i, 0.25 * i] for i in range(6)])
     np.testing.assert_array_equal(episode.actions[:, 0], [0, 1, 0, 1, 0])  # the last row's leads to nothing that is recorded
     np.testing.assert_array_equal(episode.truth["fault"][:, 0], [0, 0, 0, 0, 0, 1])
-    assert (summary.episodes, summary.frames, summary.uneven) == (1, 6, 0)
+    assert (summary.episodes, summary.frames, summary.uneven) == (("plant" + suffix,), 6, 0)
     assert list(summary.ignored) == ["note"]
-    assert "ignored note: it is string" in str(summary)
+    assert "ignored (it is string, not numbers): note" in str(summary)
 
 
 def test_without_controls_there_are_no_actions(tmp_path):
@@ -131,12 +131,12 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path):
         (plant(), {"truth": ["note"]}, ArmillaryError, "'note' is string"),
         (plant(), {"ignore": ["Pressure [bar]", "flow"]}, ArmillaryError, "no column of numbers is left"),
         (plant(), {"time": None, "clock": "hold"}, ArmillaryError, "name it in time"),
-        (plant(), {"longest": 1}, ArmillaryError, "longest is 2 or more"),
+        (plant(), {"longest": 1}, ArmillaryError, "longest is 2 rows or more"),
         (plant(flow=[0, 1, 2, 3, "", 5]), {}, CorruptFile, "plant.csv: no number in row 5 of 'flow'"),
         (plant(t=[0, 1, 2, 1, 2, 3]), {}, CorruptFile, "backwards in row 4"),
         (plant(t=[1] * 6), {}, CorruptFile, "never goes on"),
         (plant(t=list("abcdef")), {}, CorruptFile, "neither dates nor seconds"),
-        (plant(1), {"time": None}, ArmillaryError, "no episode of two rows"),
+        (plant(1), {"time": None}, ArmillaryError, "no episode to import; 1 rows left out: alone"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_left(tmp_path, columns, options, error, message):

@@ -9,78 +9,48 @@ Design choices:
 - streams are the cameras and the features named `observation*` or `state`. Rewards, success flags and bookkeeping would
   tell a model the answer: they are ignored and listed. Actions are a box without bounds: LeRobot records no bounds, and the
   range that was seen is not one;
-- a few episodes are read at once, each by one thread (a fifth less work than a decoder with threads of its own), and
-  committed in groups of some megabytes: memory is bounded, and a killed import leaves a store that opens.
+- a few episodes are read at once, each by one thread (a fifth less work than a decoder with threads of its own).
 
 Source: the dataset code of https://github.com/huggingface/lerobot (codebase versions v2.0, v2.1 and v3.0).
 """
 
 import os
-import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
-from itertools import groupby, islice
 from pathlib import Path
-from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from armillary.episodes import images
+from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, grouped, import_units
 from armillary.episodes.formats.lerobot_metadata import Dataset, Entry
 from armillary.episodes.formats.video import frames_at
-from armillary.episodes.store import Episode, Episodes
+from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import Spec
 
 TOLERANCE = 0.1  # of the time between two frames: how far a row or a frame may be from its moment
-COMMIT_BYTES = 32 << 20  # of observations in one commit
 THREADS = min(4, os.cpu_count() or 1)  # episodes read at once
 
 
-@dataclass(frozen=True)
-class ImportSummary:
-    """What an import did; `str()` of it is the report for a person.
+@dataclass(kw_only=True)
+class LeRobotSummary(ImportSummary):
+    """What an import did, and what only LeRobot's has.
 
     Args:
-        source, version, out: the dataset's folder, its LeRobot version, and the store that was written.
-        episodes: LeRobot's index of each stored episode, in the order of the store.
-        frames: observations stored; actions are one fewer an episode.
-        spec: the streams and the action space of the store.
-        skipped: LeRobot's index of each episode that was left out, and why.
+        version: the dataset's LeRobot version.
         missing_cameras: cameras that the metadata name and that have no video at all; the store is without them.
-        ignored: features of the recording that are not in the store, and why.
-        seconds: wall time.
     """
 
-    source: str
     version: str
-    out: str
-    episodes: tuple[int, ...]
-    frames: int
-    spec: Spec
-    skipped: dict[int, str]
     missing_cameras: tuple[str, ...]
-    ignored: dict[str, str]
-    seconds: float
 
-    def __str__(self) -> str:
-        lines = [
-            f"LeRobot {self.version} {self.source} -> {self.out} in {self.seconds:.1f} s",
-            f"{len(self.episodes)} episodes, {self.frames} frames at {self.spec.rate:g} Hz, actions of {self.spec.action.n}",
-            "streams: " + ", ".join(f"{stream.name} {stream.shape}" for stream in self.spec.streams),
-            "the last action of each episode has no next observation, so it is not stored",
-        ]
-        lines += [f"without camera {name}: the metadata name it, its videos are missing" for name in self.missing_cameras]
-        lines += [f"skipped {group}" for group in _grouped(self.skipped)]
-        for reason in dict.fromkeys(self.ignored.values()):
-            lines.append(f"ignored ({reason}): {', '.join(name for name in self.ignored if self.ignored[name] == reason)}")
-        return "\n".join(lines)
+    def notes(self) -> list[str]:
+        lines = ["the last action of each episode has no next observation, so it is not stored"]
+        return lines + [f"without camera {name}: the metadata name it, its videos are missing" for name in self.missing_cameras]
 
 
 def import_lerobot(
@@ -89,10 +59,10 @@ def import_lerobot(
     *,
     image_size: int | None = None,
     cameras: Sequence[str] | None = None,
-    missing: Literal["skip", "refuse"] = "skip",
+    missing: Missing = "skip",
     max_episodes: int | None = None,
     progress: bool = True,
-) -> ImportSummary:
+) -> LeRobotSummary:
     """Read a LeRobot dataset from a folder into a new store.
 
     Args:
@@ -110,54 +80,34 @@ def import_lerobot(
             unfit under "refuse", or a store that cannot be written. A store that this call has begun is then removed.
         MissingExtra: pyarrow, PyAV or Pillow is needed and not installed.
     """
-    began = perf_counter()
-    if missing not in ("skip", "refuse"):
-        raise ArmillaryError(f"missing is 'skip' or 'refuse', not {missing!r}")
-    for name, number in (("image_size", image_size), ("max_episodes", max_episodes)):
-        if number is not None and number < 1:
-            raise ArmillaryError(f"{name} is a positive number or None, not {number}")
+    check_options(missing, image_size=image_size, max_episodes=max_episodes)
     dataset = Dataset.open(Path(path))
     chosen = dataset.cameras(cameras)
     entries = dataset.entries[:max_episodes] if missing == "refuse" else dataset.entries
     skipped, lost = _absent(entries, chosen)
     if missing == "refuse" and (skipped or lost):
-        what = "; ".join([*(f"every video of {name}" for name in lost), *_grouped(skipped)])
+        what = "; ".join([*(f"every video of {name}" for name in lost), *grouped(skipped)])
         raise ArmillaryError(f"{path}: missing: {what}. Import the rest with missing='skip'")
     spec, ignored = dataset.spec([name for name in chosen if name not in lost], image_size)
-
     present = [entry for entry in entries if entry.index not in skipped]
-
-    def fit(reading: Iterable[tuple[Entry, "Future[Episode]"]]) -> Iterator[Episode]:
-        for entry, episode in reading:
-            try:
-                yield episode.result()
-            except CorruptFile as error:
-                if missing == "refuse":
-                    raise CorruptFile(f"episode {entry.index}: {error}") from error
-                skipped[entry.index] = str(error)
-
-    stored, frames, fresh = [], 0, not Path(out).exists()
-    try:
-        about = {"source": f"LeRobot {dataset.version} {dataset.root.name}", "robot": dataset.robot}
-        total = min(len(present), max_episodes or len(present))
-        with (
-            Episodes.create(out, spec, info=about) as store,
-            closing(_ahead(lambda entry: _read(dataset, entry, spec, image_size), present)) as reading,
-            closing(track(reading, "import", total, console=Console(stderr=True), disable=not progress)) as bar,
-        ):
-            for group in _groups(islice(fit(bar), max_episodes)):
-                store.append(*group)
-                stored += [episode.info["episode"] for episode in group]
-                frames += sum(map(len, group))
-        if not stored:
-            raise ArmillaryError(f"{path}: there is no episode to import; skipped {'; '.join(_grouped(skipped))}")
-    except BaseException:
-        if fresh:
-            shutil.rmtree(out, ignore_errors=True)
-        raise
-    skipped, seconds = dict(sorted(skipped.items())), perf_counter() - began
-    return ImportSummary(
-        str(path), dataset.version, str(out), tuple(stored), frames, spec, skipped, tuple(lost), ignored, seconds
+    summary = LeRobotSummary(
+        format=f"LeRobot {dataset.version}",
+        source=str(path),
+        out=str(out),
+        spec=spec,
+        skipped=skipped,
+        ignored=ignored,
+        version=dataset.version,
+        missing_cameras=tuple(lost),
+    )
+    return import_units(
+        _ahead(lambda entry: _read(dataset, entry, spec, image_size), present),
+        summary,
+        info={"source": f"LeRobot {dataset.version} {dataset.root.name}", "robot": dataset.robot},
+        total=min(len(present), max_episodes or len(present)),
+        missing=missing,
+        max_episodes=max_episodes,
+        progress=progress,
     )
 
 
@@ -234,12 +184,12 @@ def _pictures(table: Any, name: str, shape: tuple[int, ...], size: int | None) -
     return images.decode(files, shape, size)
 
 
-def _ahead(read: Callable[[Entry], Episode], entries: Iterable[Entry]) -> Iterator[tuple[Entry, "Future[Episode]"]]:
+def _ahead(read: Callable[[Entry], Episode], entries: Iterable[Entry]) -> Generator[tuple[int, Iterator[Episode]], None, None]:
     """Read entries in threads and hand them over in order; at most one more than there are threads is ahead. Close it."""
     pool, waiting = ThreadPoolExecutor(THREADS), deque()
     try:
         for entry in entries:
-            waiting.append((entry, pool.submit(read, entry)))
+            waiting.append((entry.index, _result(pool.submit(read, entry))))
             if len(waiting) > THREADS:
                 yield waiting.popleft()
         yield from waiting
@@ -247,27 +197,8 @@ def _ahead(read: Callable[[Entry], Episode], entries: Iterable[Entry]) -> Iterat
         pool.shutdown(cancel_futures=True)
 
 
-def _groups(episodes: Iterable[Episode]) -> Iterator[list[Episode]]:
-    group, size = [], 0
-    for episode in episodes:
-        group.append(episode)
-        size += sum(values.nbytes for values in episode.observations.values())
-        if size >= COMMIT_BYTES:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
-
-
-def _grouped(skipped: dict[int, str]) -> list[str]:
-    """Skipped episodes in words, those with one reason together: "80 episodes (0-9, 30-99): no data file"."""
-    lines = []
-    for reason in dict.fromkeys(skipped.values()):
-        indices = sorted(index for index in skipped if skipped[index] == reason)
-        runs = [[index for _, index in run] for _, run in groupby(enumerate(indices), lambda pair: pair[1] - pair[0])]
-        ranges = ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
-        lines.append(f"{len(indices)} episode{'s'[: len(indices) > 1]} ({ranges}): {reason}")
-    return lines
+def _result(future: "Future[Episode]") -> Iterator[Episode]:
+    yield future.result()
 
 
 def _line(error: Exception) -> str:

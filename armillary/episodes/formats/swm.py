@@ -16,64 +16,25 @@ What their recorder (0.1.1) writes, and what is made of it:
 Source: stable_worldmodel 0.1.1, https://github.com/galilai-group/stable-worldmodel (world/world.py, data/formats).
 """
 
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from time import perf_counter
-from typing import Literal
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
-from armillary.episodes.formats.lerobot import _grouped, _groups
+from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units
 from armillary.episodes.formats.swm_layouts import Layout, open_layout, reading
-from armillary.episodes.store import Episode, Episodes
+from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.spec import ActionSpace, Spec, Stream
 
 VECTORS = ("proprio", "state", "observation")  # what a model sees where there are no images
 
 
-@dataclass(frozen=True)
-class ImportSummary:
-    """What an import did; `str()` of it is the report for a person.
+class SwmSummary(ImportSummary):
+    """What an import did."""
 
-    Args:
-        source, layout, out: the dataset's path, its layout (Lance, HDF5 or folder), and the store that was written.
-        episodes: their number of each stored episode, in the order of the store.
-        frames: observations stored; actions are one fewer an episode.
-        spec: the streams and the action space of the store.
-        skipped: their number of each episode that was left out, and why.
-        ignored: columns of the recording that are not in the store, and why.
-        seconds: wall time.
-    """
-
-    source: str
-    layout: str
-    out: str
-    episodes: tuple[int, ...]
-    frames: int
-    spec: Spec
-    skipped: dict[int, str]
-    ignored: dict[str, str]
-    seconds: float
-
-    def __str__(self) -> str:
-        streams = [f"{stream.name} {stream.shape}{' (truth)' * stream.truth}" for stream in self.spec.streams]
-        lines = [
-            f"stable-worldmodel, {self.layout}: {self.source} -> {self.out} in {self.seconds:.1f} s",
-            f"{len(self.episodes)} episodes, {self.frames} frames, actions of {self.spec.action.n}",
-            f"streams: {', '.join(streams)}",
-            "the last row of each episode has no action of its own, so none is stored there",
-        ]
-        lines += [f"skipped {group}" for group in _grouped(self.skipped)]
-        for reason in dict.fromkeys(self.ignored.values()):
-            lines.append(f"ignored ({reason}): {', '.join(name for name in self.ignored if self.ignored[name] == reason)}")
-        return "\n".join(lines)
+    def notes(self) -> list[str]:
+        return ["the last row of each episode has no action of its own, so none is stored there"]
 
 
 def import_swm(
@@ -83,10 +44,10 @@ def import_swm(
     image_size: int | None = None,
     streams: Sequence[str] | None = None,
     truth: Sequence[str] = (),
-    missing: Literal["skip", "refuse"] = "skip",
+    missing: Missing = "skip",
     max_episodes: int | None = None,
     progress: bool = True,
-) -> ImportSummary:
+) -> SwmSummary:
     """Read a recording of stable-worldmodel into a new store.
 
     Args:
@@ -105,49 +66,29 @@ def import_swm(
         CorruptFile: a file that is truncated or damaged.
         MissingExtra: pylance, h5py or Pillow is needed and not installed.
     """
-    began = perf_counter()
-    if missing not in ("skip", "refuse"):
-        raise ArmillaryError(f"missing is 'skip' or 'refuse', not {missing!r}")
-    for name, number in (("image_size", image_size), ("max_episodes", max_episodes)):
-        if number is not None and number < 1:
-            raise ArmillaryError(f"{name} is a positive number or None, not {number}")
-    recording, skipped = open_layout(Path(path)), {}
+    check_options(missing, image_size=image_size, max_episodes=max_episodes)
+    recording = open_layout(Path(path))
     total = len(recording.lengths)
     if not total:
         raise ArmillaryError(f"{path}: there is no episode in it")
     spec = _spec(recording, streams, truth, image_size)
-
-    def fit(numbers: Iterable[int]) -> Iterator[Episode]:
-        for number in numbers:
-            name = int(recording.names[number])
-            try:
-                yield _read(recording, number, spec, image_size)
-            except CorruptFile as error:
-                if missing == "refuse":
-                    raise CorruptFile(f"{path}: episode {name}: {error}") from error
-                skipped[name] = str(error)
-
-    stored, frames, fresh = [], 0, not Path(out).exists()
-    try:
-        about = {"source": f"stable-worldmodel {recording.layout} {recording.root.name}"}
-        shown = min(total, max_episodes or total)
-        shown = track(range(total), "import", shown, console=Console(stderr=True), disable=not progress)
-        with Episodes.create(out, spec, info=about) as store, closing(shown) as bar:
-            for group in _groups(islice(fit(bar), max_episodes)):
-                store.append(*group)
-                stored += [episode.info["episode"] for episode in group]
-                frames += sum(map(len, group))
-        if not stored:
-            raise ArmillaryError(f"{path}: there is no episode to import; skipped {'; '.join(_grouped(skipped))}")
-    except BaseException:
-        if fresh:
-            shutil.rmtree(out, ignore_errors=True)
-        raise
     asked = {"action", *(stream.name for stream in spec.streams)}
     ignored = dict.fromkeys(set(recording.columns) - asked, "not asked for; name it in streams, or in truth")
-    ignored = dict(sorted({**ignored, **recording.unread}.items()))
-    seconds = perf_counter() - began
-    return ImportSummary(str(path), recording.layout, str(out), tuple(stored), frames, spec, skipped, ignored, seconds)
+    return import_units(
+        ((int(recording.names[number]), _read(recording, number, spec, image_size)) for number in range(total)),
+        SwmSummary(
+            format=f"stable-worldmodel, {recording.layout}",
+            source=str(path),
+            out=str(out),
+            spec=spec,
+            ignored=dict(sorted({**ignored, **recording.unread}.items())),
+        ),
+        info={"source": f"stable-worldmodel {recording.layout} {recording.root.name}"},
+        total=min(total, max_episodes or total),
+        missing=missing,
+        max_episodes=max_episodes,
+        progress=progress,
+    )
 
 
 def _spec(recording: Layout, streams: Sequence[str] | None, truth: Sequence[str], size: int | None) -> Spec:
@@ -173,8 +114,8 @@ def _spec(recording: Layout, streams: Sequence[str] | None, truth: Sequence[str]
     return Spec(tuple(map(stream, (*streams, *truth))), ActionSpace("box", columns["action"][-1]))
 
 
-def _read(recording: Layout, number: int, spec: Spec, size: int | None) -> Episode:
-    """One episode; a CorruptFile says what is wrong with it, with the figure."""
+def _read(recording: Layout, number: int, spec: Spec, size: int | None) -> Iterator[Episode]:
+    """One episode, when it is asked for; a CorruptFile says what is wrong with it, with the figure."""
     length, start = int(recording.lengths[number]), int(recording.starts[number])
     if length < 2:
         raise CorruptFile(f"{length} rows, and an episode needs 2")
@@ -196,4 +137,4 @@ def _read(recording: Layout, number: int, spec: Spec, size: int | None) -> Episo
     truth = {stream.name: column(stream.name) for stream in spec.truth}
     source = f"stable-worldmodel {recording.layout} {recording.root.name}"
     info = {"source": source, "episode": int(recording.names[number])}
-    return Episode(observations, column("action", length - 1), truth, info)
+    yield Episode(observations, column("action", length - 1), truth, info)

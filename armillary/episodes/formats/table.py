@@ -10,22 +10,16 @@
 """
 
 import re
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
 from typing import Literal
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
-from armillary.episodes.formats.lerobot import _groups
+from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units
 from armillary.episodes.formats.table_files import SUFFIXES, Columns, open_table, seconds
-from armillary.episodes.store import Episode, Episodes
+from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
 
@@ -35,46 +29,22 @@ JUMP = 10  # steps, if no gap is given
 _UNIT = re.compile(r"[\[(]([^\])]*)[\])]\s*$")
 
 
-@dataclass
-class ImportSummary:
-    """What an import did; `str()` of it is the report for a person.
+@dataclass(kw_only=True)
+class TableSummary(ImportSummary):
+    """What an import did, and what only that of tables has.
 
     Args:
-        source, out: the tables, and the store that was written.
-        files: how many were read.
-        spec: the streams and the action space of the store.
-        episodes, frames: how many are stored.
+        files: how many there are.
         uneven: share of steps that are off the clock by more than a tenth; None without a time column.
-        left_out: rows that are not stored, by reason.
-        ignored: columns that are not stored, and why.
-        seconds: wall time.
     """
 
-    source: str
-    out: str
     files: int
-    spec: Spec
-    episodes: int = 0
-    frames: int = 0
     uneven: float | None = None
-    left_out: dict[str, int] = field(default_factory=dict)
-    ignored: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
 
-    def __str__(self) -> str:
-        action, rate = self.spec.action, f"{self.spec.rate:g} Hz" if self.spec.rate else "no clock"
-        streams = [f"{stream.name} {stream.shape}{' (truth)' * stream.truth}" for stream in self.spec.streams]
-        lines = [
-            f"{self.files} tables: {self.source} -> {self.out} in {self.seconds:.1f} s",
-            f"{self.episodes} episodes, {self.frames} rows at {rate}; "
-            + (f"actions: {', '.join(action.channels)}" if action.n else "no actions"),
-            f"streams: {', '.join(streams)}",
-        ]
-        if self.uneven:
-            lines.append(f"{self.uneven:.1%} of steps are off the clock by more than a tenth; --clock hold puts them on it")
-        lines += [f"{count} rows left out: {reason}" for reason, count in self.left_out.items()]
-        lines += [f"ignored {name}: {reason}" for name, reason in self.ignored.items()]
-        return "\n".join(lines)
+    def notes(self) -> list[str]:
+        if not self.uneven:
+            return []
+        return [f"{self.uneven:.1%} of steps are off the clock by more than a tenth; --clock hold puts them on it"]
 
 
 def import_table(
@@ -88,11 +58,11 @@ def import_table(
     ignore: Sequence[str] = (),
     gap: float | None = None,
     clock: Literal["rows", "hold"] = "rows",
-    missing: Literal["refuse", "skip"] = "refuse",
+    missing: Missing = "refuse",
     longest: int = 100_000,
     max_episodes: int | None = None,
     progress: bool = True,
-) -> ImportSummary:
+) -> TableSummary:
     """Read tables of sensors into a new store.
 
     Args:
@@ -116,34 +86,36 @@ def import_table(
         CorruptFile: a file that is no table, lacks a column, has a number missing or a clock that runs backwards; the message
             names file and row.
     """
-    began, path = perf_counter(), Path(path)
+    path = Path(path)
+    check_options(gap=gap, max_episodes=max_episodes)
     if clock == "hold" and time is None:
         raise ArmillaryError("to hold rows on an even clock takes the time column; name it in time")
-    if longest < 2 or (max_episodes or 1) < 1 or (gap or 1) <= 0:
-        raise ArmillaryError(f"longest is 2 or more, max_episodes and gap above 0; got {longest}, {max_episodes} and {gap}")
+    if longest < 2:
+        raise ArmillaryError(f"longest is 2 rows or more, not {longest}")
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
     if not files or not files[0].is_file():
         raise ArmillaryError(f"{path}: there is no table there ({', '.join(SUFFIXES)})")
     spec, step, ignored = _layout(files[0], time, controls, truth, episode, ignore)
     reader = _Reader(spec, step, time, episode, gap or (JUMP * step if step else None), clock, missing, longest)
-    summary = ImportSummary(str(path), str(out), len(files), spec, ignored=ignored, left_out=reader.left_out)
-    fresh = not Path(out).exists()
-    try:
-        about = {"source": f"table {path.name}", "clock": clock}
-        shown = track(files, "import", console=Console(stderr=True), disable=not progress)
-        with Episodes.create(out, spec, info=about) as store, closing(shown) as bar:
-            for group in _groups(islice((one for file in bar for one in reader.episodes(file)), max_episodes)):
-                store.append(*group)
-                summary.episodes += len(group)
-                summary.frames += sum(map(len, group))
-        if not summary.episodes:
-            raise ArmillaryError(f"{path}: there is no episode of two rows to import")
-    except BaseException:
-        if fresh:
-            shutil.rmtree(out, ignore_errors=True)
-        raise
-    uneven = reader.uneven / max(reader.steps, 1) if time else None
-    return replace(summary, uneven=uneven, seconds=perf_counter() - began)
+    summary = TableSummary(
+        format=f"{len(files)} tables",
+        source=str(path),
+        out=str(out),
+        spec=spec,
+        left_out=reader.left_out,
+        ignored=ignored,
+        files=len(files),
+    )
+    import_units(
+        ((file.name, reader.episodes(file)) for file in files),
+        summary,
+        info={"source": f"table {path.name}", "clock": clock},
+        total=len(files),
+        max_episodes=max_episodes,
+        progress=progress,
+    )
+    summary.uneven = reader.uneven / max(reader.steps, 1) if time else None
+    return summary
 
 
 def _layout(

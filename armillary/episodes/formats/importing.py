@@ -1,0 +1,178 @@
+"""What all importers share: into a new store with one progress bar, one way to skip or refuse, and one form of report.
+
+- A source is read in units: an episode of a dataset, or a file with any number of episodes in it. What is wrong with a unit is
+  a `CorruptFile`: it is skipped and listed, or the import is refused, as the caller asks;
+- episodes are committed in groups of some megabytes, so that memory is bounded and a killed import leaves a store that opens.
+  An import that fails leaves none.
+"""
+
+import shutil
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal, TypeVar
+
+from rich.console import Console
+from rich.progress import track
+
+from armillary.episodes.store import Episode, Episodes
+from armillary.errors import ArmillaryError, CorruptFile
+from armillary.spec import Spec
+
+COMMIT_BYTES = 32 << 20  # of observations in one commit
+Missing = Literal["skip", "refuse"]
+Name = int | str  # of a unit: the number of an episode, or a file
+Summary = TypeVar("Summary", bound="ImportSummary")
+
+
+@dataclass(kw_only=True)
+class ImportSummary:
+    """What an import did; `str()` of it is the report for a person.
+
+    Args:
+        format: what the source is, such as "LeRobot v2.1".
+        source, out: the source's path, and the store that was written.
+        spec: the streams and the action space of the store.
+        episodes: what the source calls each stored episode (its info's `episode`, or else `source`), in the store's order.
+        frames: observations stored.
+        skipped: each unit that was left out, and why.
+        left_out: rows that were left out of what is stored, by reason.
+        ignored: features or columns that are not in the store, and why.
+        seconds: wall time.
+    """
+
+    format: str
+    source: str
+    out: str
+    spec: Spec
+    episodes: tuple[Name, ...] = ()
+    frames: int = 0
+    skipped: dict[Name, str] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    ignored: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def notes(self) -> list[str]:
+        """Lines of the report that this format alone has."""
+        return []
+
+    def losses(self) -> list[str]:
+        """Units and rows that are not stored, a line for each reason."""
+        lines = [f"skipped {units}" for units in grouped(self.skipped)]
+        return lines + [f"{count} rows left out: {reason}" for reason, count in self.left_out.items()]
+
+    def __str__(self) -> str:
+        action, rate = self.spec.action, f"{self.spec.rate:g} Hz" if self.spec.rate else "no clock"
+        streams = [f"{stream.name} {stream.shape}{' (truth)' * stream.truth}" for stream in self.spec.streams]
+        lines = [
+            f"{self.format}: {self.source} -> {self.out} in {self.seconds:.1f} s",
+            f"{len(self.episodes)} episodes, {self.frames} rows at {rate}, "
+            + (f"actions of {action.n}" if action.n else "no actions"),
+            f"streams: {', '.join(streams)}",
+            *self.notes(),
+            *self.losses(),
+        ]
+        for reason in dict.fromkeys(self.ignored.values()):
+            lines.append(f"ignored ({reason}): {', '.join(name for name in self.ignored if self.ignored[name] == reason)}")
+        return "\n".join(lines)
+
+
+def check_options(missing: str = "skip", **numbers: float | None) -> None:
+    """Require that `missing` is one of its two words, and that numbers are positive or None.
+
+    Raises:
+        ArmillaryError: naming the option.
+    """
+    if missing not in ("skip", "refuse"):
+        raise ArmillaryError(f"missing is 'skip' or 'refuse', not {missing!r}")
+    for name, number in numbers.items():
+        if number is not None and not number > 0:
+            raise ArmillaryError(f"{name} is a positive number or None, not {number}")
+
+
+def import_units(
+    units: Generator[tuple[Name, Iterable[Episode]], None, None],
+    summary: Summary,
+    *,
+    info: dict[str, Any],
+    total: int | None = None,
+    missing: Missing = "refuse",
+    max_episodes: int | None = None,
+    progress: bool = True,
+) -> Summary:
+    """Write the episodes of all units into a new store.
+
+    Args:
+        units: a name and the episodes of each unit, in order; both are read one at a time, and closed at the end.
+        summary: where the store will be and its spec; it gets what was stored and skipped, and the time it took.
+        info: what the store says of itself.
+        total: how many units there are, for the progress bar.
+        missing: a unit that raises `CorruptFile` is skipped from there on, or refused.
+        max_episodes: stop after this many.
+        progress: show a progress bar.
+
+    Returns:
+        The summary.
+
+    Raises:
+        ArmillaryError: nothing to import, something unfit under "refuse", a store that is there already or cannot be written.
+            A store that this call has begun is then removed.
+    """
+    began, out, stored = perf_counter(), Path(summary.out), []
+
+    def fit(shown: Iterable[tuple[Name, Iterable[Episode]]]) -> Iterator[Episode]:
+        for name, episodes in shown:
+            try:
+                yield from episodes
+            except CorruptFile as error:
+                if missing == "refuse" and isinstance(name, int):
+                    raise CorruptFile(f"{summary.source}: episode {name}: {error}") from error
+                if missing == "refuse":
+                    raise
+                summary.skipped[name] = str(error)
+
+    fresh = not out.exists()
+    bar = track(units, "import", total, console=Console(stderr=True), disable=not progress)
+    try:
+        with Episodes.create(out, summary.spec, info=info) as store, closing(units), closing(bar):
+            for group in _groups(islice(fit(bar), max_episodes)):
+                store.append(*group)
+                stored += [episode.info.get("episode", episode.info.get("source")) for episode in group]
+                summary.frames += sum(map(len, group))
+        if not stored:
+            raise ArmillaryError(f"{summary.source}: {'; '.join(['there is no episode to import', *summary.losses()])}")
+    except BaseException:
+        if fresh:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
+    summary.episodes, summary.skipped = tuple(stored), dict(sorted(summary.skipped.items()))
+    summary.seconds = perf_counter() - began
+    return summary
+
+
+def grouped(skipped: dict[Name, str]) -> list[str]:
+    """Skipped units in words, those with one reason together: "80 episodes (0-9, 30-99): no data file"."""
+    lines = []
+    for reason in dict.fromkeys(skipped.values()):
+        names = sorted(name for name in skipped if skipped[name] == reason)
+        kind, ranges = "file", names
+        if isinstance(names[0], int):
+            runs = [[name for _, name in run] for _, run in groupby(enumerate(names), lambda pair: pair[1] - pair[0])]
+            kind, ranges = "episode", [f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs]
+        lines.append(f"{len(names)} {kind}{'s'[: len(names) > 1]} ({', '.join(ranges)}): {reason}")
+    return lines
+
+
+def _groups(episodes: Iterable[Episode]) -> Iterator[list[Episode]]:
+    group, size = [], 0
+    for episode in episodes:
+        group.append(episode)
+        size += sum(values.nbytes for values in episode.observations.values())
+        if size >= COMMIT_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
