@@ -238,10 +238,18 @@ class WorldModel(nn.Module):
         """The latent after each of `z`, given the raw action block taken there; teacher-forced, parallel in time."""
         return self.predictor(z, self.blocks.standardise(self._check(actions)))
 
-    def rollout(self, context: Context, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s h d"]:
-        """Imagine S sequences of H raw action blocks from each of B contexts, open loop."""
+    def rollout(self, context: Context, actions: Float[Tensor, "b s h a"], shared: Any = None) -> Float[Tensor, "b s h d"]:
+        """Imagine S sequences of H raw action blocks from each of B contexts, open loop.
+
+        Args:
+            shared: `share` of this context, which many rollouts need only once; what is missing is computed.
+        """
         past, actions = (self.blocks.standardise(self._check(blocks)) for blocks in (context.actions, actions))
-        return self.predictor.imagine(context.z, past, actions, fast=self.fast)
+        return self.predictor.imagine(context.z, past, actions, fast=self.fast, shared=shared)
+
+    def share(self, context: Context) -> Any:
+        """What all rollouts from this context have in common; None if nothing."""
+        return self.predictor.share(context.z, self.blocks.standardise(self._check(context.actions)), fast=self.fast)
 
     def surprise(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b t-1"]:
         """Mean squared error, over what moves, of each one-step prediction: how unexpected each latent after the first is."""

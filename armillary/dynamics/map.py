@@ -63,6 +63,7 @@ class MapPredictor(Predictor):
         actions: Float[Tensor, "b s h a"],
         *,
         fast: bool = False,
+        shared: None = None,
     ) -> Float[Tensor, "b s h d"]:
         samples, horizon = actions.shape[1:3]
         now, grid = z[:, -1].split([self.moving, z.shape[-1] - self.moving], -1)

@@ -19,6 +19,8 @@ from armillary.distributed import BatchNorm
 from armillary.dynamics.halved import Halved
 from armillary.dynamics.predictor import Predictor
 
+Shared = list[list[Seen]]
+"""What each block has seen of the context, window by window."""
 KEPT = 2  # latents: two show a velocity
 # Linux's malloc gives freed memory back to the system until a block of up to 32 MB has been freed; then it keeps twice as much.
 # Getting it back, page by page, took 6% of a rollout of 300 samples.
@@ -79,6 +81,16 @@ class TransformerPredictor(Predictor):
             x = block(x, condition)
         return self._answer(z.flatten(0, 1), x.flatten(0, 1)).unflatten(0, z.shape[:2])
 
+    def share(
+        self, z: Float[Tensor, "b c d"], past: Float[Tensor, "b c-1 a"], *, fast: bool = False
+    ) -> list[list[Seen]] | None:
+        if self.training:
+            return None
+        if not fast:
+            return self._share(z, past, self.context)
+        with autocast(z.device):
+            return self._double(z.device)._share(z, past, min(KEPT, self.context))
+
     def imagine(
         self,
         z: Float[Tensor, "b c d"],
@@ -86,41 +98,60 @@ class TransformerPredictor(Predictor):
         actions: Float[Tensor, "b s h a"],
         *,
         fast: bool = False,
+        shared: Shared | None = None,
     ) -> Float[Tensor, "b s h d"]:
         if self.training:
             return super().imagine(z, past, actions, fast=fast)
+        shared = self.share(z, past, fast=fast) if shared is None else shared
         if not fast:
-            return self._imagine(z, past, actions, self.context)
+            return self._imagine(z, actions, shared, self.context)
         with autocast(z.device):
-            halve = torch.is_autocast_enabled(z.device.type) and not torch.is_grad_enabled()
-            return (self._halved(self) if halve else self)._imagine(z, past, actions, min(KEPT, self.context)).float()
+            return self._double(z.device)._imagine(z, actions, shared, min(KEPT, self.context)).float()
 
-    def _imagine(self, z: Tensor, past: Tensor, actions: Tensor, kept: int) -> Tensor:
+    def _double(self, device: torch.device) -> "TransformerPredictor":
+        halve = torch.is_autocast_enabled(device.type) and not torch.is_grad_enabled()
+        return self._halved(self) if halve else self
+
+    def _share(self, z: Tensor, past: Tensor, kept: int) -> Shared:
+        """What each block has seen of the context but for its last step, in each window that reaches back so far."""
+        condition = self.embed(past).unsqueeze(1)
+        modulations = [block.modulation(condition) for block in self.blocks]
+        windows, first = [], max(0, z.shape[1] - self.context)
+        while first < past.shape[1]:
+            seen: list[Seen] = [[] for _ in self.blocks]
+            self._feed(z[:, None, first:-1], 0, [modulation[:, :, first:] for modulation in modulations], seen, wanted=0)
+            windows.append(seen)
+            first += self.context + 1 - kept
+        return windows
+
+    def _imagine(self, z: Tensor, actions: Tensor, shared: Shared, kept: int) -> Tensor:
         """As `imagine`; of a full window, `kept` latents are left when the next comes."""
-        shared, samples, horizon = past.shape[1], *actions.shape[1:3]
-        conditions = self.embed(past).unsqueeze(1), self.embed(actions)
-        given, own = ([block.modulation(condition) for block in self.blocks] for condition in conditions)
-        states = [*z[:, None, :-1].unbind(2), z[:, None, -1].expand(-1, samples, -1)]
-        first = fed = max(0, shared + 1 - self.context)
-        seen: list[Seen] = [[] for _ in self.blocks]
-
-        def feed(start: int, stop: int, modulations: list[Tensor], wanted: int) -> Tensor:
-            x = torch.stack(states[start:stop], 2) + self.position[:, start - first : stop - first]
-            for block, modulation, tokens in zip(self.blocks, modulations, seen, strict=True):
-                x = block.extend(x, modulation, tokens, wanted if block is self.blocks[-1] else stop - start)
-            return x
-
-        for now in range(shared, shared + horizon):
+        samples, horizon = actions.shape[1:3]
+        condition = self.embed(actions)
+        modulations = [block.modulation(condition) for block in self.blocks]
+        states = [z[:, None, -1].expand(-1, samples, -1)]
+        before, windows = min(z.shape[1], self.context) - 1, iter(shared)
+        first, seen = -before, [[*tokens] for tokens in next(windows, [[] for _ in self.blocks])]
+        fed = 0
+        for now in range(horizon):
             if now + 1 - first > self.context:
-                first = fed = now + 1 - kept
-                seen = [[] for _ in self.blocks]
-            if fed < shared:
-                feed(fed, shared, [modulation[:, :, fed:] for modulation in given], wanted=0)
-            fed = max(fed, shared)
-            x = feed(fed, now + 1, [modulation[:, :, fed - shared : now + 1 - shared] for modulation in own], wanted=1)
+                first = now + 1 - kept
+                fed = max(first, 0)
+                seen = [[*tokens] for tokens in next(windows, [[] for _ in self.blocks])]
+            x = torch.stack(states[fed:], 2)
+            x = self._feed(x, fed - first, [modulation[:, :, fed : now + 1] for modulation in modulations], seen, wanted=1)
             fed = now + 1
             states.append(self._answer(states[now].flatten(0, 1), x.flatten(0, 2)).unflatten(0, (-1, samples)))
-        return torch.stack(states[shared + 1 :], 2)
+        return torch.stack(states[1:], 2)
+
+    def _feed(
+        self, x: Float[Tensor, "b s t d"], place: int, modulations: list[Tensor], seen: list[Seen], wanted: int
+    ) -> Float[Tensor, "b s n d"]:
+        """The next T latents of a window, from its `place` on, through all blocks; the last N = `wanted` come out."""
+        x = x + self.position[:, place : place + x.shape[2]]
+        for block, modulation, tokens in zip(self.blocks, modulations, seen, strict=True):
+            x = block.extend(x, modulation, tokens, wanted if block is self.blocks[-1] else x.shape[2])
+        return x
 
     def _answer(self, z: Float[Tensor, "n d"], x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         predicted = self.head(self.norm(x))

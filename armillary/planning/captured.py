@@ -40,7 +40,7 @@ class Decision:
         if planner.differentiates or type(planner).plan is not Planner.plan:
             raise ArmillaryError(f"{type(planner).__name__} cannot be captured; take CEM, ICEM, MPPI or RandomShooting")
         self.model, self.planner, self.cost = model, planner, cost
-        self._compiled, self._samples = copy.copy(model), 0
+        self._compiled, self._samples, self._shared = copy.copy(model), 0, None
         self._rollout = torch.compile(model.rollout, dynamic=False)
         self._compiled.rollout = self._imagine
         self._asked: dict[tuple, list[tuple[int, ...]]] = {}
@@ -92,10 +92,11 @@ class Decision:
         """`WorldModel.rollout`, compiled once for as many samples as there ever are: a few cost a GPU as much as hundreds."""
         count = blocks.shape[1]
         self._samples = max(self._samples, count)
-        return self._rollout(context, F.pad(blocks, (0, 0, 0, 0, 0, self._samples - count)))[:, :count]
+        return self._rollout(context, F.pad(blocks, (0, 0, 0, 0, 0, self._samples - count)), self._shared)[:, :count]
 
     def _run(self, model: WorldModel, inputs: dict[str, Tensor], draw: Callable[..., Tensor]) -> tuple:
         seen = {name.removeprefix("see "): inputs[name] for name in inputs if name.startswith("see ")}
         z = encode_frames(model, seen)
         context = Context(torch.cat([inputs["z"][:, :-1], z.unsqueeze(1)], 1), inputs["actions"])
+        self._shared = model.share(context) if model is self._compiled else None
         return z, *self.planner.find(model, context, self.cost(inputs["goal"]), inputs.get("start"), draw)

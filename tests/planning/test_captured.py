@@ -48,9 +48,11 @@ def test_filled_up_and_drawn_ahead_it_is_the_same(predictor, monkeypatch):
     monkeypatch.setattr(captured, "compiles", lambda where: True)
     monkeypatch.setattr(captured, "works_aside", lambda where: True)
     asked = []
-    monkeypatch.setattr(
-        torch, "compile", lambda rollout, **_: lambda context, x: asked.append(x.shape[1]) or rollout(context, x)
-    )
+
+    def compiled(rollout, **_):
+        return lambda context, blocks, shared: asked.append(blocks.shape[1]) or rollout(context, blocks, shared)
+
+    monkeypatch.setattr(torch, "compile", compiled)
     model = small_model(predictor)
     agents = [Agent(model, PLANNERS[1], num_envs=2, captured=captured) for captured in (False, True)]
     for agent in agents:
@@ -77,7 +79,7 @@ given = Context(torch.randn(2, context, 8), torch.randn(2, context - 1, size)), 
 with torch.inference_mode():
     expected = model.rollout(*given)
     traced = torch.compile(model.rollout, backend="eager", fullgraph=True, dynamic=False)
-    torch.testing.assert_close(traced(*given), expected)
+    torch.testing.assert_close(traced(*given, model.share(given[0])), expected)
 """
 
 
