@@ -24,7 +24,13 @@ VERBS: dict[str, Callable[..., None]] = {
 GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     "import": (
         "Import somebody's recording into a new store of episodes; `armillary import --help` lists the formats.",
-        {"lerobot": imports.lerobot, "swm": imports.swm, "table": imports.table},
+        {
+            "lerobot": imports.lerobot,
+            "swm": imports.swm,
+            "table": imports.table,
+            "hdf5": imports.hdf5,
+            "minari": imports.minari,
+        },
     ),
     "bench": (
         "Measure, as the published tables were; `armillary bench --help` lists what there is.",

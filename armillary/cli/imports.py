@@ -5,6 +5,8 @@ from typing import Literal
 
 from tyro.conf import Positional
 
+from armillary.cli.shared import parse_options
+
 
 def lerobot(
     path: Positional[Path],
@@ -90,3 +92,74 @@ def table(
     columns = {"time": time, "controls": controls, "truth": truth, "episode": episode, "ignore": ignore}
     options = {"gap": gap, "clock": clock, "missing": missing, "longest": longest, "max_episodes": max_episodes}
     print(import_table(path, out, **columns, **options))
+
+
+def hdf5(
+    path: Positional[Path],
+    out: Path,
+    streams: tuple[str, ...] | None = None,
+    action: str | None = None,
+    truth: tuple[str, ...] = (),
+    kinds: tuple[str, ...] = (),
+    only: str | None = None,
+    episode: str | None = None,
+    ends: tuple[str, ...] = (),
+    rate: float | None = None,
+    image_size: int | None = 64,
+    longest: int = 10_000,
+    missing: Literal["skip", "refuse"] = "skip",
+    max_episodes: int | None = None,
+) -> None:
+    """HDF5 files: robomimic's, a group or a file an episode (ALOHA), or arrays that all episodes share (D4RL).
+
+    Args:
+        path: a file, or a folder of them.
+        out: the new store.
+        streams: arrays that a model may see; those below obs or observations unless given.
+        action: the array of actions; actions or action unless given.
+        truth: arrays to keep as ground truth, which no model sees.
+        kinds: array=kind, such as top=depth, where the kind that is found is not right.
+        only: robomimic's filter key, such as train.
+        episode: the array that changes where an episode ends, or of first rows, or of the rows after the last ones.
+        ends: arrays of flags that are set in the last row of an episode.
+        rate: steps a second, where the file does not say it.
+        image_size: images and depth are reduced to this many pixels a side on the way; None keeps them as they are.
+        longest: rows of an episode; what is longer is cut, and no step is lost.
+        missing: what to do about episodes that are unfit.
+        max_episodes: stop after so many.
+    """
+    from armillary.episodes.formats.hdf5 import import_hdf5
+
+    arrays = {"streams": streams, "action": action, "truth": truth, "kinds": parse_options(kinds)}
+    options = {"only": only, "episode": episode, "ends": ends, "rate": rate, "image_size": image_size, "longest": longest}
+    print(import_hdf5(path, out, **arrays, **options, missing=missing, max_episodes=max_episodes))
+
+
+def minari(
+    path: Positional[Path],
+    out: Path,
+    streams: tuple[str, ...] | None = None,
+    truth: tuple[str, ...] = ("rewards",),
+    kinds: tuple[str, ...] = (),
+    rate: float | None = None,
+    image_size: int | None = 64,
+    missing: Literal["skip", "refuse"] = "skip",
+    max_episodes: int | None = None,
+) -> None:
+    """A dataset of Minari: HDF5, Arrow or Parquet.
+
+    Args:
+        path: the dataset's folder.
+        out: the new store.
+        streams: keys of the observation that a model may see; all unless given.
+        truth: arrays to keep as ground truth, which no model sees: keys of the observation, rewards, or infos/...
+        kinds: array=kind, where the kind that is found is not right.
+        rate: steps a second, which Minari does not say.
+        image_size: images and depth are reduced to this many pixels a side on the way; None keeps them as they are.
+        missing: what to do about episodes that are unfit.
+        max_episodes: stop after so many.
+    """
+    from armillary.episodes.formats.minari import import_minari
+
+    options = {"streams": streams, "truth": truth, "kinds": parse_options(kinds), "rate": rate, "image_size": image_size}
+    print(import_minari(path, out, **options, missing=missing, max_episodes=max_episodes))

@@ -153,6 +153,14 @@ def import_units(
     return summary
 
 
+def parts(rows: int, longest: int) -> list[tuple[int, int]]:
+    """First row and row after the last of each part of an episode of at most `longest` rows.
+
+    The last row of a part is the first of the next, so that no step is lost.
+    """
+    return [(first, min(first + longest, rows)) for first in range(0, rows - 1, longest - 1)]
+
+
 def grouped(skipped: dict[Name, str]) -> list[str]:
     """Skipped units in words, those with one reason together: "80 episodes (0-9, 30-99): no data file"."""
     lines = []

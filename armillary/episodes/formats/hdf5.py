@@ -1,0 +1,286 @@
+"""HDF5 files into a store: robomimic's, a group or a file an episode, or arrays that all episodes share.
+
+- The action of a row is the one that was taken on seeing it, as all these write it. Where an episode has a row more than
+  actions, all is stored. Where it has as many, what the last action led to is known only if the file has it as `next_obs/*`
+  (robomimic) or `next_observations` (D4RL), for every stream: then that becomes the last row. Else the last action is not
+  stored; the summary says which it was. What comes next has to be the next row, or the episode is unfit;
+- what a model sees are the arrays below `obs`, `observation` or `observations`, unless streams are named. Of robomimic's,
+  `object` is the simulator's truth: beside images it is kept as truth. Actions are the array `actions` or `action`;
+- the kind of a stream is found (arrays.py), said in the summary, and can be given;
+- an action of floats is a box without bounds, since files say none; a lone whole number is a choice, of as many as the largest
+  one needs;
+- rows are read in blocks, and an episode longer than `longest` is cut, with the row between two parts in both: no step is lost.
+"""
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from armillary.episodes.formats.arrays import Column, action_space, read_actions
+from armillary.episodes.formats.hdf5_layouts import SEEN, Place, Recording, arrays_of, open_recording
+from armillary.episodes.formats.importing import ImportSummary, Missing, Name, check_options, import_units, parts
+from armillary.episodes.formats.swm_layouts import reading
+from armillary.episodes.store import Episode
+from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.spec import NO_ACTION, ActionSpace, Kind, Spec
+
+ACTIONS = ("actions", "action")
+
+
+@dataclass(kw_only=True)
+class HDF5Summary(ImportSummary):
+    """What an import did.
+
+    Args:
+        kinds: of each stream, how it was found.
+        unfollowed: episodes whose last action is not stored, since what it led to is not in the file; None without actions.
+    """
+
+    kinds: dict[str, str]
+    unfollowed: int | None = None
+
+    def notes(self) -> list[str]:
+        kinds = ", ".join(f"{name} {said}" for name, said in self.kinds.items())
+        if self.unfollowed is None:
+            last = "no array is called actions or action, so there are no actions; name it with --action"
+        elif self.unfollowed:
+            last = f"of {self.unfollowed} episodes the last action is not stored: what it led to is not in the file"
+        else:
+            last = "the last action of every episode is stored, with what it led to as the last row"
+        return [f"kinds: {kinds}; give another as --kinds NAME=KIND", last]
+
+
+def import_hdf5(
+    path: str | Path,
+    out: str | Path,
+    *,
+    streams: Sequence[str] | None = None,
+    action: str | None = None,
+    truth: Sequence[str] = (),
+    kinds: Mapping[str, Kind] | None = None,
+    only: str | None = None,
+    episode: str | None = None,
+    ends: Sequence[str] = (),
+    rate: float | None = None,
+    image_size: int | None = None,
+    longest: int = 10_000,
+    missing: Missing = "skip",
+    max_episodes: int | None = None,
+    progress: bool = True,
+) -> HDF5Summary:
+    """Read HDF5 files into a new store.
+
+    Arrays are named by their path in the episode, such as `obs/agentview_image`, or by its end, where that is of one alone.
+
+    Args:
+        path: a file, or a folder of them.
+        out: the store to create.
+        streams: arrays that a model may see; None for those below `obs`, `observation` or `observations`.
+        action: the array of actions; None for `actions` or `action`, or no actions where there is neither.
+        truth: arrays to keep as privileged truth, for probes and judges.
+        kinds: array -> kind of its stream, where the one that is found is not right.
+        only: robomimic's filter key, such as train: the episodes of `mask/train` alone.
+        episode: of arrays that episodes share: the array that changes where an episode ends, or of their first rows, or of the
+            rows after their last.
+        ends: the same by flags that are set in the last row, such as terminals and timeouts.
+        rate: steps a second in Hz; None for what a file of robomimic says, or no rate.
+        image_size: images (by area) and depth (by the nearest pixel) become image_size x image_size; None keeps them.
+        longest: rows of an episode; what is longer is cut, with the row between two parts in both.
+        missing: "skip" lists and leaves out episodes that are unfit; "refuse" raises instead.
+        max_episodes: stop after this many.
+        progress: show a progress bar.
+
+    Raises:
+        ArmillaryError: no HDF5 file there, one of a format with a reader of its own, arrays that are not there or of no kind,
+            nothing to import, something unfit under "refuse". A store that this call has begun is then removed.
+        CorruptFile: a file that is truncated or damaged.
+        MissingExtra: h5py or Pillow is needed and not installed.
+    """
+    check_options(missing, image_size=image_size, max_episodes=max_episodes, rate=rate)
+    if longest < 2:
+        raise ArmillaryError(f"longest is 2 rows or more, not {longest}")
+    path = Path(path)
+    recording = open_recording(path, only=only, episode=episode, ends=ends)
+    if missing == "refuse" and recording.skipped:
+        raise CorruptFile(next(iter(recording.skipped.values())))
+    first = recording.places[0]
+    with reading(first.file), require("h5py", "data").File(first.file, "r") as file:
+        arrays = arrays_of(file[first.group])
+        try:
+            columns, ignored = _choose(arrays, streams, truth, kinds or {}, image_size, recording.layout == "robomimic")
+            name = _find(action, arrays) if action else next((name for name in ACTIONS if name in arrays), None)
+        except ArmillaryError as error:
+            raise ArmillaryError(f"{path}: {error}") from error
+    following = name is not None and all(f"next_{column.path}" in arrays for column in columns)
+    used = {name, *(column.path for column in columns), *(f"next_{column.path}" for column in columns if following), *ignored}
+    ignored |= {one: "not asked for; name it in streams, or in truth" for one in arrays if one not in used}
+    space = action_space(_arrays_called(name, recording)) if name else NO_ACTION
+    spec = Spec(tuple(column.stream for column in columns), space, rate or recording.rate)
+    reader = _Reader(columns, name, space, following, longest)
+    summary = HDF5Summary(
+        format=f"HDF5, {recording.layout}",
+        source=str(path),
+        out=str(out),
+        spec=spec,
+        skipped=dict(recording.skipped),
+        ignored=dict(sorted(ignored.items())),
+        kinds={column.stream.name: column.said for column in columns},
+    )
+    about = {"source": f"HDF5 {recording.layout} {path.name}"}
+    total = len(recording.places)
+    options = {"total": total, "missing": missing, "max_episodes": max_episodes, "progress": progress}
+    import_units(reader.units(recording), summary, info=about, **options)
+    summary.unfollowed = reader.unfollowed if reader.action else None
+    return summary
+
+
+def _choose(
+    arrays: Mapping[str, Any],
+    streams: Sequence[str] | None,
+    truth: Sequence[str],
+    kinds: Mapping[str, Kind],
+    size: int | None,
+    robomimic: bool,
+) -> tuple[list[Column], dict[str, str]]:
+    """The columns that are asked for, or that are there to be seen; and which of the latter cannot be read, with the reason."""
+    given = {_find(name, arrays): kind for name, kind in kinds.items()}
+    truth = [_find(name, arrays) for name in truth]
+    columns, ignored = [], {}
+
+    def add(name: str, asked: bool, privileged: bool) -> None:
+        try:
+            column = Column.of(name, arrays[name], _named(name), kind=given.get(name), size=size, truth=privileged)
+            columns.append(column)
+        except ArmillaryError as error:
+            if asked or name in given:
+                raise ArmillaryError(f"{name}: {error}") from error
+            ignored[name] = str(error)
+
+    if streams is None:
+        for name in arrays:
+            if name.split("/")[0] in SEEN and name not in truth:
+                add(name, False, False)
+        if robomimic and any(column.stream.kind == "image" for column in columns):
+            truth += [column.path for column in columns if column.path == "obs/object"]
+            columns = [column for column in columns if column.path != "obs/object"]
+    for name in streams or ():
+        add(_find(name, arrays), True, False)
+    if not columns:
+        said = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in arrays.items())
+        raise ArmillaryError(f"nothing to see by default; name streams, of {said or 'no arrays'}")
+    for name in truth:
+        add(name, True, True)
+    return columns, ignored
+
+
+@dataclass
+class _Reader:
+    """Places to episodes."""
+
+    columns: list[Column]
+    action: str | None
+    space: ActionSpace
+    following: bool  # whether the file has what the last action of an episode led to
+    longest: int
+    unfollowed: int = 0
+
+    def units(self, recording: Recording) -> Generator[tuple[Name, Iterator[Episode]], None, None]:
+        """A name and the episodes of each place; a file is opened once."""
+        for _, places in groupby(recording.places, lambda place: place.file):
+            opened: list[Any] = []
+            try:
+                for place in places:
+                    yield place.name, self.episodes(place, opened)
+            finally:
+                for one in opened:
+                    one.close()
+
+    def episodes(self, place: Place, opened: list[Any]) -> Iterator[Episode]:
+        """The parts of one episode, checked; a CorruptFile says what is wrong with it, with the figure."""
+        with reading(place.file.name):
+            if not opened:
+                opened.append(require("h5py", "data").File(place.file, "r"))
+            group = opened[0][place.group]
+            for name in (*([self.action] if self.action else []), *(column.path for column in self.columns)):
+                if name not in group:
+                    raise CorruptFile(f"there is no array {name}, which the first episode has")
+            start, rows, steps, unfollowed = self._rows(group, place)
+            for first, last in parts(rows, self.longest):
+                yield self._episode(group, place, start + first, start + last, start + steps)
+            self.unfollowed += unfollowed
+
+    def _rows(self, group: Any, place: Place) -> tuple[int, int, int, bool]:
+        """First row, rows to store, rows that the arrays themselves have, and whether the last action leads to none of them."""
+        start, stop = place.rows or (0, None)
+        first = self.columns[0].path
+        lengths = {c.path: len(group[c.path]) if stop is None else min(len(group[c.path]), stop) - start for c in self.columns}
+        for name, length in lengths.items():
+            if length != lengths[first]:
+                raise CorruptFile(f"{name} has {length} rows, and {first} has {lengths[first]}")
+        rows = steps = lengths[first]
+        unfollowed = False
+        if self.action:
+            actions = len(group[self.action]) if stop is None else min(len(group[self.action]), stop) - start
+            if actions not in (rows - 1, rows):
+                raise CorruptFile(f"{actions} actions for {rows} rows of {first}; there are as many, or one less")
+            if group.attrs.get("num_samples", actions) != actions:
+                raise CorruptFile(f"num_samples says {group.attrs['num_samples']}, and there are {actions} actions")
+            unfollowed = actions == rows and not self.following
+            if self.following and actions == rows:
+                self._check_following(group, start, rows)
+                rows += 1
+        if rows < 2:
+            raise CorruptFile(f"{rows} rows, and an episode needs 2")
+        return start, rows, steps, unfollowed
+
+    def _check_following(self, group: Any, start: int, rows: int) -> None:
+        """What follows each row has to be the next one; of images, which are large, that of the first row alone."""
+        for column in self.columns:
+            count = rows - 1 if column.stream.kind == "vector" else min(1, rows - 1)
+            after = column.read(group[f"next_{column.path}"], start, start + count)
+            rows_after = column.read(group[column.path], start + 1, start + 1 + count)
+            for row, *_ in np.argwhere(~np.isclose(after, rows_after, equal_nan=True))[:1]:
+                raise CorruptFile(f"next_{column.path} of row {row} is not {column.path} of row {row + 1}: rows are missing")
+
+    def _episode(self, group: Any, place: Place, first: int, last: int, steps: int) -> Episode:
+        """Rows from `first` to before `last`; one of them may be beyond the `steps` rows of the arrays."""
+        values: dict[bool, dict[str, np.ndarray]] = {False: {}, True: {}}
+        for column in self.columns:
+            rows = column.read(group[column.path], first, min(last, steps))
+            if last > steps:
+                rows = np.concatenate([rows, column.read(group[f"next_{column.path}"], steps - 1, steps)])
+            values[column.stream.truth][column.stream.name] = rows
+        count = last - first - 1
+        actions = np.empty((count, 0), np.float32)
+        if self.action:
+            actions = read_actions(group[self.action], first, last - 1, self.space)
+        info = {"source": f"HDF5 {place.file.name}", "episode": place.name, "group": place.group, "row": first}
+        return Episode(values[False], actions, values[True], info)
+
+
+def _arrays_called(name: str, recording: Recording) -> Iterator[Any]:
+    """The array of this name of each group, as far as it is there."""
+    for file, places in groupby(recording.places, lambda place: place.file):
+        with reading(file), require("h5py", "data").File(file, "r") as opened:
+            groups = (opened[group] for group in dict.fromkeys(place.group for place in places))
+            yield from (group[name] for group in groups if name in group)
+
+
+def _find(name: str, arrays: Mapping[str, Any]) -> str:
+    """The path of an array by itself, or by its end."""
+    found = [name] if name in arrays else [full for full in arrays if full.endswith(f"/{name}")]
+    found = [full for full in found if not full.startswith("next_")] if len(found) > 1 else found
+    if len(found) != 1:
+        said = f"there are several arrays {name!r}: {', '.join(found)}" if found else f"there is no array {name!r}"
+        raise ArmillaryError(f"{said}; there are {', '.join(arrays) or 'none'}")
+    return found[0]
+
+
+def _named(path: str) -> str:
+    """The name of a stream: the path of its array, without the group of all that is seen."""
+    parts = path.split("/")
+    return ".".join(parts[1:] if len(parts) > 1 and parts[0] in SEEN else parts)
