@@ -189,62 +189,58 @@ class _Reader:
     unfollowed: int = 0
 
     def units(self, recording: Recording) -> Generator[tuple[Name, Iterator[Episode]], None, None]:
-        """A name and the episodes of each place; a file is opened once."""
-        for _, places in groupby(recording.places, lambda place: place.file):
-            opened: list[Any] = []
-            try:
-                for place in places:
-                    yield place.name, self.episodes(place, opened)
-            finally:
-                for one in opened:
-                    one.close()
+        """A name and the episodes of each place."""
+        for place in recording.places:
+            yield place.name, self.episodes(place)
 
-    def episodes(self, place: Place, opened: list[Any]) -> Iterator[Episode]:
+    def episodes(self, place: Place) -> Iterator[Episode]:
         """The parts of one episode, checked; a CorruptFile says what is wrong with it, with the figure."""
-        with reading(place.file.name):
-            if not opened:
-                opened.append(require("h5py", "data").File(place.file, "r"))
-            group = opened[0][place.group]
+        with reading(place.file.name), require("h5py", "data").File(place.file, "r") as file:
+            group = file[place.group]
             for name in (*([self.action] if self.action else []), *(column.path for column in self.columns)):
                 if name not in group:
                     raise CorruptFile(f"there is no array {name}, which the first episode has")
-            start, rows, steps, unfollowed = self._rows(group, place)
-            for first, last in parts(rows, self.longest):
+            start, stop = place.rows or (0, None)
+            steps, actions = self._lengths(group, start, stop)
+            followed = self.following and actions == steps
+            if followed:
+                self._check_following(group, start, steps)
+            if steps + followed < 2:
+                raise CorruptFile(f"{steps + followed} rows, and an episode needs 2")
+            for first, last in parts(steps + followed, self.longest):
                 yield self._episode(group, place, start + first, start + last, start + steps)
-            self.unfollowed += unfollowed
+            self.unfollowed += actions == steps and not followed
 
-    def _rows(self, group: Any, place: Place) -> tuple[int, int, int, bool]:
-        """First row, rows to store, rows that the arrays themselves have, and whether the last action leads to none of them."""
-        start, stop = place.rows or (0, None)
-        first = self.columns[0].path
-        lengths = {c.path: len(group[c.path]) if stop is None else min(len(group[c.path]), stop) - start for c in self.columns}
-        for name, length in lengths.items():
-            if length != lengths[first]:
-                raise CorruptFile(f"{name} has {length} rows, and {first} has {lengths[first]}")
-        rows = steps = lengths[first]
-        unfollowed = False
-        if self.action:
-            actions = len(group[self.action]) if stop is None else min(len(group[self.action]), stop) - start
-            if actions not in (rows - 1, rows):
-                raise CorruptFile(f"{actions} actions for {rows} rows of {first}; there are as many, or one less")
-            if group.attrs.get("num_samples", actions) != actions:
-                raise CorruptFile(f"num_samples says {group.attrs['num_samples']}, and there are {actions} actions")
-            unfollowed = actions == rows and not self.following
-            if self.following and actions == rows:
-                self._check_following(group, start, rows)
-                rows += 1
-        if rows < 2:
-            raise CorruptFile(f"{rows} rows, and an episode needs 2")
-        return start, rows, steps, unfollowed
+    def _lengths(self, group: Any, start: int, stop: int | None) -> tuple[int, int | None]:
+        """Rows of each array, and how many actions there are."""
 
-    def _check_following(self, group: Any, start: int, rows: int) -> None:
+        def length(name: str) -> int:
+            return len(group[name]) if stop is None else min(len(group[name]), stop) - start
+
+        first, *others = (column.path for column in self.columns)
+        steps = length(first)
+        for name in others:
+            if length(name) != steps:
+                raise CorruptFile(f"{name} has {length(name)} rows, and {first} has {steps}")
+        actions = length(self.action) if self.action else None
+        if actions not in (None, steps - 1, steps):
+            raise CorruptFile(f"{actions} actions for {steps} rows of {first}; there are as many, or one less")
+        if actions is not None and group.attrs.get("num_samples", actions) != actions:
+            raise CorruptFile(f"num_samples says {group.attrs['num_samples']}, and there are {actions} actions")
+        return steps, actions
+
+    def _check_following(self, group: Any, start: int, steps: int) -> None:
         """What follows each row has to be the next one; of images, which are large, that of the first row alone."""
         for column in self.columns:
-            count = rows - 1 if column.stream.kind == "vector" else min(1, rows - 1)
-            after = column.read(group[f"next_{column.path}"], start, start + count)
-            rows_after = column.read(group[column.path], start + 1, start + 1 + count)
-            for row, *_ in np.argwhere(~np.isclose(after, rows_after, equal_nan=True))[:1]:
-                raise CorruptFile(f"next_{column.path} of row {row} is not {column.path} of row {row + 1}: rows are missing")
+            rows = steps if column.stream.kind == "vector" else min(steps, 2)
+            for first, last in parts(rows, self.longest):
+                after = column.read(group[f"next_{column.path}"], start + first, start + last - 1)
+                own = column.read(group[column.path], start + first + 1, start + last)
+                for row, *_ in np.argwhere(~np.isclose(after, own, equal_nan=True))[:1]:
+                    row += first
+                    raise CorruptFile(
+                        f"next_{column.path} of row {row} is not {column.path} of row {row + 1}: rows are missing"
+                    )
 
     def _episode(self, group: Any, place: Place, first: int, last: int, steps: int) -> Episode:
         """Rows from `first` to before `last`; one of them may be beyond the `steps` rows of the arrays."""
