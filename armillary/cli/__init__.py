@@ -30,6 +30,7 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
             "table": imports.table,
             "hdf5": imports.hdf5,
             "minari": imports.minari,
+            "mcap": imports.mcap,
         },
     ),
     "bench": (

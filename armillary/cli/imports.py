@@ -163,3 +163,44 @@ def minari(
 
     options = {"streams": streams, "truth": truth, "kinds": parse_options(kinds), "rate": rate, "image_size": image_size}
     print(import_minari(path, out, **options, missing=missing, max_episodes=max_episodes))
+
+
+def mcap(
+    path: Positional[Path],
+    out: Path,
+    streams: tuple[str, ...] | None = None,
+    truth: tuple[str, ...] = (),
+    action: str | None = None,
+    rate: float | None = None,
+    clock: str | None = None,
+    gap: float | None = None,
+    tolerance: float | None = None,
+    image_size: int | None = 64,
+    points: int = 1024,
+    longest: int = 10_000,
+    missing: Literal["refuse", "skip"] = "refuse",
+    max_episodes: int | None = None,
+) -> None:
+    """MCAP files of ROS 2: images, depth, scans, point clouds, inertial units, joints, odometry, on one control clock.
+
+    Args:
+        path: a file, or the folder of a bag.
+        out: the new store.
+        streams: topics that a model may see; all that have a kind of stream unless given.
+        truth: topics to keep as ground truth, which no model sees.
+        action: the topic of what was done: JointState, Twist or MultiArray; without one there are no actions.
+        rate: of an even control clock, in Hz.
+        clock: the topic whose messages are the control clock; that of the actions, or the slowest, unless given.
+        gap: seconds of silence of a topic that make rows stale; ten times its own median step unless given.
+        tolerance: seconds by which the time from stamp to log may differ between beginning and end; half a step unless given.
+        image_size: images and depth are reduced to this many pixels a side on the way; None keeps them as they are.
+        points: of a cloud, at most.
+        longest: rows of an episode; what is longer is cut, and no step is lost.
+        missing: refuse rows that are stale and files that are unfit, or skip them, which ends an episode there.
+        max_episodes: stop after so many.
+    """
+    from armillary.episodes.formats.mcap import import_mcap
+
+    topics = {"streams": streams, "truth": truth, "action": action, "rate": rate, "clock": clock, "gap": gap}
+    options = {"tolerance": tolerance, "image_size": image_size, "points": points, "longest": longest, "missing": missing}
+    print(import_mcap(path, out, **topics, **options, max_episodes=max_episodes))

@@ -18,7 +18,9 @@ def metres(depth: Num[np.ndarray, "t h w"], size: int | None = None) -> Float[np
     if size is not None:
         rows, columns = (((np.arange(size) + 0.5) * side / size).astype(int) for side in depth.shape[1:])
         depth = depth[:, rows[:, None], columns]
-    scale = 1e-3 if depth.dtype.kind in "iu" else 1.0
-    result = depth.astype(np.float32) * np.float32(scale)
-    result[~np.isfinite(result) | ((depth == 0) & (scale != 1))] = np.nan
+    result = depth.astype(np.float32)
+    if depth.dtype.kind in "iu":
+        result[depth == 0] = np.nan
+        return result / 1000
+    result[~np.isfinite(result)] = np.nan
     return result

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from armillary.episodes.formats.importing import natural
 from armillary.episodes.formats.swm_layouts import reading
 from armillary.errors import ArmillaryError, CorruptFile, require
 
@@ -76,7 +77,7 @@ def open_recording(path: Path, *, only: str | None = None, episode: str | None =
     """
     if (path / "main_data.hdf5").is_file() or (path / "data" / "main_data.hdf5").is_file():
         raise ArmillaryError(f"{path} is a dataset of Minari: armillary import minari {path}")
-    files = sorted((f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES), key=_natural) if path.is_dir() else [path]
+    files = sorted((f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES), key=natural) if path.is_dir() else [path]
     if not files or not files[0].is_file():
         raise ArmillaryError(f"{path}: there is no HDF5 file there ({', '.join(SUFFIXES)})")
     recording = Recording("")
@@ -120,7 +121,7 @@ def _in_file(file: Any, path: Path, only: str | None, episode: str | None, ends:
             raise ArmillaryError(
                 f"{path}: every episode has a group of its own ({next(iter(groups))}): leave out episode, ends"
             )
-        names = sorted(groups, key=_natural)
+        names = sorted(groups, key=natural)
         numbers = [re.search(r"\d+$", name) for name in names]
         numbers = [int(number[0]) if number else -1 for number in numbers]
         if len(set(numbers)) < len(names) or -1 in numbers:
@@ -188,8 +189,3 @@ def _rows(group: Any, path: Path, episode: str | None, ends: Sequence[str]) -> l
             cuts[marks.astype(np.int64)] = True
     cuts[[0, -1]] = True
     return list(pairwise(np.flatnonzero(cuts).tolist()))
-
-
-def _natural(name: str | Path) -> list[tuple[int, str]]:
-    """Text with its numbers as numbers."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(name))]

@@ -1,0 +1,361 @@
+"""MCAP files of ROS 2 into a store: messages of many rates on one control clock.
+
+- The clock is even, at `rate` Hz, or the messages of one topic: of `clock`, or else of the actions, or else of the slowest.
+  What a row holds of each topic is told in clocks.py. Times are those at which messages were logged, so that a row holds
+  nothing that was not there yet. The info of the store says of every stream its topic, its rate and its rule;
+- a topic that is silent for longer than `gap` makes rows stale: they are refused with the figure, or left out, and an episode
+  ends there. What is before every topic has begun, and after the first has ended, is left out; the summary says how much it is;
+- where messages carry stamps of their sensor's clock, the time from stamp to log must be the same at the end as at the start
+  (`tolerance`): a clock that drifts, or a queue that grows, is refused with the figure;
+- times come from the index, and messages a chunk at a time: memory is bounded by the chunks and by `longest` rows.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from armillary.episodes.formats import clocks
+from armillary.episodes.formats.importing import ImportSummary, Missing, Name, check_options, import_units, natural, parts
+from armillary.episodes.formats.mcap_files import McapFile, reading
+from armillary.episodes.formats.ros_messages import Sense, sense
+from armillary.episodes.store import Episode
+from armillary.errors import ArmillaryError, CorruptFile
+from armillary.spec import NO_ACTION, ActionSpace, Spec
+
+UNEVEN = 0.1  # of a step
+
+
+@dataclass(kw_only=True)
+class McapSummary(ImportSummary):
+    """What an import did.
+
+    Args:
+        clock: the control clock, in words.
+        rules: of each stream, its topic, rate and what a row holds of it.
+        late: by topic, how long after its stamp a message was logged, in seconds, where it has one.
+        on_clock, in_files: seconds that have every topic, and those of the files.
+        uneven: steps that are off the clock by more than a tenth, where it is a topic.
+        irregular: by topic of which a row has so many messages, the steps in which another number of them came.
+    """
+
+    clock: str
+    rules: dict[str, str]
+    late: dict[str, float] = field(default_factory=dict)
+    on_clock: float = 0.0
+    in_files: float = 0.0
+    uneven: int = 0
+    irregular: dict[str, int] = field(default_factory=dict)
+
+    def notes(self) -> list[str]:
+        lines = [f"clock: {self.clock}; {self.on_clock:.1f} s of {self.in_files:.1f} s have every topic"]
+        if self.uneven:
+            lines.append(f"{self.uneven} steps are off the clock by more than a tenth; --rate gives an even one")
+        lines += [f"{name}: {rule}" for name, rule in self.rules.items()]
+        lines += [
+            f"in {steps} steps another number of messages of {name} came" for name, steps in self.irregular.items() if steps
+        ]
+        if self.late:
+            lines.append("logged after their stamps: " + ", ".join(f"{name} {late:.3f} s" for name, late in self.late.items()))
+        return lines
+
+
+def import_mcap(
+    path: str | Path,
+    out: str | Path,
+    *,
+    streams: Sequence[str] | None = None,
+    truth: Sequence[str] = (),
+    action: str | None = None,
+    rate: float | None = None,
+    clock: str | None = None,
+    gap: float | None = None,
+    tolerance: float | None = None,
+    image_size: int | None = None,
+    points: int = 1024,
+    longest: int = 10_000,
+    missing: Missing = "refuse",
+    max_episodes: int | None = None,
+    progress: bool = True,
+) -> McapSummary:
+    """Read MCAP files of ROS 2 into a new store.
+
+    Args:
+        path: a file, or a folder of them (a bag), each of which begins an episode.
+        out: the store to create.
+        streams: topics that a model may see; None for all that have a kind of stream, but actions and truth.
+        truth: topics to keep as privileged truth, for probes and judges.
+        action: the topic of what was done: JointState, Twist or MultiArray; None for a recording without actions.
+        rate: of the control clock in Hz, evenly; or
+        clock: the topic whose messages are the control clock. None of both takes that of `action`, or else the slowest.
+        gap: seconds of silence of a topic that make a row stale; None for ten times the topic's own median step.
+        tolerance: seconds by which the time from stamp to log may differ between beginning and end; None for half of a step.
+        image_size: images (by area) and depth (by the nearest pixel) become image_size x image_size; None keeps them.
+        points: of a cloud, at most.
+        longest: rows of an episode; what is longer is cut, with the row between two parts in both.
+        missing: "refuse" raises where rows are stale or a file is unfit; "skip" leaves them out and counts them.
+        max_episodes: stop after this many.
+        progress: show a progress bar.
+
+    Raises:
+        ArmillaryError: no MCAP file there, topics that are not there or of no kind, a clock that drifts, rows that are stale,
+            nothing to import. A store that this call has begun is then removed.
+        CorruptFile: a file that is truncated, damaged, or without an index.
+        MissingExtra: mcap or mcap-ros2-support is needed and not installed.
+    """
+    check_options(
+        missing, rate=rate, gap=gap, tolerance=tolerance, image_size=image_size, points=points, max_episodes=max_episodes
+    )
+    if longest < 2:
+        raise ArmillaryError(f"longest is 2 rows or more, not {longest}")
+    if rate is not None and clock is not None:
+        raise ArmillaryError(f"give the rate of the control clock or its topic, not both ({rate} and {clock!r})")
+    path = Path(path)
+    files = sorted(path.rglob("*.mcap"), key=natural) if path.is_dir() else [path]
+    if not files:
+        raise ArmillaryError(f"{path}: there is no MCAP file there (*.mcap); 'ros2 bag convert' makes them of other bags")
+    with McapFile(files[0]) as first:
+        try:
+            plan = _plan(first, *_senses(first, streams, truth, action, image_size, points), action, rate, clock)
+        except CorruptFile:
+            raise
+        except ArmillaryError as error:
+            raise ArmillaryError(f"{files[0]}: {error}") from error
+    summary = McapSummary(
+        format="MCAP", source=str(path), out=str(out), spec=plan.spec, ignored=plan.ignored, clock=plan.said, rules=plan.rules
+    )
+    runs = []
+    for file in files:
+        try:
+            with McapFile(file) as opened:
+                ticks, fit = _examine(opened, plan, summary, gap, tolerance or plan.step / 2, missing)
+        except CorruptFile as error:
+            if missing == "refuse" or len(files) == 1:
+                raise
+            summary.skipped[file.name] = str(error)
+            continue
+        runs.append((file, ticks, [(a + start, a + stop) for a, b in fit for start, stop in parts(b - a, longest)]))
+
+    def units() -> Generator[tuple[Name, Iterator[Episode]], None, None]:
+        for file, ticks, pieces in runs:
+            with McapFile(file) as opened:
+                rows = _Rows(opened, plan, ticks.tolist())
+                for first, last in pieces:
+                    if file.name not in summary.skipped:
+                        yield file.name, rows.episode(first, last)
+
+    about = {"source": f"MCAP {path.name}", "clock": plan.said, "streams": plan.rules}
+    options = {"total": sum(len(pieces) for *_, pieces in runs), "missing": missing, "max_episodes": max_episodes}
+    return import_units(units(), summary, info=about, progress=progress, **options)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be read, and how it is put on the clock.
+
+    Args:
+        spec: of the store.
+        senses: by topic, of all streams and of the action.
+        action: the topic of the actions, or None.
+        aligned: by topic, what its messages become.
+        needed: by topic, how many messages the first row needs.
+        periods: by topic, also that of the clock, the median time between two messages, in seconds.
+        rate, clock: of the control clock, one of them: Hz, or a topic.
+        step: of the control clock, in seconds.
+        said: the clock, in words.
+        rules, ignored: by stream, what a row holds; by topic, why it is not in the store.
+    """
+
+    spec: Spec
+    senses: dict[str, Sense]
+    action: str | None
+    aligned: dict[str, Callable[[Callable[[Any], np.ndarray]], clocks.Aligned]]
+    needed: dict[str, int]
+    periods: dict[str, float]
+    rate: float | None
+    clock: str | None
+    step: float
+    said: str
+    rules: dict[str, str]
+    ignored: dict[str, str]
+
+
+def _senses(
+    file: McapFile, streams: Sequence[str] | None, truth: Sequence[str], action: str | None, size: int | None, points: int
+) -> tuple[dict[str, Sense], dict[str, str]]:
+    """By topic, the senses that are asked for, or that there are; and which of the latter have none, with the reason."""
+    asked = [*(streams or ()), *truth, *([action] if action else [])]
+    for name in asked:
+        if name not in file.topics:
+            raise ArmillaryError(f"there is no topic {name!r} of ROS 2; there are {_listed(file)}")
+        if asked.count(name) > 1:
+            raise ArmillaryError(f"topic {name!r} is named twice; it is one of streams, truth and action")
+    senses, ignored = {}, dict(file.others)
+    for name in asked if streams is not None else dict.fromkeys((*file.topics, *truth, *([action] if action else []))):
+        stream, options = name.strip("/").replace("/", "."), {"size": size, "points": points, "truth": name in truth}
+        try:
+            if not clocks.period(file.topics[name].times) > 0:
+                raise ArmillaryError("it has no rate: there is one message, or many are logged at one time")
+            with reading(file.path):
+                senses[name] = sense(stream, file.topics[name].kind, file.first(name), **options)
+        except ArmillaryError as error:
+            if name in asked:
+                raise ArmillaryError(f"{name}: {error}") from error
+            ignored[name] = str(error)
+    if action and senses[action].stream.kind != "vector":
+        raise ArmillaryError(f"{action}: an action is numbers, not {senses[action].stream.kind}")
+    if not set(senses) - {*truth, action}:
+        raise ArmillaryError(f"no topic is left to be seen; there are {_listed(file)}")
+    return senses, ignored
+
+
+def _listed(file: McapFile) -> str:
+    return ", ".join(f"{topic.name} ({topic.kind}, {len(topic.times)})" for topic in file.topics.values()) or "none"
+
+
+def _plan(
+    file: McapFile, senses: dict[str, Sense], ignored: dict[str, str], action: str | None, rate: float | None, clock: str | None
+) -> _Plan:
+    """What becomes of each topic, by the rates in the first file."""
+    periods = {name: clocks.period(topic.times) for name, topic in file.topics.items()}
+    if rate is None:
+        clock = clock or action or max(senses, key=periods.__getitem__)
+        if not periods.get(clock, 0) > 0:
+            raise ArmillaryError(f"there is no topic {clock!r} that could be a clock; there are {_listed(file)}")
+    step = periods[clock] if rate is None else 1 / rate
+    aligned, needed, rules, streams = {}, {}, {}, []
+    for name, found in senses.items():
+        if name == action:
+            continue
+        stream, samples = replace(found.stream, rate=float(f"{1 / periods[name]:.6g}")), None
+        rule, aligned[name] = "the last message", clocks.Held
+        if found.measured and periods[name] < step:
+            samples = clocks.samples_a_step(periods[name], step)
+            rule, aligned[name] = "the mean since the row before", clocks.Mean
+        if samples:
+            rule, aligned[name] = f"the last {samples} messages", partial(clocks.Samples, count=samples)
+            stream, needed[name] = replace(stream, kind="signal", shape=(samples, *stream.shape)), samples
+        rules[stream.name] = f"{name} at {stream.rate:.4g} Hz, {rule}"
+        streams.append(stream)
+    space = NO_ACTION
+    if action:
+        did = senses[action].stream
+        space, aligned[action] = ActionSpace("box", *did.shape, unit=did.unit, channels=did.channels), clocks.InForce
+        rules["action"] = f"{action} at {1 / periods[action]:.4g} Hz, the mean of the command in force until the next row"
+    said = f"{clock} at {1 / step:.4g} Hz" if rate is None else f"even, {rate:g} Hz"
+    spec = Spec(tuple(streams), space, float(f"{1 / step:.6g}"))
+    return _Plan(spec, senses, action, aligned, needed, periods, rate, clock, step, said, rules, ignored)
+
+
+def _examine(
+    file: McapFile, plan: _Plan, summary: McapSummary, gap: float | None, tolerance: float, missing: Missing
+) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """The ticks of a file, and the stretches of them that are fit; what is not, is refused or counted in the summary."""
+    wanted = dict.fromkeys((*plan.senses, *([plan.clock] if plan.clock else [])))
+    absent = [name for name in wanted if name not in file.topics]
+    if absent:
+        raise CorruptFile(f"{file.path.name}: there is no topic {', '.join(absent)}, which the first file has")
+    times = {name: file.topics[name].times for name in wanted}
+    begin = min(moments[0] for moments in times.values())
+    for name, moments in times.items():
+        late = file.latency(name)
+        if late is not None and abs(late[1] - late[0]) > tolerance:
+            raise CorruptFile(
+                f"{file.path.name}: {name} is logged {late[0]:.3f} s after its stamps at the beginning and {late[1]:.3f} s at "
+                f"the end: a clock drifts or a queue grows, by more than the tolerance of {tolerance:.3f} s"
+            )
+        if late is not None:
+            summary.late[name] = float(np.mean(late))
+        if len(moments) < plan.needed.get(name, 1):
+            raise CorruptFile(f"{file.path.name}: {name} has {len(moments)} messages, and a row needs {plan.needed[name]}")
+    ticks = clocks.ticks_of(times, plan.needed, rate=plan.rate, topic=plan.clock)
+    if len(ticks) < 2:
+        raise CorruptFile(f"{file.path.name}: there are no two rows in which every topic has a message")
+    fit, begins = np.ones(len(ticks), bool), np.zeros(len(ticks), bool)
+    for name, moments in times.items():
+        longest = gap or clocks.JUMP * plan.periods[name]
+        silent = (np.diff(moments) > 1e9 * longest) & (moments[1:] > ticks[0]) & (moments[:-1] < ticks[-1])
+        if silent.any() and missing == "refuse":
+            last = int(silent.argmax())
+            since, long = (moments[last] - begin) / 1e9, (moments[last + 1] - moments[last]) / 1e9
+            raise CorruptFile(
+                f"{file.path.name}: {name} is silent for {long:.2f} s from {since:.2f} s on, and {longest:.2f} s at most is "
+                "held; give a larger gap, or leave such rows out (missing skip)"
+            )
+        stale = fit & (clocks.ages(ticks, moments) > longest)
+        if stale.any():
+            reason = f"{name} is silent"
+            summary.left_out[reason] = summary.left_out.get(reason, 0) + int(stale.sum())
+        fit &= ~stale
+        if name == plan.clock:
+            begins[1:] = np.diff(ticks) > 1e9 * longest
+            off = np.abs(np.diff(ticks) / 1e9 - plan.step) > UNEVEN * plan.step
+            summary.uneven += int((off & ~begins[1:]).sum())
+        if name in plan.needed:
+            counts = np.diff(np.searchsorted(moments, ticks, "right"))
+            summary.irregular[name] = summary.irregular.get(name, 0) + int((counts != plan.needed[name]).sum())
+    found = clocks.stretches(fit, begins)
+    alone = int(fit.sum()) - sum(stop - start for start, stop in found)
+    if alone:
+        summary.left_out["alone between two gaps"] = summary.left_out.get("alone between two gaps", 0) + alone
+    summary.on_clock += (ticks[-1] - ticks[0]) / 1e9
+    summary.in_files += (max(moments[-1] for moments in times.values()) - begin) / 1e9
+    return ticks, found
+
+
+class _Rows:
+    """The rows of a file, one after the other; the one that was had last can be had again."""
+
+    def __init__(self, file: McapFile, plan: _Plan, ticks: list[int]):
+        self._file, self._plan, self._ticks = file, plan, ticks
+        self._aligned, self._number, self._row = self._all(), -1, {}
+
+    def _all(self) -> Iterator[dict[str, np.ndarray]]:
+        """By topic, what each row holds; of the actions, what was done since the row before."""
+
+        def reader(topic: str) -> Callable[[bytes], np.ndarray]:
+            def read(data: bytes) -> np.ndarray:
+                with reading(self._file.path):
+                    return self._plan.senses[topic].read(self._file.decode(topic, data))
+
+            return read
+
+        parts = {topic: make(reader(topic)) for topic, make in self._plan.aligned.items()}
+        ticks = iter(self._ticks)
+        tick = next(ticks)
+        for time, topic, data in self._file.messages(parts):
+            while tick is not None and tick < time:
+                yield {name: part.row(tick) for name, part in parts.items()}
+                tick = next(ticks, None)
+            parts[topic].take(time, data)
+        while tick is not None:
+            yield {name: part.row(tick) for name, part in parts.items()}
+            tick = next(ticks, None)
+
+    def episode(self, first: int, last: int) -> Iterator[Episode]:
+        """The episode of the rows from `first` to before `last`; a CorruptFile says where the file cannot be read."""
+        spec, plan = self._plan.spec, self._plan
+        values = {stream.name: np.empty((last - first, *stream.shape), stream.dtype) for stream in spec.streams}
+        actions = np.empty((last - first - 1, spec.action.n), np.float32)
+        for row in range(first, last):
+            found = self._upto(row)
+            for topic, sensed in plan.senses.items():
+                if topic != plan.action:
+                    values[sensed.stream.name][row - first] = found[topic]
+            if plan.action and row > first:
+                actions[row - first - 1] = found[plan.action]
+        truth = {stream.name: values.pop(stream.name) for stream in spec.truth}
+        yield Episode(values, actions, truth, {"source": self._file.path.name, "nanoseconds": self._ticks[first]})
+
+    def _upto(self, number: int) -> dict[str, np.ndarray]:
+        try:
+            while self._number < number:
+                self._row = next(self._aligned)
+                self._number += 1
+        except CorruptFile as error:
+            since = (self._ticks[self._number + 1] - self._ticks[0]) / 1e9
+            raise CorruptFile(f"{self._file.path.name}, {since:.2f} s after its first row: {error}") from error
+        return self._row

@@ -1,0 +1,140 @@
+"""MCAP files of ROS 2: which topics there are, when their messages came, and the messages in that order.
+
+Times come from the index of the file, without reading a message, and messages a chunk at a time: memory is bounded by the
+chunks. A file without an index (its recorder was killed, or wrote fast) has to get one first.
+
+Source: https://mcap.dev/spec; the packages mcap and mcap-ros2-support.
+"""
+
+import re
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+
+from armillary.episodes.faults import _reason
+from armillary.errors import ArmillaryError, CorruptFile, require
+
+SOME = 20  # messages at either end of a topic that tell how late it is
+_HEADED = re.compile(r"\A(\s*#.*\n|\s*\n)*\s*(std_msgs/)?(msg/)?Header\s+header\b")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever a reader or decoder raises in here means that the file is damaged."""
+    try:
+        yield
+    except (ArmillaryError, MemoryError):
+        raise
+    except Exception as error:  # those of MCAP, of two compressions, and of struct have nothing in common
+        raise CorruptFile(f"{path.name}: cannot be read ({type(error).__name__}: {_reason(error)})") from error
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic: the kind of its messages, whether they have a header, and when they were logged, in ns, ascending."""
+
+    name: str
+    kind: str
+    headed: bool
+    times: Int64[np.ndarray, " n"]
+
+
+class McapFile:
+    """An MCAP file that is open; a context manager.
+
+    Attributes:
+        topics: by name, those of ROS 2 that have messages.
+        others: name -> why, of what cannot be decoded.
+    """
+
+    def __init__(self, path: Path):
+        """Open it and read its index.
+
+        Raises:
+            ArmillaryError: no such file.
+            CorruptFile: it is no MCAP file, damaged, or without an index.
+        """
+        reader = require("mcap.reader", "ros")
+        if not path.is_file():
+            raise ArmillaryError(f"{path}: there is no MCAP file there")
+        self.path, self._stream = path, path.open("rb")
+        try:
+            with reading(path):
+                self._reader = reader.make_reader(self._stream, validate_crcs=True)
+                summary = self._reader.get_summary()
+            if summary is None or not any(chunk.message_index_offsets for chunk in summary.chunk_indexes):
+                raise CorruptFile(f"{path}: there is no index in it; write it anew with one, as 'mcap recover' does")
+            with reading(path):
+                self._read_index(summary)
+        except CorruptFile as error:
+            self._stream.close()
+            advice = "; 'mcap recover' saves what is whole in a file that was cut off" if "recover" not in str(error) else ""
+            raise CorruptFile(f"{error}{advice}") from error
+        factory = require("mcap_ros2.decoder", "ros").DecoderFactory()
+        self._decoders = {topic: factory.decoder_for("cdr", schema) for topic, schema in self._schemas.items()}
+
+    def _read_index(self, summary: Any) -> None:
+        self.topics, self.others, self._schemas, times = {}, {}, {}, {}
+        for chunk in summary.chunk_indexes:
+            for channel, offset in chunk.message_index_offsets.items():
+                self._stream.seek(offset + 11)  # after the opcode, the length of the record, and the channel
+                (size,) = struct.unpack("<I", self._stream.read(4))
+                times.setdefault(channel, []).append(np.frombuffer(self._stream.read(size), "<i8")[::2])
+        for number, moments in times.items():
+            channel = summary.channels[number]
+            schema = summary.schemas.get(channel.schema_id)
+            if channel.message_encoding != "cdr" or schema is None or schema.encoding != "ros2msg":
+                said = f"{channel.message_encoding}, {schema.encoding if schema else 'no schema'}"
+                self.others[channel.topic] = f"it is encoded as {said}, not as cdr, ros2msg"
+                continue
+            before = self.topics.get(channel.topic)
+            moments = np.sort(np.concatenate([*moments, *([before.times] if before else [])]).astype(np.int64))
+            headed = bool(_HEADED.match(schema.data.decode()))
+            self.topics[channel.topic] = Topic(channel.topic, schema.name, headed, moments)
+            self._schemas[channel.topic] = schema
+        self.topics = dict(sorted(self.topics.items()))
+
+    def __enter__(self) -> "McapFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def messages(self, topics: Iterable[str], *, reverse: bool = False) -> Iterator[tuple[int, str, bytes]]:
+        """Time, topic and bytes of each message, in the order in which they were logged."""
+        with reading(self.path):
+            for _, channel, message in self._reader.iter_messages(list(topics), reverse=reverse):
+                yield message.log_time, channel.topic, message.data
+
+    def decode(self, topic: str, data: bytes) -> Any:
+        """A message of its bytes."""
+        return self._decoders[topic](data)
+
+    def first(self, topic: str) -> Any:
+        """The first message of a topic."""
+        return self.decode(topic, next(self.messages([topic]))[2])
+
+    def latency(self, topic: str) -> tuple[float, float] | None:
+        """How long after its stamp a message was logged, in seconds, at the beginning and at the end; None without stamps."""
+        if not self.topics[topic].headed:
+            return None
+        ends = []
+        for reverse in (False, True):
+            some = [
+                time - _stamp(data) for time, _, data in islice(self.messages([topic], reverse=reverse), SOME) if _stamp(data)
+            ]
+            ends.append(float(np.median(some)) / 1e9 if some else np.nan)
+        return (ends[0], ends[1]) if np.isfinite(ends).all() else None
+
+
+def _stamp(data: bytes) -> int:
+    """The time in the header of a message, in ns; 0 where nobody set it."""
+    seconds, rest = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
+    return seconds * 1_000_000_000 + rest

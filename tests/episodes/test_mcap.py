@@ -1,0 +1,325 @@
+"""Import of MCAP: what each row holds of topics with rates of their own, where it is refused, and what is left out.
+
+A robot at 10 Hz of commands: the shade of its camera (30 Hz), the turn rate of its inertial unit (100 Hz), the first range of
+its scan (15 Hz) and the position of its joints (50 Hz) tell when they were logged, in hundredths of a second.
+"""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("mcap_ros2", reason="MCAP files are read by mcap-ros2-support: pip install 'armillary[ros]'")
+pytest.importorskip("lance")
+
+from ros_fakes import axes, cloud, image, scan, write_mcap
+
+from armillary.cli import main
+from armillary.episodes.formats import importing
+from armillary.episodes.formats.mcap import import_mcap
+from armillary.episodes.formats.mcap_files import McapFile
+from armillary.episodes.store import Episodes
+from armillary.errors import ArmillaryError, CorruptFile
+from armillary.spec import NO_ACTION
+
+START = 1000.0  # s
+
+
+def hundredths(time):
+    return round(100 * (time - START), 3)
+
+
+MESSAGES = {
+    "sensor_msgs/Image": lambda t: image(np.full((4, 6, 3), int(hundredths(t)) % 256, np.uint8), "rgb8"),
+    "sensor_msgs/Imu": lambda t: {
+        "orientation": {**axes(0), "w": 1.0},
+        "angular_velocity": axes(hundredths(t)),
+        "linear_acceleration": axes(0, 0, 9.8),
+    },
+    "sensor_msgs/LaserScan": lambda t: scan(np.array([hundredths(t) / 1000 + 1, 5.0, np.inf]), 2 * np.pi / 3),
+    "sensor_msgs/JointState": lambda t: {"name": ["a", "b"], "position": [hundredths(t), 0.5], "velocity": [], "effort": []},
+    "sensor_msgs/PointCloud2": lambda t: cloud(np.full(3, hundredths(t), np.dtype([(axis, "<f4") for axis in "xyz"]))),
+    "geometry_msgs/Twist": lambda t: {"linear": axes(hundredths(t)), "angular": axes(0, 0, -hundredths(t))},
+    "std_msgs/String": lambda t: {"data": "hello"},
+}
+ROBOT = {  # topic -> kind, rate, first time after START
+    "/camera/image_raw": ("sensor_msgs/Image", 30, 0.005),
+    "/imu": ("sensor_msgs/Imu", 100, 0.0),
+    "/scan": ("sensor_msgs/LaserScan", 15, 0.02),
+    "/joint_states": ("sensor_msgs/JointState", 50, 0.001),
+    "/cmd_vel": ("geometry_msgs/Twist", 10, 0.1),
+    "/rosout": ("std_msgs/String", 1, 0.0),
+}
+
+
+FEW = {name: ROBOT[name] for name in ("/camera/image_raw", "/imu", "/cmd_vel")}
+
+
+def times_of(topic, robot=ROBOT, seconds=2.0):
+    _, rate, first = robot[topic]
+    return START + first + np.arange(int(round((seconds - first) * rate, 6)) + 1) / rate
+
+
+def write(path, robot=ROBOT, seconds=2.0, silent=(), **options):
+    """The robot's file; `silent` are topic, first and last time after START of messages that did not come."""
+    topics = {}
+    for topic, (kind, _, _) in robot.items():
+        times = times_of(topic, robot, seconds)
+        for name, since, until in silent:
+            times = times[(times < START + since) | (times > START + until)] if name == topic else times
+        topics[topic] = kind, [(time, MESSAGES[kind](time)) for time in times.tolist()]
+    return write_mcap(path, topics, **options)
+
+
+@pytest.fixture(scope="module")
+def robot(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("mcap") / "robot.mcap")
+
+
+def load(path, out, **options):
+    summary = import_mcap(path, out, progress=False, **options)
+    with Episodes.open(out) as store:
+        return summary, store, [store.episode(number, truth=True) for number in range(len(store))]
+
+
+def held(topic, ticks, **options):
+    """Hundredths of the last message of a topic at each tick."""
+    times = times_of(topic, **options)
+    return np.array([hundredths(times[times <= tick + 1e-9][-1]) for tick in ticks])
+
+
+def test_every_topic_on_the_clock_of_the_commands(robot, tmp_path):
+    summary, store, episodes = load(robot, tmp_path / "store", action="/cmd_vel")
+    assert [(s.name, s.kind, s.shape, s.rate) for s in store.spec.streams] == [
+        ("camera.image_raw", "image", (4, 6, 3), 30),
+        ("imu", "signal", (10, 6), 100),
+        ("joint_states", "vector", (2,), 50),
+        ("scan", "scan", (3,), 15),
+    ]
+    assert (store.spec.rate, store.spec["scan"].full_turn, store.spec["imu"].unit[0]) == (10, True, "rad/s")
+    assert store.spec.action.channels[0] == "linear.x"
+    (episode,) = episodes
+    ticks = START + 0.1 + np.arange(20) / 10
+    assert len(episode) == len(ticks)
+    np.testing.assert_array_equal(
+        episode.observations["camera.image_raw"][:, 1, 2, 0], held("/camera/image_raw", ticks).astype(int)
+    )
+    np.testing.assert_allclose(episode.observations["joint_states"][:, 0], held("/joint_states", ticks), atol=1e-4)
+    np.testing.assert_allclose(episode.observations["scan"][:, 0], held("/scan", ticks) / 1000 + 1, rtol=1e-6)
+    assert np.isnan(episode.observations["scan"][:, 2]).all()
+    samples = np.round(10 * (1 + np.arange(20))[:, None] + np.arange(-9, 1))
+    np.testing.assert_allclose(episode.observations["imu"][..., 0], samples, atol=1e-3)
+    np.testing.assert_array_equal(episode.actions[:, 0], np.float32([10 * (1 + k) for k in range(19)]))
+    assert summary.ignored == {"/rosout": "messages of std_msgs/msg/String have no stream here"}
+    assert store.info["clock"] == "/cmd_vel at 10 Hz"
+    assert store.info["streams"]["imu"] == "/imu at 100 Hz, the last 10 messages"
+    for words in (
+        "1.9 s of 2.0 s have every topic",
+        "joint_states: /joint_states at 50 Hz, the last message",
+        "ignored (messages",
+    ):
+        assert words in str(summary)
+
+
+def test_an_even_clock_and_ratios_that_are_not_whole(robot, tmp_path):
+    options = {"rate": 8.0, "streams": ("/imu", "/joint_states"), "action": "/cmd_vel", "truth": ("/scan",)}
+    _, store, (episode,) = load(robot, tmp_path / "store", **options)
+    assert [(s.name, s.kind, s.truth) for s in store.spec.streams] == [
+        ("imu", "vector", False),  # 12.5 samples a step
+        ("joint_states", "vector", False),
+        ("scan", "scan", True),
+    ]
+    assert store.info["streams"]["imu"] == "/imu at 100 Hz, the mean since the row before"
+    ticks = START + 0.1 + np.arange(len(episode)) / 8
+    moments = times_of("/imu")
+    since = [moments[(moments > tick - 1 / 8 + 1e-9) & (moments <= tick + 1e-9)] for tick in ticks[1:]]
+    np.testing.assert_allclose(
+        episode.observations["imu"][1:, 0], [np.mean([hundredths(t) for t in some]) for some in since], rtol=1e-5
+    )
+    np.testing.assert_allclose(episode.truth["scan"][:, 0], held("/scan", ticks) / 1000 + 1, rtol=1e-6)
+    fine = START + 0.1 + np.arange(8 * 125 * len(episode)) / 8000  # of a step's commands, the mean over the step
+    inside = held("/cmd_vel", fine).reshape(-1, 1000)
+    np.testing.assert_allclose(episode.actions[:, 0], inside[: len(episode) - 1].mean(1), rtol=2e-3)
+
+
+def test_without_actions_the_slowest_topic_is_the_clock(robot, tmp_path):
+    _, store, (episode,) = load(robot, tmp_path / "store", streams=("/camera/image_raw", "/scan"), image_size=2)
+    assert (store.spec.action, store.info["clock"]) == (NO_ACTION, "/scan at 15 Hz")
+    assert store.spec["camera.image_raw"].shape == (2, 2, 3)
+    np.testing.assert_allclose(
+        episode.observations["scan"][:, 0], [hundredths(t) / 1000 + 1 for t in times_of("/scan")], rtol=1e-6
+    )
+    _, store, _ = load(robot, tmp_path / "other", streams=("/imu",), clock="/joint_states")  # which is not in the store
+    assert (store.spec.rate, store.spec["imu"].shape) == (50, (2, 6))
+
+
+def test_points_of_varying_number(tmp_path):
+    robot = {"/points": ("sensor_msgs/PointCloud2", 10, 0.0)}
+    _, store, (episode,) = load(write(tmp_path / "robot.mcap", robot), tmp_path / "store", points=5)
+    assert (store.spec["points"].kind, store.spec["points"].shape) == ("points", (5, 3))
+    np.testing.assert_array_equal(np.isnan(episode.observations["points"][..., 0]).sum(1), 2)
+
+
+# ---- silence, drift, many files
+
+
+def test_a_topic_that_falls_silent_is_refused_or_its_rows_left_out(tmp_path):
+    path = write(tmp_path / "robot.mcap", FEW, 4.0, silent=[("/camera/image_raw", 1.5, 2.2)])
+    with pytest.raises(
+        CorruptFile, match=r"/camera/image_raw is silent for 0\.7\d s from 1\.4\d s on, and 0\.33 s at most is held"
+    ):
+        import_mcap(path, tmp_path / "store", action="/cmd_vel", progress=False)
+    assert not (tmp_path / "store").exists()
+    summary, store, episodes = load(path, tmp_path / "store", action="/cmd_vel", missing="skip")
+    assert summary.left_out == {"/camera/image_raw is silent": 4}  # 1.9 to 2.2
+    assert store.lengths.tolist() == [18, 18]
+    np.testing.assert_array_equal(episodes[1].actions[0], np.float32([230, 0, 0, 0, 0, -230]))
+    np.testing.assert_array_equal(episodes[1].observations["imu"][0, :, 0].round(2), np.arange(221, 231))
+    assert load(path, tmp_path / "other", action="/cmd_vel", gap=1.0)[1].lengths.tolist() == [40]
+
+
+def test_a_clock_that_falls_silent(tmp_path):
+    some = {name: ROBOT[name] for name in ("/joint_states", "/cmd_vel")}
+    path = write(tmp_path / "robot.mcap", some, 4.0, silent=[("/cmd_vel", 1.05, 2.55)])
+    options = {"action": "/cmd_vel"}
+    with pytest.raises(CorruptFile, match=r"/cmd_vel is silent for 1\.60 s from 1\.00 s on, and 1\.00 s at most"):
+        import_mcap(path, tmp_path / "store", **options)
+    summary, store, episodes = load(path, tmp_path / "store", missing="skip", **options)
+    assert store.lengths.tolist() == [10, 15]
+    assert episodes[1].observations["joint_states"][0, 0] == pytest.approx(258.1)
+    assert summary.uneven == 0
+    summary, store, _ = load(path, tmp_path / "other", gap=2.0, **options)
+    assert (store.lengths.tolist(), summary.uneven) == ([25], 1)
+
+
+def test_rows_begin_and_end_where_every_topic_does(tmp_path):
+    late = {"/scan": ("sensor_msgs/LaserScan", 15, 1.02), "/imu": ("sensor_msgs/Imu", 100, 0.5)}
+    late["/joint_states"] = ROBOT["/joint_states"]
+    path = write(tmp_path / "robot.mcap", late, 4.0, silent=[("/joint_states", 3.0, 9.0)])
+    summary, _, (episode,) = load(path, tmp_path / "store", rate=10.0)
+    assert len(episode) == 20  # 1.02 to 3.0
+    assert (summary.on_clock, summary.in_files) == pytest.approx((1.9, 4.0), abs=2e-3)
+
+
+@pytest.mark.parametrize(("drift", "figures"), [(0.1, ("0.022", "0.118")), (-0.1, ("0.018", "-0.078"))])
+def test_a_clock_that_drifts_is_refused_with_the_figure(drift, figures, tmp_path):
+    def late(topic, time):
+        return 0.02 + (drift * (time - START) / 4 if topic == "/imu" else 0)
+
+    some = {name: ROBOT[name] for name in ("/imu", "/scan", "/cmd_vel")}
+    path = write(tmp_path / "robot.mcap", some, 4.0, late=late)
+    first, last = figures
+    words = f"/imu is logged {first} s after its stamps at the beginning and {last} s at the end: .* the tolerance of 0.050 s"
+    with pytest.raises(CorruptFile, match=words):
+        import_mcap(path, tmp_path / "store", action="/cmd_vel")
+    summary, _, _ = load(path, tmp_path / "store", action="/cmd_vel", tolerance=0.2)
+    assert summary.late["/scan"] == pytest.approx(0.02)
+    assert "/scan 0.020 s" in str(summary)
+
+
+def test_a_bag_of_several_files(tmp_path):
+    some = {name: ROBOT[name] for name in ("/scan", "/cmd_vel")}
+    for number in (0, 1, 2, 10):
+        write(tmp_path / f"bag_{number}.mcap", some, 0.5 + 0.1 * number)
+    (tmp_path / "bag_2.mcap").write_bytes((tmp_path / "bag_2.mcap").read_bytes()[:-99])
+    write(tmp_path / "bag_3.mcap", FEW)
+    options = {"action": "/cmd_vel"}
+    with pytest.raises(CorruptFile, match=r"bag_2\.mcap"):
+        import_mcap(tmp_path, tmp_path / "store", **options)
+    summary, store, _ = load(tmp_path, tmp_path / "store", missing="skip", **options)
+    assert [info["source"] for info in store.infos] == ["bag_0.mcap", "bag_1.mcap", "bag_10.mcap"]
+    assert store.lengths.tolist() == [5, 6, 15]
+    assert summary.skipped["bag_3.mcap"].endswith("there is no topic /scan, which the first file has")
+    assert "mcap recover" in summary.skipped["bag_2.mcap"]
+
+
+def test_long_files_are_cut_and_read_as_far_as_they_are_needed(tmp_path, monkeypatch):
+    path = write(tmp_path / "robot.mcap", FEW, 4.0, chunk_size=2000)
+    whole = load(path, tmp_path / "whole", action="/cmd_vel")[2][0]
+    taken, seen, read, append = [], [], McapFile.messages, Episodes.append
+    monkeypatch.setattr(McapFile, "messages", lambda *a, **k: (taken.append(1) or message for message in read(*a, **k)))
+    monkeypatch.setattr(Episodes, "append", lambda *a: (seen.append(len(taken)), append(*a)))
+    monkeypatch.setattr(importing, "COMMIT_BYTES", 1)
+    _, store, episodes = load(path, tmp_path / "store", action="/cmd_vel", longest=11)
+    assert store.lengths.tolist() == [11, 11, 11, 10]
+    for name in whole.observations:
+        rows = np.concatenate([one.observations[name][i > 0 :] for i, one in enumerate(episodes)])
+        np.testing.assert_array_equal(rows, whole.observations[name])
+    np.testing.assert_array_equal(np.concatenate([one.actions for one in episodes]), whole.actions)
+    assert seen[0] < 0.5 * len(taken)
+
+
+# ---- what cannot be imported
+
+
+def test_topics_that_are_not_there_or_do_not_fit(tmp_path):
+    path = write(tmp_path / "robot.mcap", {**ROBOT, "/once": ("sensor_msgs/Imu", 0.1, 0.0)}, 1.0)
+    for options, words in (
+        ({"streams": ("/cam",)}, r"no topic '/cam' of ROS 2; there are /camera/image_raw \(sensor_msgs/msg/Image, 30\)"),
+        ({"streams": ("/rosout",)}, "/rosout: messages of std_msgs/msg/String have no stream"),
+        ({"streams": ("/once",)}, "/once: it has no rate"),
+        ({"streams": ("/imu",), "truth": ("/imu",)}, "'/imu' is named twice"),
+        ({"action": "/scan"}, "an action is numbers, not scan"),
+        ({"streams": ()}, "no topic is left to be seen"),
+        ({"clock": "/tick"}, "no topic '/tick' that could be a clock"),
+        ({"clock": "/once"}, "no topic '/once' that could be a clock"),
+        ({"clock": "/imu", "rate": 10.0}, "not both"),
+        ({"rate": 0.0}, "rate"),
+        ({"longest": 1}, "longest"),
+        ({"rate": 0.1, "streams": ("/scan",)}, "no two rows"),
+    ):
+        with pytest.raises(ArmillaryError, match=words):
+            import_mcap(path, tmp_path / "store", **options)
+    (tmp_path / "empty").mkdir()
+    for name in ("nowhere.mcap", "empty"):
+        with pytest.raises(ArmillaryError, match=f"{name}: there is no MCAP file"):
+            import_mcap(tmp_path / name, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_message_unlike_the_first(tmp_path):
+    path = tmp_path / "robot.mcap"
+    frames = [(START + i / 10, image(np.zeros((4, 6 + (i == 7), 3), np.uint8), "rgb8")) for i in range(10)]
+    write_mcap(path, {"/camera": ("sensor_msgs/Image", frames)})
+    with pytest.raises(CorruptFile, match=r"robot\.mcap, 0\.70 s after its first row: camera: an image is 4x7 rgb8"):
+        import_mcap(path, tmp_path / "store", progress=False)
+    assert not (tmp_path / "store").exists()
+    summary, store, _ = load(path, tmp_path / "store", missing="skip", longest=4)
+    assert store.lengths.tolist() == [4, 4]
+    assert list(summary.skipped) == ["robot.mcap"]
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.5, 0.999])
+def test_truncated(share, robot, tmp_path):
+    path, whole = tmp_path / "robot.mcap", robot.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(CorruptFile, match=r"cannot be read.*recover"):
+        import_mcap(path, tmp_path / "store")
+
+
+def test_damage_within(tmp_path):
+    path = write(tmp_path / "robot.mcap", chunk_size=20_000)
+    whole = bytearray(path.read_bytes())
+    middle = len(whole) // 3
+    whole[middle : middle + 40] = bytes(40)
+    path.write_bytes(bytes(whole))
+    with pytest.raises(CorruptFile, match="cannot be read"):
+        import_mcap(path, tmp_path / "store", action="/cmd_vel", progress=False)
+    assert not (tmp_path / "store").exists()
+
+
+def test_files_without_an_index(tmp_path):
+    writer = pytest.importorskip("mcap.writer")
+    with (tmp_path / "plain.mcap").open("wb") as file:
+        plain = writer.Writer(file, index_types=writer.IndexType.NONE, use_chunking=False)
+        plain.start()
+        plain.finish()
+    with pytest.raises(CorruptFile, match="no index in it; write it anew"):
+        import_mcap(tmp_path / "plain.mcap", tmp_path / "store")
+
+
+def test_the_verb(robot, tmp_path, capsys):
+    main(["import", "mcap", str(robot), "--out", str(tmp_path / "store"), "--action", "/cmd_vel", "--image-size", "2"])
+    assert "1 episodes, 20 rows at 10 Hz, actions of 6" in capsys.readouterr().out
+    assert Episodes.open(tmp_path / "store").spec["camera.image_raw"].shape == (2, 2, 3)
+    with pytest.raises(SystemExit):
+        main(["import", "mcap", str(robot), "--out", str(tmp_path / "other"), "--action", "/cmd"])
+    assert "no topic '/cmd'" in capsys.readouterr().err
