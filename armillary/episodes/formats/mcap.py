@@ -50,6 +50,11 @@ class McapSummary(ImportSummary):
     uneven: int = 0
     irregular: dict[str, int] = field(default_factory=dict)
 
+    def leave(self, reason: str, rows: int) -> None:
+        """Count rows that are left out."""
+        if rows:
+            self.left_out[reason] = self.left_out.get(reason, 0) + rows
+
     def notes(self) -> list[str]:
         lines = [f"clock: {self.clock}; {self.on_clock:.1f} s of {self.in_files:.1f} s have every topic"]
         if self.uneven:
@@ -135,7 +140,7 @@ def import_mcap(
         except CorruptFile as error:
             if missing == "refuse" or len(files) == 1:
                 raise
-            summary.skipped[file.name] = str(error)
+            summary.skipped[str(file)] = str(error)
             continue
         runs.append((file, ticks, [(a + start, a + stop) for a, b in fit for start, stop in parts(b - a, longest)]))
 
@@ -144,8 +149,8 @@ def import_mcap(
             with McapFile(file) as opened:
                 rows = _Rows(opened, plan, ticks.tolist())
                 for first, last in pieces:
-                    if file.name not in summary.skipped:
-                        yield file.name, rows.episode(first, last)
+                    if str(file) not in summary.skipped:  # since then
+                        yield str(file), rows.episode(first, last)
 
     about = {"source": f"MCAP {path.name}", "clock": plan.said, "streams": plan.rules}
     options = {"total": sum(len(pieces) for *_, pieces in runs), "missing": missing, "max_episodes": max_episodes}
@@ -255,20 +260,12 @@ def _examine(
 ) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """The ticks of a file, and the stretches of them that are fit; what is not, is refused or counted in the summary."""
     wanted = dict.fromkeys((*plan.senses, *([plan.clock] if plan.clock else [])))
-    absent = [name for name in wanted if name not in file.topics]
-    if absent:
-        raise CorruptFile(f"{file.path.name}: there is no topic {', '.join(absent)}, which the first file has")
+    for name in wanted:
+        if name not in file.topics:
+            raise CorruptFile(f"{file.path.name}: there is no topic {name}, which the first file has")
     times = {name: file.topics[name].times for name in wanted}
-    begin = min(moments[0] for moments in times.values())
     for name, moments in times.items():
-        late = file.latency(name)
-        if late is not None and abs(late[1] - late[0]) > tolerance:
-            raise CorruptFile(
-                f"{file.path.name}: {name} is logged {late[0]:.3f} s after its stamps at the beginning and {late[1]:.3f} s at "
-                f"the end: a clock drifts or a queue grows, by more than the tolerance of {tolerance:.3f} s"
-            )
-        if late is not None:
-            summary.late[name] = float(np.mean(late))
+        _check_drift(file, name, tolerance, summary)
         if len(moments) < plan.needed.get(name, 1):
             raise CorruptFile(f"{file.path.name}: {name} has {len(moments)} messages, and a row needs {plan.needed[name]}")
     ticks = clocks.ticks_of(times, plan.needed, rate=plan.rate, topic=plan.clock)
@@ -277,18 +274,10 @@ def _examine(
     fit, begins = np.ones(len(ticks), bool), np.zeros(len(ticks), bool)
     for name, moments in times.items():
         longest = gap or clocks.JUMP * plan.periods[name]
-        silent = (np.diff(moments) > 1e9 * longest) & (moments[1:] > ticks[0]) & (moments[:-1] < ticks[-1])
-        if silent.any() and missing == "refuse":
-            last = int(silent.argmax())
-            since, long = (moments[last] - begin) / 1e9, (moments[last + 1] - moments[last]) / 1e9
-            raise CorruptFile(
-                f"{file.path.name}: {name} is silent for {long:.2f} s from {since:.2f} s on, and {longest:.2f} s at most is "
-                "held; give a larger gap, or leave such rows out (missing skip)"
-            )
+        if missing == "refuse":
+            _check_silence(file, times, name, longest, ticks)
         stale = fit & (clocks.ages(ticks, moments) > longest)
-        if stale.any():
-            reason = f"{name} is silent"
-            summary.left_out[reason] = summary.left_out.get(reason, 0) + int(stale.sum())
+        summary.leave(f"{name} is silent", int(stale.sum()))
         fit &= ~stale
         if name == plan.clock:
             begins[1:] = np.diff(ticks) > 1e9 * longest
@@ -298,12 +287,34 @@ def _examine(
             counts = np.diff(np.searchsorted(moments, ticks, "right"))
             summary.irregular[name] = summary.irregular.get(name, 0) + int((counts != plan.needed[name]).sum())
     found = clocks.stretches(fit, begins)
-    alone = int(fit.sum()) - sum(stop - start for start, stop in found)
-    if alone:
-        summary.left_out["alone between two gaps"] = summary.left_out.get("alone between two gaps", 0) + alone
+    summary.leave("alone between two gaps", int(fit.sum()) - sum(stop - start for start, stop in found))
     summary.on_clock += (ticks[-1] - ticks[0]) / 1e9
-    summary.in_files += (max(moments[-1] for moments in times.values()) - begin) / 1e9
+    summary.in_files += (max(moments[-1] for moments in times.values()) - min(m[0] for m in times.values())) / 1e9
     return ticks, found
+
+
+def _check_drift(file: McapFile, name: str, tolerance: float, summary: McapSummary) -> None:
+    late = file.latency(name)
+    if late is None:
+        return
+    if abs(late[1] - late[0]) > tolerance:
+        raise CorruptFile(
+            f"{file.path.name}: {name} is logged {late[0]:.3f} s after its stamps at the beginning and {late[1]:.3f} s at the "
+            f"end: a clock drifts or a queue grows, by more than the tolerance of {tolerance:.3f} s"
+        )
+    summary.late[name] = float(np.mean(late))
+
+
+def _check_silence(file: McapFile, times: dict[str, np.ndarray], name: str, longest: float, ticks: np.ndarray) -> None:
+    """Require that no two messages, between the first tick and the last, are further apart than `longest` seconds."""
+    moments = times[name]
+    silent = (np.diff(moments) > 1e9 * longest) & (moments[1:] > ticks[0]) & (moments[:-1] < ticks[-1])
+    for last in np.flatnonzero(silent)[:1]:
+        since, seconds = (moments[last] - min(m[0] for m in times.values())) / 1e9, (moments[last + 1] - moments[last]) / 1e9
+        raise CorruptFile(
+            f"{file.path.name}: {name} is silent for {seconds:.2f} s from {since:.2f} s on, and {longest:.2f} s at most is "
+            "held; give a larger gap, or leave such rows out (missing skip)"
+        )
 
 
 class _Rows:
@@ -348,7 +359,7 @@ class _Rows:
             if plan.action and row > first:
                 actions[row - first - 1] = found[plan.action]
         truth = {stream.name: values.pop(stream.name) for stream in spec.truth}
-        yield Episode(values, actions, truth, {"source": self._file.path.name, "nanoseconds": self._ticks[first]})
+        yield Episode(values, actions, truth, {"source": self._file.path.name, "log_time": self._ticks[first]})
 
     def _upto(self, number: int) -> dict[str, np.ndarray]:
         try:
