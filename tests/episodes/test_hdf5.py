@@ -115,6 +115,10 @@ def test_filter_keys_small_images_and_streams_by_name(tmp_path):
         np.testing.assert_array_equal(episode.observations["camera_depth"][:, 1, 1], NUMBERS[demo])
     with pytest.raises(ArmillaryError, match="no filter key 'valid'; there are train"):
         import_hdf5(path, tmp_path / "other", only="valid")
+    with h5py.File(path, "a") as file:
+        file["mask/gone"] = np.array([b"demo_99"])
+    with pytest.raises(ArmillaryError, match="no episode of the filter key 'gone'"):
+        import_hdf5(path, tmp_path / "other", only="gone")
 
 
 def test_without_images_the_object_is_seen(tmp_path):
@@ -197,7 +201,7 @@ def write_shared(path, **more):
     "where", [{"episode": "run"}, {"episode": "first"}, {"episode": "last"}, {"ends": ("terminals", "timeouts")}]
 )
 def test_arrays_that_episodes_share(where, tmp_path):
-    path = write_shared(tmp_path / "all.hdf5")
+    path = write_shared(tmp_path / "all.hdf5", **{"metadata/weights": np.zeros((99, 2))})
     summary, _, episodes = load(path, tmp_path / "store", streams=("pixels", "observations"), **where)
     assert summary.unfollowed == len(episodes) == 4
     for episode, numbers in zip(episodes, NUMBERS.values(), strict=True):

@@ -4,6 +4,8 @@ A robot at 10 Hz of commands: the shade of its camera (30 Hz), the turn rate of 
 its scan (15 Hz) and the position of its joints (50 Hz) tell when they were logged, in hundredths of a second.
 """
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ from armillary.episodes.formats import importing
 from armillary.episodes.formats.mcap import import_mcap
 from armillary.episodes.formats.mcap_files import McapFile
 from armillary.episodes.store import Episodes
-from armillary.errors import ArmillaryError, CorruptFile
+from armillary.errors import ArmillaryError, CorruptFile, MissingExtra
 from armillary.spec import NO_ACTION
 
 START = 1000.0  # s
@@ -306,6 +308,19 @@ def test_damage_within(tmp_path):
     assert not (tmp_path / "store").exists()
 
 
+def test_messages_in_another_encoding_are_listed(tmp_path):
+    writer = pytest.importorskip("mcap.writer")
+    with (tmp_path / "json.mcap").open("wb") as file:
+        plain = writer.Writer(file)
+        plain.start()
+        schema = plain.register_schema("pose", "jsonschema", b"{}")
+        channel = plain.register_channel("/pose", "json", schema)
+        plain.add_message(channel, log_time=1, publish_time=1, data=b"{}")
+        plain.finish()
+    with pytest.raises(ArmillaryError, match=r"no topic is left to be seen; there are none; /pose: .* as json, jsonschema"):
+        import_mcap(tmp_path / "json.mcap", tmp_path / "store")
+
+
 def test_files_without_an_index(tmp_path):
     writer = pytest.importorskip("mcap.writer")
     with (tmp_path / "plain.mcap").open("wb") as file:
@@ -314,6 +329,12 @@ def test_files_without_an_index(tmp_path):
         plain.finish()
     with pytest.raises(CorruptFile, match="no index in it; write it anew"):
         import_mcap(tmp_path / "plain.mcap", tmp_path / "store")
+
+
+def test_without_the_package_it_says_which_extra_brings_it(robot, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mcap.reader", None)
+    with pytest.raises(MissingExtra, match=r"armillary\[ros\]"):
+        import_mcap(robot, tmp_path / "store")
 
 
 def test_the_verb(robot, tmp_path, capsys):

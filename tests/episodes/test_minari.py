@@ -124,11 +124,10 @@ def write(layout, folder, actions="box", observation=(SEEN, seen), **metadata):
         else:
             (data / str(episode)).mkdir()
             table = pa.table({name: arrow(values, len(n)) for name, values in parts.items()})
-            write = {
-                "arrow": pytest.importorskip("pyarrow.feather").write_feather,
-                "parquet": pytest.importorskip("pyarrow.parquet").write_table,
-            }
-            write[layout](table, data / str(episode) / f"part-0.{layout}")
+            if layout == "arrow":
+                pytest.importorskip("pyarrow.feather").write_feather(table, data / str(episode) / "part-0.arrow")
+            else:
+                pytest.importorskip("pyarrow.parquet").write_table(table, data / str(episode) / "part-0.parquet")
             (data / str(episode) / "metadata.json").write_text(json.dumps({"id": episode, "seed": 7 + episode}))
     if file:
         file.close()

@@ -13,6 +13,7 @@ https://github.com/Farama-Foundation/D4RL.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -107,10 +108,12 @@ def _in_file(file: Any, path: Path, only: str | None, episode: str | None, ends:
     if {"ep_len", "ep_offset"} <= set(file):
         raise ArmillaryError(f"{path} is a recording of stable-worldmodel: armillary import swm {path}")
     data = file.get("data")
-    if data is not None and _groups(data) and all("actions" in group for group in _groups(data).values()):
+    if data is not None and any("actions" in group for group in _groups(data).values()):
         groups, layout = _groups(data), "robomimic"
         if only is not None:
             groups = {name: groups[name] for name in _filtered(file, path, only) if name in groups}
+            if not groups:
+                raise ArmillaryError(f"{path}: no episode of the filter key {only!r} is there")
         rate = _control_rate(data)
     elif only is not None:
         raise ArmillaryError(f"{path}: filter keys are robomimic's, and this is no file of theirs (data/demo_0/actions)")
@@ -174,7 +177,7 @@ def _rows(group: Any, path: Path, episode: str | None, ends: Sequence[str]) -> l
     for name in (*([episode] if episode else []), *ends):
         if name not in arrays:
             raise ArmillaryError(f"{path}: there is no array {name!r}; there are {', '.join(arrays)}")
-    rows = max(len(array) for array in arrays.values())
+    rows = Counter(len(array) for array in arrays.values()).most_common(1)[0][0]  # others are no steps
     cuts = np.zeros(rows + 1, bool)
     for name in ends:
         flags = np.asarray(arrays[name][:]).reshape(len(arrays[name]), -1).any(1)

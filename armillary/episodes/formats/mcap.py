@@ -213,7 +213,9 @@ def _senses(
     if action and senses[action].stream.kind != "vector":
         raise ArmillaryError(f"{action}: an action is numbers, not {senses[action].stream.kind}")
     if not set(senses) - {*truth, action}:
-        raise ArmillaryError(f"no topic is left to be seen; there are {_listed(file)}")
+        raise ArmillaryError(
+            f"no topic is left to be seen; there are {_listed(file)}; {'; '.join(map(': '.join, ignored.items()))}"
+        )
     return senses, ignored
 
 
