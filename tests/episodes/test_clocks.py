@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from armillary.episodes.formats.clocks import Held, InForce, Mean, Samples, ages, period, samples_a_step, stretches, ticks_of
 
@@ -86,3 +88,15 @@ def test_on_their_own_clock_commands_are_kept_to_the_last_bit():
     commands = rng.standard_normal(200).astype(np.float32)
     found = rows(InForce(read), list(zip(ticks.tolist(), commands, strict=True)), ticks.tolist())
     np.testing.assert_array_equal(found[1:, 0], commands[:-1])
+
+
+@given(st.lists(st.tuples(st.integers(1, 10**9), st.integers(-100, 100)), min_size=1, max_size=30), st.integers(1, 10**9))
+def test_what_is_done_adds_up(gaps, step):
+    """The actions of all steps together are the commands by the time that each was in force."""
+    times = np.cumsum([gap for gap, _ in gaps]).tolist()
+    commands = [float(command) for _, command in gaps]
+    ticks = list(range(times[0], times[-1] + 2 * step + 1, max(step, (times[-1] - times[0]) // 50 + 1)))
+    actions = rows(InForce(read), list(zip(times, commands, strict=True)), ticks)[1:, 0]
+    ends = np.clip([*times[1:], ticks[-1]], None, ticks[-1])
+    wanted = np.sum((ends - np.clip(times, None, ticks[-1])) * commands)
+    assert np.sum(actions.astype(np.float64) * np.diff(ticks)) == pytest.approx(wanted, rel=1e-5, abs=1e-4 * ticks[-1])

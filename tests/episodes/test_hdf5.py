@@ -166,6 +166,23 @@ def test_arrays_of_other_lengths(tmp_path):
     assert not (tmp_path / "store").exists()
 
 
+def test_arrays_of_other_rows(tmp_path):
+    with h5py.File(write_robomimic(tmp_path / "demo.hdf5", following=False), "a") as file:
+        for demo, name, change in (
+            (1, "obs/camera", lambda values: values.reshape(len(values), WIDTH, HEIGHT, 3)),
+            (2, "obs/position", lambda values: np.concatenate([values, values], 1)),
+            (10, "obs/camera", lambda values: values / 255),
+        ):
+            values = change(file[f"data/demo_{demo}/{name}"][:])
+            del file[f"data/demo_{demo}/{name}"]
+            file[f"data/demo_{demo}/{name}"] = values
+    assert load(tmp_path / "demo.hdf5", tmp_path / "store")[0].skipped == {
+        1: f"obs/camera: a row is {(WIDTH, HEIGHT, 3)}, and {(HEIGHT, WIDTH, 3)} in the first episode",
+        2: "obs/position: a row is (4,), and (2,) in the first episode",
+        10: "obs/camera: images of float64, and of uint8 in the first episode",
+    }
+
+
 # ---- plain files
 
 
@@ -335,6 +352,7 @@ def test_what_is_not_there_or_fits_not(tmp_path):
         ({"action": "acts"}, "no array 'acts'"),
         ({"episode": "acts"}, "no array 'acts'"),
         ({"episode": "observations"}, "no ascending rows"),
+        ({"ends": ("first",)}, "first has 4 entries for 22 rows"),
         ({"only": "train"}, "no file of theirs"),
         ({"longest": 1}, "longest"),
         ({"image_size": 0}, "image_size"),

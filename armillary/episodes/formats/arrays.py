@@ -35,14 +35,14 @@ class Column:
         path: what the recording calls the array.
         stream: what it becomes.
         shape: of one row in the recording, as its kind has it.
-        files: whether a row is a JPEG or PNG file.
+        row: shape of a row of the array itself; None where a row is a JPEG or PNG file.
         said: how its kind was found, for a person.
     """
 
     path: str
     stream: Stream
     shape: tuple[int, ...]
-    files: bool
+    row: tuple[int, ...] | None
     said: str
 
     @classmethod
@@ -82,14 +82,19 @@ class Column:
         stream = Stream(name, found, shape, truth=truth)  # which refuses a shape that does not fit
         if size and found in ("image", "depth"):
             stream = Stream(name, found, (size, size, *shape[2:]), truth=truth)
-        return cls(path, stream, shape, picture is not None, f"{found}{said}")
+        return cls(path, stream, shape, None if picture else tuple(array.shape[1:]), f"{found}{said}")
 
     def read(self, array: Any, start: int, stop: int) -> np.ndarray:
         """Rows of the array as the stream has them, (stop - start, *stream.shape); blocks follow the chunks of the file.
 
         Raises:
-            CorruptFile: rows that are not there, no image where there should be one, or no finite number in a vector or signal.
+            CorruptFile: rows that are not there or of another shape, no image where there should be one, or no finite number in
+                a vector or signal.
         """
+        if self.row not in (None, tuple(array.shape[1:])):
+            raise CorruptFile(f"{self.path}: a row is {tuple(array.shape[1:])}, and {self.row} in the first episode")
+        if self.row is not None and self.stream.kind == "image" and array.dtype != np.uint8:
+            raise CorruptFile(f"{self.path}: images of {array.dtype}, and of uint8 in the first episode")
         if len(array) < stop:
             raise CorruptFile(f"{self.path}: the file has {max(len(array) - start, 0)} rows where {stop - start} are needed")
         rows = np.empty((stop - start, *self.stream.shape), self.stream.dtype)
@@ -104,7 +109,7 @@ class Column:
 
     def _converted(self, block: np.ndarray) -> np.ndarray:
         size = self.stream.shape[0] if self.stream.shape[:2] != self.shape[:2] else None
-        if self.files:
+        if self.row is None:
             return images.decode(list(block), self.shape, size)
         block = block.reshape(-1, *self.shape)
         if self.stream.kind == "image":

@@ -180,15 +180,16 @@ def _rows(group: Any, path: Path, episode: str | None, ends: Sequence[str]) -> l
     rows = Counter(len(array) for array in arrays.values()).most_common(1)[0][0]  # others are no steps
     cuts = np.zeros(rows + 1, bool)
     for name in ends:
-        flags = np.asarray(arrays[name][:]).reshape(len(arrays[name]), -1).any(1)
-        cuts[1:][: len(flags)] |= flags
+        if len(arrays[name]) != rows:
+            raise CorruptFile(f"{path}: {name} has {len(arrays[name])} entries for {rows} rows")
+        cuts[1:] |= np.asarray(arrays[name][:]).reshape(rows, -1).any(1)
     if episode:
         marks = np.asarray(arrays[episode][:]).ravel()
         if len(marks) == rows:
             cuts[1:-1] |= marks[1:] != marks[:-1]
-        elif marks.dtype.kind not in "iu" or (np.diff(marks.astype(np.int64)) <= 0).any() or marks[-1] > rows:
-            raise CorruptFile(f"{path}: {episode} has {len(marks)} entries for {rows} rows, and they are no ascending rows")
-        else:
+        elif marks.dtype.kind in "iu" and (np.diff(marks.astype(np.int64), prepend=-1, append=rows + 1) > 0).all():
             cuts[marks.astype(np.int64)] = True
+        else:
+            raise CorruptFile(f"{path}: {episode} has {len(marks)} entries for {rows} rows, and they are no ascending rows")
     cuts[[0, -1]] = True
     return list(pairwise(np.flatnonzero(cuts).tolist()))

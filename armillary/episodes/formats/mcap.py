@@ -214,7 +214,7 @@ def _senses(
         raise ArmillaryError(f"{action}: an action is numbers, not {senses[action].stream.kind}")
     if not set(senses) - {*truth, action}:
         raise ArmillaryError(
-            f"no topic is left to be seen; there are {_listed(file)}; {'; '.join(map(': '.join, ignored.items()))}"
+            f"no topic is left to be seen; there are {_listed(file)}{''.join(f'; {n}: {why}' for n, why in ignored.items())}"
         )
     return senses, ignored
 
