@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
+import torch._inductor.config
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -24,6 +25,9 @@ from armillary.device import Captured, compiles, works_aside
 from armillary.errors import ArmillaryError
 from armillary.model import Context, WorldModel
 from armillary.planning.planner import Found, Plan, Planner, RandomStreams
+
+TILE = 64
+"""Samples that a GPU multiplies as one."""
 
 
 class Decision:
@@ -89,10 +93,15 @@ class Decision:
         return self._run(model, inputs, lambda *_: next(drawn))
 
     def _imagine(self, context: Context, blocks: Tensor) -> Tensor:
-        """`WorldModel.rollout`, compiled once for as many samples as there ever are: a few cost a GPU as much as hundreds."""
+        """`WorldModel.rollout`, compiled once for as many samples as there ever are: a few cost a GPU as much as hundreds.
+
+        Whole tiles of samples spare it from filling up each matrix by itself, and weights that are taken as constants let it
+        compute products that have a factor in common as one.
+        """
         count = blocks.shape[1]
-        self._samples = max(self._samples, count)
-        return self._rollout(context, F.pad(blocks, (0, 0, 0, 0, 0, self._samples - count)), self._shared)[:, :count]
+        self._samples = max(self._samples, -(-count // TILE) * TILE)
+        with torch._inductor.config.patch(freezing=True):
+            return self._rollout(context, F.pad(blocks, (0, 0, 0, 0, 0, self._samples - count)), self._shared)[:, :count]
 
     def _run(self, model: WorldModel, inputs: dict[str, Tensor], draw: Callable[..., Tensor]) -> tuple:
         seen = {name.removeprefix("see "): inputs[name] for name in inputs if name.startswith("see ")}
