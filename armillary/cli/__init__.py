@@ -31,6 +31,7 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
             "hdf5": imports.hdf5,
             "minari": imports.minari,
             "mcap": imports.mcap,
+            "video": imports.video,
         },
     ),
     "bench": (

@@ -9,7 +9,6 @@
 - Files are read in parts, and an episode longer than `longest` rows is cut, so that memory is bounded by that.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units
-from armillary.episodes.formats.table_files import SUFFIXES, Columns, open_table, seconds
+from armillary.episodes.formats.table_files import SUFFIXES, Columns, open_table, seconds, unit_of
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
@@ -26,7 +25,6 @@ from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
 SENSORS = "sensors"
 UNEVEN = 0.1  # of a step
 JUMP = 10  # steps, if no gap is given
-_UNIT = re.compile(r"[\[(]([^\])]*)[\])]\s*$")
 
 
 @dataclass(kw_only=True)
@@ -152,16 +150,11 @@ def _layout(
         if not (steps > 0).any():
             raise CorruptFile(f"{file}: the column {time!r} never goes on, so it is no clock")
         step = float(np.median(steps[steps > 0]))
-    streams = [Stream(SENSORS, "vector", (len(sensors),), unit=tuple(map(_unit, sensors)), channels=tuple(sensors))]
-    streams += [Stream(name, "vector", (1,), unit=(_unit(name),), channels=(name,), truth=True) for name in truth]
-    units = tuple(map(_unit, controls))
+    streams = [Stream(SENSORS, "vector", (len(sensors),), unit=tuple(map(unit_of, sensors)), channels=tuple(sensors))]
+    streams += [Stream(name, "vector", (1,), unit=(unit_of(name),), channels=(name,), truth=True) for name in truth]
+    units = tuple(map(unit_of, controls))
     action = ActionSpace("box", len(controls), unit=units, channels=tuple(controls)) if controls else NO_ACTION
     return Spec(tuple(streams), action, rate=1 / step if step else None), step, ignored
-
-
-def _unit(header: str) -> str:
-    found = _UNIT.search(header)
-    return found[1] if found else ""
 
 
 @dataclass

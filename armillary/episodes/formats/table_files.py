@@ -15,6 +15,7 @@ from armillary.errors import CorruptFile, require
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 PART = 10_000  # rows of a Parquet file
+_UNIT = re.compile(r"[\[(]([^\])]*)[\])]\s*$")
 Columns = dict[str, np.ndarray]
 
 
@@ -73,3 +74,9 @@ def seconds(values: np.ndarray, file: Path) -> np.ndarray:
     if values.dtype.kind != "f":
         raise CorruptFile(f"{file}: the time column holds neither dates nor seconds, but such as {values[0]!r}")
     return values
+
+
+def unit_of(header: str) -> str:
+    """The unit in the header of a column, as in `Pressure [bar]`, or nothing."""
+    found = _UNIT.search(header)
+    return found[1] if found else ""
