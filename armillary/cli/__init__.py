@@ -28,6 +28,7 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
             "lerobot": imports.lerobot,
             "swm": imports.swm,
             "table": imports.table,
+            "streams": imports.streams,
             "hdf5": imports.hdf5,
             "minari": imports.minari,
             "mcap": imports.mcap,

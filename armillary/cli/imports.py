@@ -238,3 +238,42 @@ def video(
 
     options = {"rate": rate, "image_size": image_size, "longest": longest, "missing": missing, "max_episodes": max_episodes}
     print(import_video(path, out, controls=controls, time=time, begins=begins, drift=drift, **options))
+
+
+def streams(
+    path: Positional[Path],
+    out: Path,
+    rate: float,
+    time: str,
+    controls: tuple[str, ...] = (),
+    truth: tuple[str, ...] = (),
+    ignore: tuple[str, ...] = (),
+    mean: tuple[str, ...] = (),
+    every: tuple[str, ...] = (),
+    drift: float = 0.1,
+    longest: int = 100_000,
+    missing: Literal["skip", "refuse"] = "refuse",
+    max_episodes: int | None = None,
+) -> None:
+    """Folders of tables, each table with a clock of its own: a folder is an episode, and a table in it is a stream.
+
+    Args:
+        path: a folder of CSV or Parquet files, or a folder of such folders.
+        out: the new store.
+        rate: steps a second, which all tables are put on.
+        time: the column of dates, or of seconds, that every table has.
+        controls: columns that say what was done (table.column where two tables have it), held from step to step.
+        truth: columns of labels, which no model sees.
+        ignore: columns that stay out.
+        mean: tables of which a step takes the mean since the one before; it takes the last row of others.
+        every: tables of which a step takes every row since the one before, as a signal.
+        drift: seconds that a clock may begin after the others, or end before them, beyond a step of its own.
+        longest: rows of an episode; what is longer is cut.
+        missing: what to do about folders that are damaged or whose clocks do not fit.
+        max_episodes: stop after so many.
+    """
+    from armillary.episodes.formats.streams import import_streams
+
+    columns = {"controls": controls, "truth": truth, "ignore": ignore, "mean": mean, "every": every}
+    options = {"drift": drift, "longest": longest, "missing": missing, "max_episodes": max_episodes}
+    print(import_streams(path, out, rate=rate, time=time, **columns, **options))

@@ -17,13 +17,12 @@ from typing import Literal
 import numpy as np
 
 from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units
-from armillary.episodes.formats.table_files import SUFFIXES, Columns, open_table, seconds, unit_of
+from armillary.episodes.formats.table_files import SUFFIXES, UNEVEN, Columns, open_table, seconds, unit_of
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
 
 SENSORS = "sensors"
-UNEVEN = 0.1  # of a step
 JUMP = 10  # steps, if no gap is given
 
 

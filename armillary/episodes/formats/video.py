@@ -9,7 +9,6 @@
 - Frames are decoded once, one after the other, so that memory holds one episode, however long the video.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -20,7 +19,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
-from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units
+from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units, natural
+from armillary.episodes.formats.table_files import UNEVEN, usual_step
 from armillary.episodes.formats.video_actions import ActionTable, find_table
 from armillary.episodes.formats.video_frames import Frames, frame_times, frames_in_turn, pictures_in_turn
 from armillary.episodes.store import Episode
@@ -46,7 +46,6 @@ VIDEOS = (
 )
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 STREAM = "image"
-UNEVEN = 0.1  # of a step
 JUMP = 10  # steps
 SAME_RATE = 0.01  # how far the rates of two videos may be apart
 EPISODE_BYTES = 512 << 20  # of frames in one episode, which is in memory while it is written
@@ -185,19 +184,14 @@ def _find(path: Path) -> list[_Video]:
             raise ArmillaryError(f"{path}: one image is no episode; give the folder of its frames")
         return [_Video(path)]
     videos = []
-    for folder in sorted([path, *(inside for inside in path.rglob("*") if inside.is_dir())], key=_natural):
-        files = sorted((file for file in folder.iterdir() if file.is_file()), key=_natural)
+    for folder in sorted([path, *(inside for inside in path.rglob("*") if inside.is_dir())], key=natural):
+        files = sorted((file for file in folder.iterdir() if file.is_file()), key=natural)
         here = [_Video(file) for file in files if file.suffix.lower() in VIDEOS]
         images = tuple(file for file in files if file.suffix.lower() in IMAGES)
         videos += here or ([_Video(folder, images)] if images else [])
     if not videos:
         raise ArmillaryError(f"{path}: there is no video there ({' '.join(VIDEOS)}), and no folder of images")
     return videos
-
-
-def _natural(path: Path) -> list[str | int]:
-    """Sorts frame_9 before frame_10."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", str(path))]
 
 
 def _tables(videos: list[_Video]) -> dict[Path, Path]:
@@ -219,15 +213,9 @@ def _first(videos: list[_Video], rate: float | None, size: int | None, missing: 
                 raise
             problems.append(str(error))
             continue
-        own = rate or (None if video.files else round(1 / _step(times), 3))
+        own = rate or (None if video.files else round(1 / usual_step(times), 3))
         return Stream(STREAM, "image", shape, rate=own), own
     raise ArmillaryError(f"none of {len(videos)} videos can be read: {'; '.join(problems[:3])}")
-
-
-def _step(times: np.ndarray) -> float:
-    """The mean of the steps near the median: containers round times, and cameras leave frames out."""
-    steps = np.diff(times)
-    return float(steps[abs(steps - np.median(steps)) <= UNEVEN * np.median(steps)].mean())
 
 
 @dataclass
@@ -278,7 +266,7 @@ class _Reader:
         return ticks, np.searchsorted(clock, ticks + 1e-3 / self.rate, "right") - 1
 
     def _as_they_come(self, video: _Video, clock: np.ndarray) -> np.ndarray:
-        own, expected = 1 / _step(clock), self.spec.rate
+        own, expected = 1 / usual_step(clock), self.spec.rate
         if expected is None or abs(own - expected) > SAME_RATE * expected:
             what = f"{own:.3f} frames a second, and the first has {expected or 'no clock'}"
             raise CorruptFile(f"{video.path}: {what}; give a rate that all are held at")

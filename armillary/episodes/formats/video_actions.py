@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from armillary.episodes.formats.table_files import open_table, seconds, unit_of
+from armillary.episodes.formats.table_files import open_table, read_log, unit_of
 from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import ActionSpace
 
@@ -95,25 +95,14 @@ class ActionTable:
         Raises:
             CorruptFile: a table that cannot be read, lacks a column or a number, or does not fit the video.
         """
-        schema, parts = open_table(file)
-        names = [*self.channels, *filter(None, [self.time])]
-        if absent := [name for name in names if name not in schema.names]:
-            raise CorruptFile(f"{file}: there is no column {absent[0]!r}, which the first table has")
-        held = list(parts)
-        columns = {name: np.concatenate([part[name] for part in held]) if held else np.empty(0) for name in names}
-        for name in self.channels:
-            numbers = columns[name]
-            if numbers.dtype.kind != "f":
-                raise CorruptFile(f"{file}: column {name!r} holds no numbers, but such as {numbers[0]!r}")
-            for row in np.flatnonzero(~np.isfinite(numbers))[:1]:
-                raise CorruptFile(f"{file}: no number in row {row + 1} of {name!r}")
-        actions = np.stack([columns[name] for name in self.channels], 1).astype(np.float32)
-        if self.time is None:
+        log = read_log(file, self.channels, self.time)
+        actions, clock = log.numbers.astype(np.float32), log.clock
+        if clock is None:
             if len(actions) not in (len(times), len(times) - 1):
                 what = f"{len(actions)} rows of actions for {len(times)} frames, of which each has one, or each but the last"
                 raise CorruptFile(f"{file}: {what}; where the table has a clock of its own, name the time column")
             return actions[np.minimum(np.arange(len(times)), len(actions) - 1)], 0.0
-        clock = self._clock(columns[self.time], file)
+        clock = clock - ((clock[0] if log.dated else 0.0) if self.begins is None else self.begins)
         frame = float(np.median(np.diff(times)))
         step = max(frame, float(np.median(np.diff(clock))) if len(clock) > 1 else 0.0)
         late = np.array([clock[0] - times[0], clock[-1] - times[-1]])
@@ -123,14 +112,3 @@ class ActionTable:
                 f"{times[-1]:.3f} s: they are {abs(late).max():.3f} s apart, which is more than {self.drift:g} s and a step"
             )
         return actions[np.maximum(np.searchsorted(clock, times + 1e-3 * frame, "right") - 1, 0)], float(abs(late).max())
-
-    def _clock(self, values: np.ndarray, file: Path) -> np.ndarray:
-        clock = seconds(values, file)
-        if not len(clock):
-            raise CorruptFile(f"{file}: there is no row in it")
-        for row in np.flatnonzero(~np.isfinite(clock))[:1]:
-            raise CorruptFile(f"{file}: no time in row {row + 1} of {self.time!r}")
-        for row in np.flatnonzero(np.diff(clock) < 0)[:1]:
-            raise CorruptFile(f"{file}: the clock runs backwards in row {row + 2}")
-        first = clock[0] if values.dtype.kind == "M" else 0.0
-        return clock - (first if self.begins is None else self.begins)
