@@ -102,6 +102,15 @@ def test_a_frame_has_the_last_action_at_or_before_it(tmp_path):
     assert store.info["actions"] == "the last at or before a frame"
 
 
+def test_a_clock_that_is_rounded_to_milliseconds_is_none_that_is_late(tmp_path):
+    path = film(tmp_path / "a.mkv", range(7), times=[i / 30 for i in range(7)])
+    table(tmp_path / "a.csv", {"t": [round(i / 30, 3) for i in range(7)], "go": range(7)})
+    for name, options in (("frames", {}), ("even", {"rate": 30})):
+        _, store = imported(path, tmp_path / name, time="t", **options)
+        np.testing.assert_array_equal(store.actions(0)[:, 0], range(6))
+        assert shown(store) == [list(range(7))]
+
+
 @pytest.mark.parametrize(
     ("times", "options"),
     [
@@ -173,9 +182,9 @@ def test_what_is_damaged_or_unfit_is_skipped_or_refused(tmp_path):
     assert shown(store)[:3] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
     for name, message in {
         "c.mp4": "the video cannot be decoded",
-        "d": "images have no clock, and the first video has 10 Hz; give a rate",
+        "d": "it has no clock, and the first 10.000 frames a second; give a rate",
         "e.mp4": "1 frames, and an episode needs 2",
-        "f.mp4": "5.000 frames a second, and the first has 10",
+        "f.mp4": "it has 5.000 frames a second, and the first 10.000",
     }.items():
         assert message in summary.skipped[name]
     assert "skipped 1 file (c.mp4): " in str(summary)
@@ -189,8 +198,8 @@ def test_what_is_damaged_or_unfit_is_skipped_or_refused(tmp_path):
     ("columns", "options", "message"),
     [
         ({"go": range(4)}, {}, "4 rows of actions for 6 frames, of which each has one, or each but the last"),
-        ({"t": [0, 1.5], "go": [1, 2]}, {"time": "t"}, "runs from 0.000 to 1.500 s and the video's from 0.000 to 0.500 s"),
-        ({"t": [0.3, 0.4, 0.5], "go": [1, 2, 3]}, {"time": "t"}, "they are 0.300 s apart, which is more than 0.1 s"),
+        ({"t": [0, 1.5], "go": [1, 2]}, {"time": "t"}, "runs from 0.000 to 1.500 s and the video's from 0 to 0.500 s"),
+        ({"t": [0.3, 0.4, 0.5], "go": [1, 2, 3]}, {"time": "t"}, "they are 0.300 s apart, more than 0.1 s"),
         ({"t": [0, 0.3, 0.2, 0.5], "go": range(4)}, {"time": "t"}, "the clock runs backwards in row 3"),
         ({"go": [0, 1, "", 3, 4, 5], "up": range(6)}, {}, "no number in row 3 of 'go'"),
         ({"go": range(6)}, {"controls": ["turn"]}, "no column 'turn' of numbers; there are go"),

@@ -8,6 +8,7 @@
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -52,7 +53,7 @@ class ImportSummary:
     episodes: tuple[Name, ...] = ()
     frames: int = 0
     skipped: dict[Name, str] = field(default_factory=dict)
-    left_out: dict[str, int] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
     ignored: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 

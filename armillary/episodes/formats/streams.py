@@ -6,7 +6,8 @@ takes, by the rule of the table,
 - mean: the mean of the rows since the step before, or the last row where there is none;
 - every: all rows since the step before, as a signal of so many samples as the first folder's rates say. Clocks jitter, so these
   are the last rows at or before as many even moments.
-Controls and truth are held. Nothing is taken from after a step, so that nothing is seen before it happened.
+Controls and truth are held. Nothing is taken from after a step (by more than the millisecond that files round to), so that
+nothing is seen before it happened.
 
 Clocks that were started and stopped together begin and end together. A table that begins or ends further from the others than
 a tolerance and a step of its own is refused with the figure: a clock drifts, or was off. Where a table pauses for ten steps of
@@ -19,11 +20,21 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float64, Int
+from jaxtyping import Float64
 
 from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units, natural
 from armillary.episodes.formats.table import JUMP
-from armillary.episodes.formats.table_files import SUFFIXES, UNEVEN, Log, open_table, read_log, unit_of, usual_step
+from armillary.episodes.formats.table_files import (
+    SUFFIXES,
+    UNEVEN,
+    Log,
+    last_before,
+    open_table,
+    read_log,
+    rows_until,
+    unit_of,
+    usual_step,
+)
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
@@ -251,7 +262,7 @@ class _Reader:
             if abs(own - expected) > UNEVEN * expected:
                 raise CorruptFile(f"{folder}: {name} has {own:g} rows a second, and {expected:g} in the first folder")
         ticks = self._ticks(folder, {name: log.clock for name, log in logs.items()})
-        held = {name: self._last(log.clock, ticks) for name, log in logs.items()}
+        held = {name: last_before(log.clock, ticks) for name, log in logs.items()}
         alive = np.ones(len(ticks), bool)
         for name, log in logs.items():
             alive &= ticks - log.clock[held[name]] <= JUMP * usual_step(log.clock)
@@ -264,13 +275,13 @@ class _Reader:
         actions = np.stack([single(at) for at in self.layout.controls.values()], 1) if self.layout.controls else None
         truth = {name: single(at)[:, None] for name, at in self.layout.truth.items()}
         if not alive.all():
-            self._leave("a table pauses", int((~alive).sum()))
+            self.summary.left_out["a table pauses"] += int((~alive).sum())
         edges = np.flatnonzero(np.diff(alive, prepend=False, append=False))
         for start, stop in edges.reshape(-1, 2):
             for at in range(start, stop, self.longest):
                 rows = slice(at, min(at + self.longest, stop))
                 if rows.stop - at < 2:
-                    self._leave("alone between two pauses", 1)
+                    self.summary.left_out["alone between two pauses"] += 1
                     continue
                 seen = {name: column[rows] for name, column in values.items()}
                 done = np.empty((rows.stop - at - 1, 0), np.float32) if actions is None else actions[rows][:-1]
@@ -298,24 +309,17 @@ class _Reader:
             raise CorruptFile(f"{folder}: at {self.rate:g} Hz it is {max(end - begin, 0)} rows, and an episode needs 2")
         return origin + np.arange(begin, end) / self.rate
 
-    def _last(self, clock: np.ndarray, moments: np.ndarray) -> Int[np.ndarray, "..."]:
-        """The last row at or before each moment."""
-        return np.maximum(np.searchsorted(clock, moments + 1e-3 / self.rate, "right") - 1, 0)
-
     def _values(self, name: str, log: Log, ticks: np.ndarray, held: np.ndarray) -> np.ndarray:
         """What a step takes of a table's sensors, by its rule."""
         numbers, rule = log.numbers[:, : len(self.layout.sensors[name])], self.layout.rules[name]
         if rule == "every":
             samples = self.spec[name].shape[0]
             moments = ticks[:, None] + (np.arange(1, samples + 1) / samples - 1) / self.rate
-            return numbers[self._last(log.clock, moments)].astype(np.float32)
+            return numbers[last_before(log.clock, moments)].astype(np.float32)
         if rule == "mean":
             sums = np.concatenate([np.zeros((1, numbers.shape[1])), np.cumsum(numbers, 0)])
-            before = np.searchsorted(log.clock, ticks - 1 / self.rate + 1e-3 / self.rate, "right")
+            before = rows_until(log.clock, ticks - 1 / self.rate)
             count = (held + 1 - before)[:, None]
             mean = (sums[held + 1] - sums[before]) / np.maximum(count, 1)
             return np.where(count > 0, mean, numbers[held]).astype(np.float32)
         return numbers[held].astype(np.float32)
-
-    def _leave(self, reason: str, count: int) -> None:
-        self.summary.left_out[reason] = self.summary.left_out.get(reason, 0) + count

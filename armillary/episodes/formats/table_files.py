@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int
 
 from armillary.errors import CorruptFile, require
 
@@ -129,3 +129,14 @@ def usual_step(times: Float64[np.ndarray, " t"]) -> float:
     """The mean of the steps that are within a tenth of the median: files round times, and clocks leave some out."""
     steps = np.diff(times)
     return float(steps[abs(steps - np.median(steps)) <= UNEVEN * np.median(steps)].mean())
+
+
+def rows_until(times: Float64[np.ndarray, " t"], moments: Float64[np.ndarray, "..."]) -> Int[np.ndarray, "..."]:
+    """How many rows are at or before each moment: to a millisecond, which files round to, or to a quarter of their step."""
+    near = min(1e-3, float(np.median(np.diff(times))) / 4) if len(times) > 1 else 1e-3
+    return np.searchsorted(times, moments + near, "right")
+
+
+def last_before(times: Float64[np.ndarray, " t"], moments: Float64[np.ndarray, "..."]) -> Int[np.ndarray, "..."]:
+    """The last row at or before each moment, or else the first."""
+    return np.maximum(rows_until(times, moments) - 1, 0)

@@ -20,30 +20,14 @@ import numpy as np
 from jaxtyping import Float64
 
 from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units, natural
-from armillary.episodes.formats.table_files import UNEVEN, usual_step
+from armillary.episodes.formats.table_files import UNEVEN, last_before, usual_step
 from armillary.episodes.formats.video_actions import ActionTable, find_table
 from armillary.episodes.formats.video_frames import Frames, frame_times, frames_in_turn, pictures_in_turn
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.spec import NO_ACTION, Spec, Stream
 
-VIDEOS = (
-    ".mp4",
-    ".m4v",
-    ".mov",
-    ".mkv",
-    ".webm",
-    ".avi",
-    ".mpg",
-    ".mpeg",
-    ".ts",
-    ".mts",
-    ".wmv",
-    ".flv",
-    ".ogv",
-    ".y4m",
-    ".gif",
-)
+VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".y4m", ".gif")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 STREAM = "image"
 JUMP = 10  # steps
@@ -235,15 +219,13 @@ class _Reader:
     def episodes(self, video: _Video) -> Iterator[Episode]:
         """The episodes of one video."""
         times = video.times(self.rate)
-        clock, shown = times - times[0], np.arange(len(times))
-        if not video.files:
-            clock, shown = self._held(video, clock) if self.rate else (self._as_they_come(video, clock), shown)
-        elif self.spec.rate != self.rate:
-            raise CorruptFile(f"{video.path}: images have no clock, and the first video has {self.spec.rate:g} Hz; give a rate")
-        actions = np.empty((len(clock), 0), np.float32) if self.actions is None else self._actions(video, times, clock, shown)
+        frames = times - times[0]
+        clock = self._clock(video, frames)
+        shown = last_before(frames, clock)
+        actions = np.empty((len(clock), 0), np.float32) if self.actions is None else self._actions(video, frames, clock)
         distinct, repeated = np.unique(shown, return_counts=True)
-        frames = video.frames(times, distinct, self.size)
-        rows = (frame for frame, count in zip(frames, repeated, strict=True) for _ in range(count))
+        decoded = video.frames(times, distinct, self.size)
+        rows = (frame for frame, count in zip(decoded, repeated, strict=True) for _ in range(count))
         jumps = np.flatnonzero(np.diff(clock) > JUMP * np.median(np.diff(clock))) + 1
         for start, stop in self._pieces(len(clock), jumps):
             pixels = np.empty((stop - start, *self.spec[STREAM].shape), np.uint8)
@@ -253,36 +235,37 @@ class _Reader:
                     raise CorruptFile(f"{video.path}: {what}; give an image size for all")
                 pixels[row] = frame
             if stop - start == 1:
-                self.summary.left_out["alone after a cut"] = self.summary.left_out.get("alone after a cut", 0) + 1
+                self.summary.left_out["alone after a cut"] += 1
                 continue
             info = {"source": video.name(self.root), "begins": float(clock[start])}
             yield Episode({STREAM: pixels}, actions[start : stop - 1], info=info)
 
-    def _held(self, video: _Video, clock: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """An even clock at the rate, and the last frame at or before each tick."""
-        ticks = np.arange(int(clock[-1] * self.rate + 1e-3) + 1) / self.rate
-        if len(ticks) < 2:
-            raise CorruptFile(f"{video.path}: at {self.rate:g} Hz its {clock[-1]:.3f} s are one row, and an episode needs 2")
-        return ticks, np.searchsorted(clock, ticks + 1e-3 / self.rate, "right") - 1
+    def _clock(self, video: _Video, frames: Float64[np.ndarray, " f"]) -> Float64[np.ndarray, " t"]:
+        """When each row is, in seconds since the first frame: on an even clock, or with the frames."""
+        if self.rate:
+            ticks = np.arange(int(frames[-1] * self.rate + 1e-3) + 1) / self.rate
+            if len(ticks) < 2:
+                raise CorruptFile(
+                    f"{video.path}: at {self.rate:g} Hz its {frames[-1]:.3f} s are one row, and an episode needs 2"
+                )
+            return ticks
+        own, expected = None if video.files else 1 / usual_step(frames), self.spec.rate
+        if (own is None) != (expected is None) or (own and abs(own - expected) > SAME_RATE * expected):
+            rates = [f"{rate:.3f} frames a second" if rate else "no clock" for rate in (own, expected)]
+            raise CorruptFile(f"{video.path}: it has {rates[0]}, and the first {rates[1]}; give a rate that all are held at")
+        if own:
+            self.steps += len(frames) - 1
+            self.uneven += int((abs(np.diff(frames) * own - 1) > UNEVEN).sum())
+            self.summary.uneven = self.uneven / self.steps
+        return frames
 
-    def _as_they_come(self, video: _Video, clock: np.ndarray) -> np.ndarray:
-        own, expected = 1 / usual_step(clock), self.spec.rate
-        if expected is None or abs(own - expected) > SAME_RATE * expected:
-            what = f"{own:.3f} frames a second, and the first has {expected or 'no clock'}"
-            raise CorruptFile(f"{video.path}: {what}; give a rate that all are held at")
-        self.steps += len(clock) - 1
-        self.uneven += int((abs(np.diff(clock) * own - 1) > UNEVEN).sum())
-        self.summary.uneven = self.uneven / self.steps
-        return clock
-
-    def _actions(self, video: _Video, times: np.ndarray, clock: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    def _actions(self, video: _Video, frames: np.ndarray, clock: np.ndarray) -> np.ndarray:
         """The action in force at each row."""
         if video.path not in self.tables:
             raise CorruptFile(f"{video.path}: there is no table of actions beside it, as there is beside others")
-        if self.actions.time is None:
-            return self.actions.actions_at(self.tables[video.path], times - times[0])[0][shown]
-        actions, apart = self.actions.actions_at(self.tables[video.path], clock)
-        self.summary.apart = max(self.summary.apart or 0.0, apart)
+        actions, apart = self.actions.actions_at(self.tables[video.path], frames, clock)
+        if apart is not None:
+            self.summary.apart = max(self.summary.apart or 0.0, apart)
         return actions
 
     def _pieces(self, count: int, jumps: np.ndarray) -> Iterator[tuple[int, int]]:

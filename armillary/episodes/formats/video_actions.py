@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from armillary.episodes.formats.table_files import open_table, read_log, unit_of
+from armillary.episodes.formats.table_files import last_before, open_table, read_log, unit_of
 from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import ActionSpace
 
@@ -82,15 +82,18 @@ class ActionTable:
         """A box without bounds: a table records none."""
         return ActionSpace("box", len(self.channels), unit=tuple(map(unit_of, self.channels)), channels=self.channels)
 
-    def actions_at(self, file: Path, times: Float64[np.ndarray, " t"]) -> tuple[Float32[np.ndarray, "t n"], float]:
-        """The action in force at each frame, and how far apart the clocks are at the worse end.
+    def actions_at(
+        self, file: Path, frames: Float64[np.ndarray, " f"], moments: Float64[np.ndarray, " t"]
+    ) -> tuple[Float32[np.ndarray, "t n"], float | None]:
+        """The action in force at each moment, and how far apart the clocks are at the worse end.
 
         Args:
             file: the table.
-            times: of the frames, in seconds since the first.
+            frames: when each frame of the video is, in seconds since the first.
+            moments: ascending, on the same clock.
 
         Returns:
-            actions (the last of which nobody knows what it led to), and seconds.
+            actions (the last of which nobody knows what it led to), and seconds, or None where the table has no clock.
 
         Raises:
             CorruptFile: a table that cannot be read, lacks a column or a number, or does not fit the video.
@@ -98,17 +101,16 @@ class ActionTable:
         log = read_log(file, self.channels, self.time)
         actions, clock = log.numbers.astype(np.float32), log.clock
         if clock is None:
-            if len(actions) not in (len(times), len(times) - 1):
-                what = f"{len(actions)} rows of actions for {len(times)} frames, of which each has one, or each but the last"
+            if len(actions) not in (len(frames), len(frames) - 1):
+                what = f"{len(actions)} rows of actions for {len(frames)} frames, of which each has one, or each but the last"
                 raise CorruptFile(f"{file}: {what}; where the table has a clock of its own, name the time column")
-            return actions[np.minimum(np.arange(len(times)), len(actions) - 1)], 0.0
+            return actions[np.minimum(last_before(frames, moments), len(actions) - 1)], None
         clock = clock - ((clock[0] if log.dated else 0.0) if self.begins is None else self.begins)
-        frame = float(np.median(np.diff(times)))
+        frame = float(np.median(np.diff(frames)))
         step = max(frame, float(np.median(np.diff(clock))) if len(clock) > 1 else 0.0)
-        late = np.array([clock[0] - times[0], clock[-1] - times[-1]])
+        late = np.array([clock[0], clock[-1] - frames[-1]])
         if (late > self.drift + frame).any() or (late < -self.drift - step).any():
-            raise CorruptFile(
-                f"{file}: its clock runs from {clock[0]:.3f} to {clock[-1]:.3f} s and the video's from {times[0]:.3f} to "
-                f"{times[-1]:.3f} s: they are {abs(late).max():.3f} s apart, which is more than {self.drift:g} s and a step"
-            )
-        return actions[np.maximum(np.searchsorted(clock, times + 1e-3 * frame, "right") - 1, 0)], float(abs(late).max())
+            runs = f"runs from {clock[0]:.3f} to {clock[-1]:.3f} s and the video's from 0 to {frames[-1]:.3f} s"
+            more = f"more than {self.drift:g} s and a step"
+            raise CorruptFile(f"{file}: its clock {runs}: they are {abs(late).max():.3f} s apart, {more}")
+        return actions[last_before(clock, moments)], float(abs(late).max())
