@@ -250,6 +250,7 @@ def streams(
     ignore: tuple[str, ...] = (),
     mean: tuple[str, ...] = (),
     every: tuple[str, ...] = (),
+    gap: float | None = None,
     drift: float = 0.1,
     longest: int = 100_000,
     missing: Literal["skip", "refuse"] = "refuse",
@@ -267,6 +268,7 @@ def streams(
         ignore: columns that stay out.
         mean: tables of which a step takes the mean since the one before; it takes the last row of others.
         every: tables of which a step takes every row since the one before, as a signal.
+        gap: seconds without a row of a table that end an episode; ten steps of its own unless given.
         drift: seconds that a clock may begin after the others, or end before them, beyond a step of its own.
         longest: rows of an episode; what is longer is cut.
         missing: what to do about folders that are damaged or whose clocks do not fit.
@@ -275,5 +277,5 @@ def streams(
     from armillary.episodes.formats.streams import import_streams
 
     columns = {"controls": controls, "truth": truth, "ignore": ignore, "mean": mean, "every": every}
-    options = {"drift": drift, "longest": longest, "missing": missing, "max_episodes": max_episodes}
+    options = {"gap": gap, "drift": drift, "longest": longest, "missing": missing, "max_episodes": max_episodes}
     print(import_streams(path, out, rate=rate, time=time, **columns, **options))

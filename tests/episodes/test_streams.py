@@ -79,6 +79,13 @@ def test_rows_that_come_when_they_like_are_never_taken_before_they_came(tmp_path
     assert np.isin(np.float32(jitter[4:70]), seen["imu"][..., 0]).mean() > 0.8  # the others came a sample's time too late
 
 
+@pytest.mark.parametrize("rule", [{}, {"mean": ["gps"]}])
+def test_nothing_is_there_before_the_first_row_of_every_table(tmp_path, rule):
+    run = robot(tmp_path / "run", gps=0.3 + np.arange(4) / 2)
+    _, store = imported(run, tmp_path / "out", **rule)
+    assert (store.read(0)["motors"][0, 0], store.read(0)["gps"][0, 0]) == (np.float32(0.3), np.float32(0.3))
+
+
 def test_folders_are_episodes_and_long_ones_are_cut(tmp_path):
     for name, seconds in (("run10", 1.0), ("run9", 2.0)):
         robot(tmp_path / "in" / name, seconds)
@@ -94,6 +101,7 @@ def test_an_episode_ends_where_a_table_pauses(tmp_path):
     summary, store = imported(run, tmp_path / "out")
     assert store.lengths.tolist() == [23, 30]  # ten steps of its own are held
     assert summary.left_out == {"a table pauses": 7}
+    assert imported(run, tmp_path / "through", gap=2)[1].lengths.tolist() == [60]
 
 
 def test_clocks_that_do_not_fit_are_refused_with_the_figure(tmp_path):

@@ -11,7 +11,7 @@ nothing is seen before it happened.
 
 Clocks that were started and stopped together begin and end together. A table that begins or ends further from the others than
 a tolerance and a step of its own is refused with the figure: a clock drifts, or was off. Where a table pauses for ten steps of
-its own, nothing is held, and an episode ends. A folder is read into memory as a whole.
+its own, or for a gap that is given, nothing is held, and an episode ends. A folder is read into memory as a whole.
 """
 
 from collections.abc import Iterator, Sequence
@@ -73,6 +73,7 @@ def import_streams(
     ignore: Sequence[str] = (),
     mean: Sequence[str] = (),
     every: Sequence[str] = (),
+    gap: float | None = None,
     drift: float = 0.1,
     longest: int = 100_000,
     missing: Missing = "refuse",
@@ -90,6 +91,7 @@ def import_streams(
         truth: columns of labels, which no model sees.
         ignore: columns that stay out.
         mean, every: tables (`imu` for imu.csv) of which a step takes the mean, or every row; it takes the last row of others.
+        gap: seconds without a row of a table that end an episode; ten steps of its own unless given.
         drift: seconds that a clock may begin after the others, or end before them, beyond a step of its own.
         longest: rows of an episode; what is longer is cut.
         missing: "skip" lists and leaves out folders that are damaged or do not fit, "refuse" raises instead.
@@ -102,7 +104,7 @@ def import_streams(
         CorruptFile: under "refuse", a table that is damaged, lacks a column or a number, or whose clock does not fit.
     """
     path = Path(path)
-    check_options(missing, rate=rate, max_episodes=max_episodes)
+    check_options(missing, rate=rate, gap=gap, max_episodes=max_episodes)
     if longest < 2 or drift < 0:
         raise ArmillaryError(f"longest is 2 rows or more and drift not below 0 s; got {longest} and {drift}")
     inside = sorted(path.iterdir(), key=natural) if path.is_dir() else []
@@ -121,7 +123,7 @@ def import_streams(
         rules=layout.rules,
         rates=rates,
     )
-    reader = _Reader(spec, layout, rate, drift, longest, path, summary)
+    reader = _Reader(spec, layout, rate, gap, drift, longest, path, summary)
     return import_units(
         ((folder.name, reader.episodes(folder)) for folder in folders),
         summary,
@@ -249,6 +251,7 @@ class _Reader:
     spec: Spec
     layout: _Layout
     rate: float
+    gap: float | None
     drift: float
     longest: int
     root: Path
@@ -265,7 +268,7 @@ class _Reader:
         held = {name: last_before(log.clock, ticks) for name, log in logs.items()}
         alive = np.ones(len(ticks), bool)
         for name, log in logs.items():
-            alive &= ticks - log.clock[held[name]] <= JUMP * usual_step(log.clock)
+            alive &= ticks - log.clock[held[name]] <= (self.gap or JUMP * usual_step(log.clock))
         values = {name: self._values(name, log, ticks, held[name]) for name, log in logs.items() if name in self.layout.sensors}
 
         def single(at: tuple[str, str]) -> np.ndarray:
@@ -300,8 +303,10 @@ class _Reader:
             self.summary.apart = max(self.summary.apart, apart)
         table = next(iter(self.layout.controls.values()), [None])[0]
         origin = clocks[table][0] if table else max(clock[0] for clock in clocks.values())
-        before = {name: 0.0 if self.layout.rules[name] == "hold" else 1 / self.rate - steps[name] for name in clocks}
-        ready = max(clock[0] + before[name] for name, clock in clocks.items())
+        held = [
+            name for name, rule in self.layout.rules.items() if rule == "hold"
+        ]  # the others have a whole step of rows first
+        ready = max(clock[0] + (0 if name in held else max(0, 1 / self.rate - steps[name])) for name, clock in clocks.items())
         over = min(clock[-1] + steps[name] for name, clock in clocks.items())
         begin = max(0, int(np.ceil((ready - origin) * self.rate - 1e-3)))
         end = int(np.ceil((over - origin) * self.rate - 1e-3))
