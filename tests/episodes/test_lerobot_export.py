@@ -123,6 +123,21 @@ def test_the_layout_is_that_of_version_3(tmp_path):
     assert json.loads(tasks.schema.metadata[b"pandas"])["index_columns"] == ["task"]
 
 
+def test_an_arm_is_written_as_lerobot_wrote_it(tmp_path, recording):
+    source = recording("so101")
+    import_lerobot(source, tmp_path / "store", progress=False)
+    exported(tmp_path / "store", tmp_path / "out")
+    for file in ("data/chunk-000/file-000.parquet", "meta/episodes/chunk-000/file-000.parquet"):
+        theirs, ours = (pq.read_table(root / file, partitioning=None) for root in (source, tmp_path / "out"))
+        names = [name for name in theirs.column_names if "images" not in name]  # its videos are missing
+        assert [ours.schema.field(name).type for name in names] == [theirs.schema.field(name).type for name in names]
+        for name in (name for name in names if not name.startswith("stats/")):
+            assert ours[name].to_pylist() == theirs[name].to_pylist(), name
+    theirs, ours = (json.loads((root / "meta/stats.json").read_text()) for root in (source, tmp_path / "out"))
+    for name in ("min", "max", "mean", "std", "count"):
+        np.testing.assert_allclose(ours["action"][name], theirs["action"][name], atol=1e-3)
+
+
 def test_colour_has_half_the_resolution_where_that_can_be_afforded():
     sizes = {(480, 640): "yuv420p", (481, 640): "yuv444p", (480, 641): "yuv444p", (64, 640): "yuv444p"}
     assert {size: lerobot_files.pixel_format(*size) for size in sizes} == sizes

@@ -169,9 +169,8 @@ def _features(spec: Spec, keys: dict[Stream, str], fps: float) -> Features:
     """The features as info.json describes them."""
 
     def numbers(dtype: str, size: int, names: tuple[str, ...] = (), unit: tuple[str, ...] = ()) -> dict[str, Any]:
-        return {"dtype": dtype, "shape": [size], "names": list(names) or None} | (
-            {"info": {"unit": list(unit)}} if unit else {}
-        )
+        feature = {"dtype": dtype, "shape": [size], "names": list(names) or None}
+        return feature | ({"info": {"unit": list(unit)}} if unit else {})
 
     def one(stream: Stream) -> dict[str, Any]:
         if stream.kind == "vector":
@@ -256,9 +255,8 @@ class _Writer:
     def _columns(self, number: int, length: int, task: int) -> dict[str, np.ndarray]:
         """The numbers of one episode: (rows, n), or (rows,) where n is 1."""
         vectors = {stream.name: key for stream, key in self.keys.items() if stream.kind != "image"}
-        columns = {
-            vectors[name]: values.reshape(length, -1) for name, values in self.episodes.read(number, None, [*vectors]).items()
-        }
+        seen = self.episodes.read(number, streams=[*vectors])
+        columns = {vectors[name]: values.reshape(length, -1) for name, values in seen.items()}
         if self.fill is not None:
             columns = {key: np.nan_to_num(values, nan=self.fill) for key, values in columns.items()}
         action = self.episodes.spec.action
