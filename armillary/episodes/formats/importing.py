@@ -147,6 +147,7 @@ def import_units(
                 stored += [episode.info.get("episode", episode.info.get("source")) for episode in group]
                 summary.frames += sum(map(len, group))
                 bar.update(task, description=f"import, {summary.frames:,} rows")
+            bar.update(task, total=total or 1, completed=total or 1)
         if not stored:
             raise ArmillaryError(f"{summary.source}: {'; '.join(['there is no episode to import', *summary.losses()])}")
     except BaseException:
