@@ -75,10 +75,10 @@ def test_row_i_of_the_table_beside_it_is_the_action_of_frame_i(tmp_path, rows):
     path = film(tmp_path / "a.mp4", range(COUNT))
     table(tmp_path / "a.csv", {"turn [rad]": [i / 8 for i in range(rows)], "go": range(rows), "note": ["x"] * rows})
     summary, store = imported(path, tmp_path / "out", longest=7)
-    assert [len(numbers) for numbers in shown(store)] == [7, 5]
+    assert shown(store) == [list(range(7)), list(range(6, 12))]  # the row between two parts is in both
     assert (store.spec.action.channels, store.spec.action.unit) == (("turn [rad]", "go"), ("rad", ""))
     np.testing.assert_array_equal(store.actions(0)[:, 1], [0, 1, 2, 3, 4, 5])
-    np.testing.assert_array_equal(store.actions(1)[:, 1], [7, 8, 9, 10])
+    np.testing.assert_array_equal(store.actions(1)[:, 1], [6, 7, 8, 9, 10])
     assert summary.ignored == {"note": "not numbers"}
     assert imported(path, tmp_path / "one", controls=["go"])[1].spec.action.channels == ("go",)
     assert imported(path, tmp_path / "none", controls=[])[1].spec.action == NO_ACTION
@@ -147,18 +147,19 @@ def test_a_row_of_a_table_without_a_clock_stays_with_its_frame(tmp_path):
 
 
 def test_a_clock_that_jumps_ends_an_episode_and_one_that_stutters_is_reported(tmp_path):
-    times = [0, 0.1, 0.2, 0.35, 0.45, 5, 5.1]
-    summary, store = imported(film(tmp_path / "a.mkv", range(7), times=times), tmp_path / "out")
-    assert shown(store) == [[0, 1, 2, 3, 4], [5, 6]]
-    assert summary.uneven == pytest.approx(2 / 6)
+    times = [0, 0.1, 0.2, 0.35, 0.45, 3, 5, 5.1]
+    summary, store = imported(film(tmp_path / "a.mkv", range(8), times=times), tmp_path / "out")
+    assert shown(store) == [[0, 1, 2, 3, 4], [6, 7]]
+    assert summary.uneven == pytest.approx(3 / 7)
+    assert summary.left_out == {"alone between two jumps of the clock": 1}
     assert [info["begins"] for info in store.infos] == [0, 5]
 
 
 def test_an_episode_is_cut_where_it_would_not_fit_in_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(video, "EPISODE_BYTES", 5 * 64 * 64 * 3)
     summary, store = imported(film(tmp_path / "a.mp4", range(11)), tmp_path / "out")
-    assert shown(store) == [list(range(5)), list(range(5, 10))]
-    assert (summary.longest, summary.left_out) == (5, {"alone after a cut": 1})
+    assert shown(store) == [list(range(5)), list(range(4, 9)), [8, 9, 10]]
+    assert summary.longest == 5
 
 
 def test_what_was_filmed_on_its_side_comes_upright(tmp_path):
@@ -179,7 +180,7 @@ def test_what_is_damaged_or_unfit_is_skipped_or_refused(tmp_path):
     middle = content.index(b"mdat") + 6000
     whole.write_bytes(content[:middle] + bytes(500) + content[middle + 500 :])
     summary, store = imported(folder, tmp_path / "out", longest=4)
-    assert shown(store)[:3] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    assert shown(store)[:4] == [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7, 8, 9], [9, 10, 11]]
     for name, message in {
         "c.mp4": "the video cannot be decoded",
         "d": "it has no clock, and the first 10.000 frames a second; give a rate",

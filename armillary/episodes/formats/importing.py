@@ -185,11 +185,6 @@ def grouped(skipped: dict[Name, str]) -> list[str]:
     return lines
 
 
-def natural(path: Path) -> list[str | int]:
-    """A key to sort by that puts frame_9 before frame_10."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", str(path))]
-
-
 def _groups(episodes: Iterable[Episode]) -> Iterator[list[Episode]]:
     group, size = [], 0
     for episode in episodes:

@@ -1,13 +1,12 @@
 """Folders of tables with a clock each into a store: a folder is an episode, a table in it is a stream, at its own rate.
 
-Everything is put on one clock, that of the controls (or of whichever table begins last), at the rate that is asked for. A step
-takes, by the rule of the table,
+Everything is put on one clock at the rate that is asked for, which begins with the controls, or with whichever table begins
+last. A step takes, by the rule of the table,
 - hold: the last row at or before it;
 - mean: the mean of the rows since the step before, or the last row where there is none;
-- every: all rows since the step before, as a signal of so many samples as the first folder's rates say. Clocks jitter, so these
-  are the last rows at or before as many even moments.
-Controls and truth are held. Nothing is taken from after a step (by more than the millisecond that files round to), so that
-nothing is seen before it happened.
+- every: the last n rows, as a signal, where n rows come in a step.
+Controls and truth are held. Nothing is taken from after a step (by more than the millisecond that files round to): an agent
+would not have had it.
 
 Clocks that were started and stopped together begin and end together. A table that begins or ends further from the others than
 a tolerance and a step of its own is refused with the figure: a clock drifts, or was off. Where a table pauses for ten steps of
@@ -22,8 +21,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float64
 
-from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units, natural
-from armillary.episodes.formats.table import JUMP
+from armillary.episodes.formats.clocks import JUMP, stretches
+from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units, natural, parts
 from armillary.episodes.formats.table_files import (
     SUFFIXES,
     UNEVEN,
@@ -40,7 +39,7 @@ from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
 
 Rule = Literal["hold", "mean", "every"]
-WORDS = {"hold": "the last row", "mean": "the mean since the step before", "every": "every row since the step before"}
+WORDS = {"hold": "the last row", "mean": "the mean since the step before", "every": "every row of a step"}
 
 
 @dataclass(kw_only=True)
@@ -93,7 +92,7 @@ def import_streams(
         mean, every: tables (`imu` for imu.csv) of which a step takes the mean, or every row; it takes the last row of others.
         gap: seconds without a row of a table that end an episode; ten steps of its own unless given.
         drift: seconds that a clock may begin after the others, or end before them, beyond a step of its own.
-        longest: rows of an episode; what is longer is cut.
+        longest: rows of an episode; what is longer is cut, with the row between two parts in both.
         missing: "skip" lists and leaves out folders that are damaged or do not fit, "refuse" raises instead.
         max_episodes: stop after this many.
         progress: show a progress bar.
@@ -209,10 +208,11 @@ class _Layout:
         for table, names in self.sensors.items():
             units, size = tuple(map(unit_of, names)), len(names)
             if self.rules[table] == "every":
-                samples = round(rates[table] / rate)
-                if samples < 1:
-                    what = f"{table} has {rates[table]:g} rows a second, and there are {rate:g} steps"
-                    raise ArmillaryError(f"{what}: not a row for every step; hold it, or take fewer steps")
+                a_step = rates[table] / rate
+                samples = max(1, round(a_step))
+                if abs(a_step - samples) > UNEVEN * samples:
+                    what = f"{table} has {rates[table]:.6g} rows a second, and there are {rate:g} steps"
+                    raise ArmillaryError(f"{what}: that is no whole number of rows a step; take their mean, or another rate")
                 streams.append(Stream(table, "signal", (samples, size), units, tuple(names), rate))
             else:
                 streams.append(Stream(table, "vector", (size,), units, tuple(names), rate))
@@ -266,29 +266,26 @@ class _Reader:
                 raise CorruptFile(f"{folder}: {name} has {own:g} rows a second, and {expected:g} in the first folder")
         ticks = self._ticks(folder, {name: log.clock for name, log in logs.items()})
         held = {name: last_before(log.clock, ticks) for name, log in logs.items()}
-        alive = np.ones(len(ticks), bool)
+        fit = np.ones(len(ticks), bool)
         for name, log in logs.items():
-            alive &= ticks - log.clock[held[name]] <= (self.gap or JUMP * usual_step(log.clock))
-        values = {name: self._values(name, log, ticks, held[name]) for name, log in logs.items() if name in self.layout.sensors}
+            fit &= ticks - log.clock[held[name]] <= (self.gap or JUMP * usual_step(log.clock))
+        found = stretches(fit, np.zeros(len(ticks), bool))
+        if left := len(ticks) - sum(stop - start for start, stop in found):
+            self.summary.left_out["a table pauses"] += left
+        sensed = {name: self._sensed(name, logs[name], ticks, held[name]) for name in self.layout.sensors}
 
-        def single(at: tuple[str, str]) -> np.ndarray:
-            table, column = at
-            return logs[table].numbers[held[table], self.layout.columns(table).index(column)].astype(np.float32)
+        def column(at: tuple[str, str]) -> np.ndarray:
+            table, name = at
+            return logs[table].numbers[held[table], self.layout.columns(table).index(name)].astype(np.float32)
 
-        actions = np.stack([single(at) for at in self.layout.controls.values()], 1) if self.layout.controls else None
-        truth = {name: single(at)[:, None] for name, at in self.layout.truth.items()}
-        if not alive.all():
-            self.summary.left_out["a table pauses"] += int((~alive).sum())
-        edges = np.flatnonzero(np.diff(alive, prepend=False, append=False))
-        for start, stop in edges.reshape(-1, 2):
-            for at in range(start, stop, self.longest):
-                rows = slice(at, min(at + self.longest, stop))
-                if rows.stop - at < 2:
-                    self.summary.left_out["alone between two pauses"] += 1
-                    continue
-                seen = {name: column[rows] for name, column in values.items()}
-                done = np.empty((rows.stop - at - 1, 0), np.float32) if actions is None else actions[rows][:-1]
-                yield Episode(seen, done, {name: column[rows] for name, column in truth.items()}, {"source": folder.name})
+        truth = {name: column(at)[:, None] for name, at in self.layout.truth.items()}
+        done = [column(at) for at in self.layout.controls.values()]
+        actions = np.stack(done, 1) if done else np.empty((len(ticks), 0), np.float32)
+        for start, stop in found:
+            for first, last in parts(stop - start, self.longest):
+                rows = slice(start + first, start + last)
+                streams, labels = ({name: values[rows] for name, values in some.items()} for some in (sensed, truth))
+                yield Episode(streams, actions[rows][:-1], labels, {"source": folder.name})
 
     def _ticks(self, folder: Path, clocks: dict[str, np.ndarray]) -> Float64[np.ndarray, " t"]:
         """The steps of the one clock for which every table has rows."""
@@ -303,10 +300,7 @@ class _Reader:
             self.summary.apart = max(self.summary.apart, apart)
         table = next(iter(self.layout.controls.values()), [None])[0]
         origin = clocks[table][0] if table else max(clock[0] for clock in clocks.values())
-        held = [
-            name for name, rule in self.layout.rules.items() if rule == "hold"
-        ]  # the others have a whole step of rows first
-        ready = max(clock[0] + (0 if name in held else max(0, 1 / self.rate - steps[name])) for name, clock in clocks.items())
+        ready = max(self._ready(name, clock, steps[name]) for name, clock in clocks.items())
         over = min(clock[-1] + steps[name] for name, clock in clocks.items())
         begin = max(0, int(np.ceil((ready - origin) * self.rate - 1e-3)))
         end = int(np.ceil((over - origin) * self.rate - 1e-3))
@@ -314,13 +308,18 @@ class _Reader:
             raise CorruptFile(f"{folder}: at {self.rate:g} Hz it is {max(end - begin, 0)} rows, and an episode needs 2")
         return origin + np.arange(begin, end) / self.rate
 
-    def _values(self, name: str, log: Log, ticks: np.ndarray, held: np.ndarray) -> np.ndarray:
+    def _ready(self, name: str, clock: Float64[np.ndarray, " n"], step: float) -> float:
+        """From when on a table has all the rows of a step."""
+        if self.layout.rules[name] == "every":
+            return float(clock[min(self.spec[name].shape[0], len(clock)) - 1])
+        return float(clock[0]) + (max(0.0, 1 / self.rate - step) if self.layout.rules[name] == "mean" else 0.0)
+
+    def _sensed(self, name: str, log: Log, ticks: np.ndarray, held: np.ndarray) -> np.ndarray:
         """What a step takes of a table's sensors, by its rule."""
         numbers, rule = log.numbers[:, : len(self.layout.sensors[name])], self.layout.rules[name]
         if rule == "every":
-            samples = self.spec[name].shape[0]
-            moments = ticks[:, None] + (np.arange(1, samples + 1) / samples - 1) / self.rate
-            return numbers[last_before(log.clock, moments)].astype(np.float32)
+            back = np.arange(self.spec[name].shape[0])[::-1]
+            return numbers[np.maximum(held[:, None] - back, 0)].astype(np.float32)
         if rule == "mean":
             sums = np.concatenate([np.zeros((1, numbers.shape[1])), np.cumsum(numbers, 0)])
             before = rows_until(log.clock, ticks - 1 / self.rate)

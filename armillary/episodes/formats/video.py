@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
 
-from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units, natural
+from armillary.episodes.formats.clocks import JUMP, stretches
+from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units, natural, parts
 from armillary.episodes.formats.table_files import UNEVEN, last_before, usual_step
 from armillary.episodes.formats.video_actions import ActionTable, find_table
 from armillary.episodes.formats.video_frames import Frames, frame_times, frames_in_turn, pictures_in_turn
@@ -30,7 +30,6 @@ from armillary.spec import NO_ACTION, Spec, Stream
 VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".y4m", ".gif")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 STREAM = "image"
-JUMP = 10  # steps
 SAME_RATE = 0.01  # how far the rates of two videos may be apart
 EPISODE_BYTES = 512 << 20  # of frames in one episode, which is in memory while it is written
 
@@ -86,7 +85,7 @@ def import_video(
         drift: seconds that the clocks of a video and its table may be apart at either end.
         rate: frames a second to hold frames on, or those of images; None takes frames as they come.
         image_size: resize frames to image_size x image_size by area, whatever the aspect ratio; None keeps their size.
-        longest: rows of an episode; what is longer, or than `EPISODE_BYTES`, is cut.
+        longest: rows of an episode; what is longer, or than `EPISODE_BYTES`, is cut, with the row between two parts in both.
         missing: "skip" lists and leaves out, from where it fails, what is damaged or does not fit; "refuse" raises instead.
         max_episodes: stop after this many.
         progress: show a progress bar.
@@ -225,18 +224,17 @@ class _Reader:
         actions = np.empty((len(clock), 0), np.float32) if self.actions is None else self._actions(video, frames, clock)
         distinct, repeated = np.unique(shown, return_counts=True)
         decoded = video.frames(times, distinct, self.size)
-        rows = (frame for frame, count in zip(decoded, repeated, strict=True) for _ in range(count))
-        jumps = np.flatnonzero(np.diff(clock) > JUMP * np.median(np.diff(clock))) + 1
-        for start, stop in self._pieces(len(clock), jumps):
+        rows = enumerate(frame for frame, count in zip(decoded, repeated, strict=True) for _ in range(count))
+        row, frame = next(rows)
+        for start, stop in self._parts(clock):
             pixels = np.empty((stop - start, *self.spec[STREAM].shape), np.uint8)
-            for row, frame in enumerate(islice(rows, stop - start)):
+            for at in range(start, stop):
+                while row < at:
+                    row, frame = next(rows)
                 if frame.shape != pixels.shape[1:]:
                     what = f"frames are {frame.shape}, and those of the first video {pixels.shape[1:]}"
                     raise CorruptFile(f"{video.path}: {what}; give an image size for all")
-                pixels[row] = frame
-            if stop - start == 1:
-                self.summary.left_out["alone after a cut"] += 1
-                continue
+                pixels[at - start] = frame
             info = {"source": video.name(self.root), "begins": float(clock[start])}
             yield Episode({STREAM: pixels}, actions[start : stop - 1], info=info)
 
@@ -268,7 +266,12 @@ class _Reader:
             self.summary.apart = max(self.summary.apart or 0.0, apart)
         return actions
 
-    def _pieces(self, count: int, jumps: np.ndarray) -> Iterator[tuple[int, int]]:
-        for start, stop in zip([0, *jumps], [*jumps, count], strict=True):
-            for at in range(start, stop, self.summary.longest):
-                yield at, min(at + self.summary.longest, stop)
+    def _parts(self, clock: np.ndarray) -> list[tuple[int, int]]:
+        """First row and row after the last of each episode."""
+        steps = np.diff(clock)
+        found = stretches(np.ones(len(clock), bool), np.concatenate([[False], steps > JUMP * np.median(steps)]))
+        if alone := len(clock) - sum(stop - start for start, stop in found):
+            self.summary.left_out["alone between two jumps of the clock"] += alone
+        return [
+            (start + first, start + last) for start, stop in found for first, last in parts(stop - start, self.summary.longest)
+        ]
