@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import tyro
 
-from armillary.cli import bench, imports, verbs
+from armillary.cli import bench, exports, imports, verbs
 from armillary.errors import ArmillaryError
 
 VERBS: dict[str, Callable[..., None]] = {
@@ -28,10 +28,16 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
             "lerobot": imports.lerobot,
             "swm": imports.swm,
             "table": imports.table,
+            "streams": imports.streams,
             "hdf5": imports.hdf5,
             "minari": imports.minari,
             "mcap": imports.mcap,
+            "video": imports.video,
         },
+    ),
+    "export": (
+        "Write a store of episodes for somebody else's tools; `armillary export --help` lists the formats.",
+        {"lerobot": exports.lerobot},
     ),
     "bench": (
         "Measure, as the published tables were; `armillary bench --help` lists what there is.",

@@ -204,3 +204,78 @@ def mcap(
     topics = {"streams": streams, "truth": truth, "action": action, "rate": rate, "clock": clock, "gap": gap}
     options = {"tolerance": tolerance, "image_size": image_size, "points": points, "longest": longest, "missing": missing}
     print(import_mcap(path, out, **topics, **options, max_episodes=max_episodes))
+
+
+def video(
+    path: Positional[Path],
+    out: Path,
+    controls: tuple[str, ...] | None = None,
+    time: str | None = None,
+    begins: float | None = None,
+    drift: float = 0.1,
+    rate: float | None = None,
+    image_size: int | None = 64,
+    longest: int = 3000,
+    missing: Literal["skip", "refuse"] = "skip",
+    max_episodes: int | None = None,
+) -> None:
+    """Videos and folders of images, each an episode; with actions where a CSV or Parquet table is beside each.
+
+    Args:
+        path: a video, a folder of images, or a folder in which all of them are read.
+        out: the new store.
+        controls: columns of the tables that are the action; all that are numbers unless given, and nothing after it for none.
+        time: the column of the tables that is their clock, in dates or in seconds; row i belongs to frame i unless given.
+        begins: what that column shows at the first frame, in seconds; 0, or of dates the first, unless given.
+        drift: seconds that the clocks of a video and its table may be apart at either end.
+        rate: frames a second to hold frames on, or those of images; frames as they come unless given.
+        image_size: frames are reduced to this many pixels a side on the way; None keeps them as they are.
+        longest: rows of an episode; what is longer is cut.
+        missing: what to do about what is damaged or does not fit.
+        max_episodes: stop after so many.
+    """
+    from armillary.episodes.formats.video import import_video
+
+    options = {"rate": rate, "image_size": image_size, "longest": longest, "missing": missing, "max_episodes": max_episodes}
+    print(import_video(path, out, controls=controls, time=time, begins=begins, drift=drift, **options))
+
+
+def streams(
+    path: Positional[Path],
+    out: Path,
+    rate: float,
+    time: str,
+    controls: tuple[str, ...] = (),
+    truth: tuple[str, ...] = (),
+    ignore: tuple[str, ...] = (),
+    mean: tuple[str, ...] = (),
+    every: tuple[str, ...] = (),
+    gap: float | None = None,
+    drift: float = 0.1,
+    longest: int = 100_000,
+    missing: Literal["skip", "refuse"] = "refuse",
+    max_episodes: int | None = None,
+) -> None:
+    """Folders of tables, each table with a clock of its own: a folder is an episode, and a table in it is a stream.
+
+    Args:
+        path: a folder of CSV or Parquet files, or a folder of such folders.
+        out: the new store.
+        rate: steps a second, which all tables are put on.
+        time: the column of dates, or of seconds, that every table has.
+        controls: columns that say what was done (table.column where two tables have it), held from step to step.
+        truth: columns of labels, which no model sees.
+        ignore: columns that stay out.
+        mean: tables of which a step takes the mean since the one before; it takes the last row of others.
+        every: tables of which a step takes every row since the one before, as a signal.
+        gap: seconds without a row of a table that end an episode; ten steps of its own unless given.
+        drift: seconds that a clock may begin after the others, or end before them, beyond a step of its own.
+        longest: rows of an episode; what is longer is cut.
+        missing: what to do about folders that are damaged or whose clocks do not fit.
+        max_episodes: stop after so many.
+    """
+    from armillary.episodes.formats.streams import import_streams
+
+    columns = {"controls": controls, "truth": truth, "ignore": ignore, "mean": mean, "every": every}
+    options = {"gap": gap, "drift": drift, "longest": longest, "missing": missing, "max_episodes": max_episodes}
+    print(import_streams(path, out, rate=rate, time=time, **columns, **options))

@@ -1,7 +1,7 @@
 """LeRobot import: every frame at its row, in every version; what is missing or damaged is named; nothing half-written.
 
-The datasets are built here. Each frame shows its own number as eight black or white blocks, which survive compression and
-resizing, so alignment is asserted exactly, also where one episode ends and the next begins inside one video.
+The datasets are built here. Each frame shows its own number, so that alignment is asserted exactly, also where one episode ends
+and the next begins inside one video.
 """
 
 import io
@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from film_fakes import FPS, film, numbers_of, picture
 
 from armillary.episodes.formats.lerobot import import_lerobot
-from armillary.episodes.formats.video import frames_at
+from armillary.episodes.formats.video_frames import frames_at
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 
@@ -25,33 +26,8 @@ lance = pytest.importorskip("lance")
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
-FPS, CAMERA = 10, "observation.images.top"
+CAMERA = "observation.images.top"
 LENGTHS = (12, 9, 15)
-
-
-def picture(number: int) -> np.ndarray:
-    bits = np.array([number >> bit & 1 for bit in range(8)], np.uint8).reshape(2, 4)
-    return np.repeat(np.kron(bits, np.full((32, 16), 255, np.uint8))[..., None], 3, axis=-1)
-
-
-def numbers_of(frames: np.ndarray) -> list[int]:
-    height, width = frames.shape[1] // 2, frames.shape[2] // 4
-    blocks = frames[..., 0].reshape(len(frames), 2, height, 4, width).mean(axis=(2, 4)).reshape(-1, 8)
-    assert (abs(blocks - 127.5) > 60).all(), "a block that is neither black nor white: a mixture of two frames"
-    return list((blocks > 127) @ (1 << np.arange(8)))
-
-
-def film(path: Path, numbers: list[int], *, codec: str = "libx264", group: int = 250, drop: tuple[int, ...] = ()) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=FPS)
-        stream.width, stream.height, stream.pix_fmt, stream.gop_size = 64, 64, "yuv420p", group
-        for at, number in enumerate(numbers):
-            if at not in drop:
-                frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
-                frame.pts = at
-                container.mux(stream.encode(frame))
-        container.mux(stream.encode())
 
 
 def rows_of(episode: int, length: int) -> dict:

@@ -8,6 +8,7 @@
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from time import perf_counter
 from typing import Any, Literal, TypeVar
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, CorruptFile
@@ -52,7 +53,7 @@ class ImportSummary:
     episodes: tuple[Name, ...] = ()
     frames: int = 0
     skipped: dict[Name, str] = field(default_factory=dict)
-    left_out: dict[str, int] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
     ignored: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -123,9 +124,11 @@ def import_units(
             A store that this call has begun is then removed.
     """
     began, out, stored = perf_counter(), Path(summary.out), []
+    bar = Progress(console=Console(stderr=True), disable=not progress)
+    task = bar.add_task("import", total=total)
 
-    def fit(shown: Iterable[tuple[Name, Iterable[Episode]]]) -> Iterator[Episode]:
-        for name, episodes in shown:
+    def fit() -> Iterator[Episode]:
+        for name, episodes in units:
             try:
                 yield from episodes
             except CorruptFile as error:
@@ -134,15 +137,17 @@ def import_units(
                 if missing == "refuse":
                     raise
                 summary.skipped[name] = str(error)
+            bar.advance(task)
 
     fresh = not out.exists()
-    bar = track(units, "import", total, console=Console(stderr=True), disable=not progress)
     try:
-        with Episodes.create(out, summary.spec, info=info) as store, closing(units), closing(bar):
-            for group in _groups(islice(fit(bar), max_episodes)):
+        with Episodes.create(out, summary.spec, info=info) as store, closing(units), bar:
+            for group in _groups(islice(fit(), max_episodes)):
                 store.append(*group)
                 stored += [episode.info.get("episode", episode.info.get("source")) for episode in group]
                 summary.frames += sum(map(len, group))
+                bar.update(task, description=f"import, {summary.frames:,} rows")
+            bar.update(task, total=total or 1, completed=total or 1)
         if not stored:
             raise ArmillaryError(f"{summary.source}: {'; '.join(['there is no episode to import', *summary.losses()])}")
     except BaseException:

@@ -27,7 +27,7 @@ import numpy as np
 from armillary.episodes import images
 from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, grouped, import_units
 from armillary.episodes.formats.lerobot_metadata import Dataset, Entry
-from armillary.episodes.formats.video import frames_at
+from armillary.episodes.formats.video_frames import frames_at
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import Spec

@@ -21,12 +21,13 @@ BOOKKEEPING = ("timestamp", "frame_index", "episode_index", "index", "task_index
 
 @dataclass(frozen=True)
 class Feature:
-    """One feature: (H, W, C) for a picture, whatever the order in the file; a name for each number, or none."""
+    """One feature: (H, W, C) for a picture, whatever the order in the file; a name and a unit for each number, or none."""
 
     dtype: str
     shape: tuple[int, ...]
     names: tuple[str, ...]
     depth: bool
+    unit: tuple[str, ...]
 
     @classmethod
     def parse(cls, plain: dict) -> "Feature":
@@ -38,8 +39,11 @@ class Feature:
             channels_first = names[0].startswith("c") if names else shape[0] in (1, 3)
             height, width, channels = (*shape[1:], shape[0]) if channels_first else shape
             shape = (height, width, 3 if dtype == "video" else channels)
-        depth = any(key.endswith("is_depth_map") and value for key, value in (plain.get("info") or {}).items())
-        return cls(dtype, shape, names if shape == (len(names),) else (), depth)
+        info = plain.get("info") or {}
+        depth = any(key.endswith("is_depth_map") and value for key, value in info.items())
+        unit = info.get("unit") if isinstance(info.get("unit"), list) else []  # as our own export keeps them
+        names, unit = (tuple(each) if shape == (len(each),) else () for each in (names, unit))
+        return cls(dtype, shape, names, depth, unit)
 
     @property
     def camera(self) -> bool:
@@ -153,10 +157,10 @@ class Dataset:
             elif not feature.vector:
                 ignored[name] = f"{feature.dtype} {feature.shape}"
             else:
-                streams.append(Stream(name, "vector", (feature.size,), channels=feature.names, rate=self.fps))
+                streams.append(Stream(name, "vector", (feature.size,), feature.unit, feature.names, self.fps))
         if not streams:
             raise ArmillaryError(f"{self.root}: nothing observed is left to import, neither a camera nor a state")
-        return Spec(tuple(streams), ActionSpace("box", action.size, channels=action.names), self.fps), ignored
+        return Spec(tuple(streams), ActionSpace("box", action.size, unit=action.unit, channels=action.names), self.fps), ignored
 
 
 def _entries_v2(root: Path, info: dict, cameras: list[str]) -> Iterator[Entry]:

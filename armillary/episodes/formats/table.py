@@ -9,7 +9,7 @@
 - Files are read in parts, and an episode longer than `longest` rows is cut, so that memory is bounded by that.
 """
 
-import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,15 +18,13 @@ from typing import Literal
 import numpy as np
 
 from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units
-from armillary.episodes.formats.table_files import SUFFIXES, Columns, open_table, seconds
+from armillary.episodes.formats.table_files import SUFFIXES, UNEVEN, Columns, last_before, open_table, seconds, unit_of
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
 
 SENSORS = "sensors"
-UNEVEN = 0.1  # of a step
 JUMP = 10  # steps, if no gap is given
-_UNIT = re.compile(r"[\[(]([^\])]*)[\])]\s*$")
 
 
 @dataclass(kw_only=True)
@@ -152,16 +150,11 @@ def _layout(
         if not (steps > 0).any():
             raise CorruptFile(f"{file}: the column {time!r} never goes on, so it is no clock")
         step = float(np.median(steps[steps > 0]))
-    streams = [Stream(SENSORS, "vector", (len(sensors),), unit=tuple(map(_unit, sensors)), channels=tuple(sensors))]
-    streams += [Stream(name, "vector", (1,), unit=(_unit(name),), channels=(name,), truth=True) for name in truth]
-    units = tuple(map(_unit, controls))
+    streams = [Stream(SENSORS, "vector", (len(sensors),), unit=tuple(map(unit_of, sensors)), channels=tuple(sensors))]
+    streams += [Stream(name, "vector", (1,), unit=(unit_of(name),), channels=(name,), truth=True) for name in truth]
+    units = tuple(map(unit_of, controls))
     action = ActionSpace("box", len(controls), unit=units, channels=tuple(controls)) if controls else NO_ACTION
     return Spec(tuple(streams), action, rate=1 / step if step else None), step, ignored
-
-
-def _unit(header: str) -> str:
-    found = _UNIT.search(header)
-    return found[1] if found else ""
 
 
 @dataclass
@@ -176,7 +169,7 @@ class _Reader:
     clock: str
     missing: str
     longest: int
-    left_out: dict[str, int] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
     steps: int = 0
     uneven: int = 0
 
@@ -246,7 +239,7 @@ class _Reader:
             self.steps += int(inside[first:].sum())
             self.uneven += int((inside & (np.abs(steps - self.step) > UNEVEN * self.step))[first:].sum())
         if not fit.all():
-            self._leave("a number is missing", int((~fit).sum()))
+            self.left_out["a number is missing"] += int((~fit).sum())
         begins |= np.concatenate([[self.broken], ~fit[:-1]])
         self.broken = not fit[-1]
         starts = np.flatnonzero(begins | (np.arange(count) == 0))
@@ -263,17 +256,14 @@ class _Reader:
         if self.clock == "hold":
             time = columns["time"]
             ticks = time[0] + self.step * np.arange(int((time[-1] - time[0]) / self.step + 1e-3) + 1)
-            columns = {"numbers": columns["numbers"][np.searchsorted(time, ticks + 1e-3 * self.step, "right") - 1]}
+            columns = {"numbers": columns["numbers"][last_before(time, ticks)]}
         numbers = columns["numbers"]
         if len(numbers) < 2:
-            self._leave("alone between two gaps", len(numbers))
+            self.left_out["alone between two gaps"] += len(numbers)
             return
         sensors, controls, truth = np.split(numbers, np.cumsum([len(self.sensors), self.spec.action.n]), 1)
         labels = {name: truth[:, [i]] for i, name in enumerate(self.truth)}
         yield Episode({SENSORS: sensors}, controls[:-1], labels, {"source": file.name})
-
-    def _leave(self, reason: str, count: int) -> None:
-        self.left_out[reason] = self.left_out.get(reason, 0) + count
 
 
 def _joined(held: list[Columns]) -> Columns:

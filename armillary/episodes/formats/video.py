@@ -1,75 +1,277 @@
-"""Frames of a video at given times, resized while they are decoded.
+"""Videos, and folders of images, into a store; with a table of actions beside each, or without actions.
 
-Design choices:
-- a frame belongs to a moment by its presentation time stamp. Nothing is counted, so a dropped frame is an error with the
-  figure and never a silent shift of everything that follows;
-- seek to the key frame before the first moment, decode, stop after the last moment; one thread, because callers who
-  hurry decode several videos at once, which costs a fifth less than a decoder with threads of its own;
-- a frame is converted to RGB and resized by area in one pass (swscale), so that full frames are never held. The RGB is
-  planar (gbrp): to packed RGB, swscale halves the resolution of colour once more, which 64 pixels cannot spare.
-
-Source: FFmpeg through PyAV, https://pyav.basswood-io.com.
+- A video is an episode, and so is a folder that holds images (in the order of their names, `frame_9` before `frame_10`) and no
+  video. What is longer than `longest` rows, or too large for memory, is cut.
+- Frames come as they are shown, or, at a `rate`, on an even clock, each tick with the last frame at or before it. Without one,
+  an episode ends where the clock jumps by ten steps, and the share of steps that are a tenth off is reported. Images have no
+  clock: the rate says what theirs was.
+- Actions are read as video_actions.py says. Either every video has a table, or none has.
+- Frames are decoded once, one after the other, so that memory holds one episode, however long the video.
 """
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float64
 
-from armillary.errors import CorruptFile, require
+from armillary.episodes.formats.clocks import JUMP, stretches
+from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units, natural, parts
+from armillary.episodes.formats.table_files import UNEVEN, last_before, usual_step
+from armillary.episodes.formats.video_actions import ActionTable, find_table
+from armillary.episodes.formats.video_frames import Frames, frame_times, frames_in_turn, pictures_in_turn
+from armillary.episodes.store import Episode
+from armillary.errors import ArmillaryError, CorruptFile
+from armillary.spec import NO_ACTION, Spec, Stream
+
+VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".y4m", ".gif")
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+STREAM = "image"
+SAME_RATE = 0.01  # how far the rates of two videos may be apart
+EPISODE_BYTES = 512 << 20  # of frames in one episode, which is in memory while it is written
 
 
-def frames_at(
-    path: Path, times: Float[np.ndarray, " t"], *, size: int | None = None, tolerance: float, only: bool = False
-) -> UInt8[np.ndarray, "t h w 3"]:
-    """Decode the frames shown at `times`.
+@dataclass(kw_only=True)
+class VideoSummary(ImportSummary):
+    """What an import did, and what only that of videos has.
 
     Args:
-        path: a video of any format and codec that FFmpeg reads.
-        times: one moment or more, in seconds on the clock of the video, ascending.
-        size: resize to size x size by area, whatever the aspect ratio; None keeps the video's own.
-        tolerance: how far a frame may be from its moment, in seconds; less than half of the time between two frames.
-        only: the video must hold these frames and no others.
+        videos: how many there are.
+        longest: rows after which an episode is cut.
+        uneven: share of steps that are off the clock by more than a tenth; 0 where a rate was asked for.
+        apart: seconds between the clocks of a video and of its table, at the worst end; None where tables have no clock.
+    """
 
-    Returns:
-        RGB frames, in the order of `times`.
+    videos: int
+    longest: int
+    uneven: float = 0.0
+    apart: float | None = None
+
+    def notes(self) -> list[str]:
+        lines = [f"what is longer than {self.longest} rows is cut"]
+        if self.uneven:
+            lines.append(f"{self.uneven:.1%} of steps are off the clock by more than a tenth; --rate makes it even")
+        if self.apart is not None:
+            lines.append(f"each frame has the last action at or before it; clocks end at most {self.apart:.3f} s apart")
+        return lines
+
+
+def import_video(
+    path: str | Path,
+    out: str | Path,
+    *,
+    controls: Sequence[str] | None = None,
+    time: str | None = None,
+    begins: float | None = None,
+    drift: float = 0.1,
+    rate: float | None = None,
+    image_size: int | None = None,
+    longest: int = 3000,
+    missing: Missing = "skip",
+    max_episodes: int | None = None,
+    progress: bool = True,
+) -> VideoSummary:
+    """Read videos and folders of images into a new store, as one stream `image`.
+
+    Args:
+        path: a video, a folder of images, or a folder in which all of them are read, in the order of their names.
+        out: the store to create.
+        controls: columns of the tables that are the action; None for all that are numbers, () for no actions.
+        time: the column of the tables that is their clock, in dates or in seconds; None where row i belongs to frame i.
+        begins: what that column shows at the first frame, in seconds; None for 0, or for a date, its first.
+        drift: seconds that the clocks of a video and its table may be apart at either end.
+        rate: frames a second to hold frames on, or those of images; None takes frames as they come.
+        image_size: resize frames to image_size x image_size by area, whatever the aspect ratio; None keeps their size.
+        longest: rows of an episode; what is longer, or than `EPISODE_BYTES`, is cut, with the row between two parts in both.
+        missing: "skip" lists and leaves out, from where it fails, what is damaged or does not fit; "refuse" raises instead.
+        max_episodes: stop after this many.
+        progress: show a progress bar.
 
     Raises:
-        CorruptFile: not a video, damaged, or without a frame at one of `times`; the message gives row and times.
-        MissingExtra: PyAV is not installed.
+        ArmillaryError: no video there, columns that are not there, settings that contradict each other, nothing to import.
+            A store that this call has begun is then removed.
+        CorruptFile: under "refuse", a file that is damaged or does not fit its table or the first video; the message names it.
+        MissingExtra: PyAV, Pillow or pyarrow is needed and not installed.
     """
-    av = require("av", "data")
-    try:
-        with av.open(str(path)) as container:
-            return _decode(container, times, size, tolerance, only)
-    except (av.FFmpegError, OSError) as error:
-        raise CorruptFile(f"{path}: the video cannot be decoded ({error.strerror or error})") from error
+    path = Path(path)
+    check_options(missing, rate=rate, image_size=image_size, max_episodes=max_episodes)
+    if longest < 2 or drift < 0:
+        raise ArmillaryError(f"longest is 2 rows or more and drift not below 0 s; got {longest} and {drift}")
+    videos = _find(path)
+    tables = {} if controls is not None and not controls else _tables(videos)
+    first = next(iter(tables.values()), None)
+    actions = first and ActionTable.like(first, tuple(controls) if controls else None, time, begins, drift)
+    if not actions and (controls or time):
+        raise ArmillaryError(f"{path}: columns are named, and there is no table of actions beside any video")
+    if time and rate is None and any(video.files for video in videos):
+        raise ArmillaryError(f"{path}: images have no clock that the column {time!r} could be held against; give their rate")
+    stream, own = _first(videos, rate, image_size, missing)
+    spec = Spec((stream,), actions.space if actions else NO_ACTION, own)
+    summary = VideoSummary(
+        format="video",
+        source=str(path),
+        out=str(out),
+        spec=spec,
+        ignored=dict(actions.ignored) if actions else {},
+        videos=len(videos),
+        longest=min(longest, max(2, EPISODE_BYTES // stream.nbytes)),
+    )
+    reader = _Reader(spec, rate, image_size, actions, tables, path, summary)
+    return import_units(
+        ((video.name(path), reader.episodes(video)) for video in videos),
+        summary,
+        info={
+            "source": f"video {path.name}",
+            "clock": f"held at {rate:g} Hz" if rate else "frames as they come",
+            "actions": "none" if not actions else "the last at or before a frame" if time else "row i is frame i's",
+        },
+        total=len(videos),
+        missing=missing,
+        max_episodes=max_episodes,
+        progress=progress,
+    )
 
 
-def _decode(container: Any, times: np.ndarray, size: int | None, tolerance: float, only: bool) -> np.ndarray:
-    if not container.streams.video:
-        raise CorruptFile(f"{container.name}: there is no video in it")
-    stream = container.streams.video[0]
-    stream.codec_context.thread_count = 1
-    if only and stream.frames not in (0, len(times)):  # 0: this container does not say
-        raise CorruptFile(f"{container.name}: {stream.frames} frames in the video for {len(times)} rows")
-    container.seek(int(max(times[0] - tolerance, 0) / stream.time_base), stream=stream)
-    frames, row, instead = None, 0, "the video ends before that"
-    for frame in container.decode(stream):
-        if frame.time is None or frame.is_corrupt:
-            instead = "the frame there is damaged"
-            break
-        if frame.time < times[row] - tolerance:
+@dataclass(frozen=True)
+class _Video:
+    """A video, or a folder with its images in order."""
+
+    path: Path
+    files: tuple[Path, ...] = ()
+
+    def name(self, root: Path) -> str:
+        return self.path.name if self.path == root else str(self.path.relative_to(root))
+
+    def times(self, rate: float | None) -> Float64[np.ndarray, " t"]:
+        """When each frame is shown, in seconds on the clock of the video; images at `rate`, or one a second."""
+        times = np.arange(len(self.files)) / (rate or 1.0) if self.files else frame_times(self.path)
+        if len(times) < 2:
+            raise CorruptFile(f"{self.path}: {len(times)} frames, and an episode needs 2")
+        return times
+
+    def frames(self, times: np.ndarray, shown: np.ndarray, size: int | None) -> Frames:
+        """Frames of these ascending indices, decoded one by one."""
+        if self.files:
+            return pictures_in_turn([self.files[index] for index in shown], size=size)
+        return frames_in_turn(self.path, times[shown], size=size, tolerance=float(np.diff(times).min()) / 4)
+
+
+def _find(path: Path) -> list[_Video]:
+    if not path.is_dir():
+        if not path.is_file():
+            raise ArmillaryError(f"{path}: there is no such file or folder")
+        if path.suffix.lower() in IMAGES:
+            raise ArmillaryError(f"{path}: one image is no episode; give the folder of its frames")
+        return [_Video(path)]
+    videos = []
+    for folder in sorted([path, *(inside for inside in path.rglob("*") if inside.is_dir())], key=natural):
+        files = sorted((file for file in folder.iterdir() if file.is_file()), key=natural)
+        here = [_Video(file) for file in files if file.suffix.lower() in VIDEOS]
+        images = tuple(file for file in files if file.suffix.lower() in IMAGES)
+        videos += here or ([_Video(folder, images)] if images else [])
+    if not videos:
+        raise ArmillaryError(f"{path}: there is no video there ({' '.join(VIDEOS)}), and no folder of images")
+    return videos
+
+
+def _tables(videos: list[_Video]) -> dict[Path, Path]:
+    inside = Counter(video.path.parent for video in videos if not video.files)
+    found = {video.path: find_table(video.path, alone=inside[video.path.parent] == 1) for video in videos}
+    return {video: table for video, table in found.items() if table}
+
+
+def _first(videos: list[_Video], rate: float | None, size: int | None, missing: str) -> tuple[Stream, float | None]:
+    """The stream and the rate of the first video that can be read, which the others have to fit."""
+    problems = []
+    for video in videos:
+        try:
+            times = video.times(rate)
+            with closing(video.frames(times, np.array([0]), size)) as frames:
+                shape = next(frames).shape
+        except CorruptFile as error:
+            if missing == "refuse":
+                raise
+            problems.append(str(error))
             continue
-        if frame.time > times[row] + tolerance:
-            instead = f"the next one is at {frame.time:.4f} s"
-            break
-        if frames is None:
-            frames = np.empty((len(times), size or frame.height, size or frame.width, 3), np.uint8)
-        height, width = frames.shape[1:3]
-        frames[row] = frame.reformat(width=width, height=height, format="gbrp", interpolation="AREA").to_ndarray()
-        row += 1
-        if row == len(times):
-            return frames
-    raise CorruptFile(f"{container.name}: no frame at {times[row]:.4f} s for row {row}; {instead}")
+        own = rate or (None if video.files else round(1 / usual_step(times), 3))
+        return Stream(STREAM, "image", shape, rate=own), own
+    raise ArmillaryError(f"none of {len(videos)} videos can be read: {'; '.join(problems[:3])}")
+
+
+@dataclass
+class _Reader:
+    """Videos to episodes, one after the other."""
+
+    spec: Spec
+    rate: float | None
+    size: int | None
+    actions: ActionTable | None
+    tables: dict[Path, Path]
+    root: Path
+    summary: VideoSummary
+    steps: int = field(default=0, init=False)
+    uneven: int = field(default=0, init=False)
+
+    def episodes(self, video: _Video) -> Iterator[Episode]:
+        """The episodes of one video."""
+        times = video.times(self.rate)
+        frames = times - times[0]
+        clock = self._clock(video, frames)
+        shown = last_before(frames, clock)
+        actions = np.empty((len(clock), 0), np.float32) if self.actions is None else self._actions(video, frames, clock)
+        distinct, repeated = np.unique(shown, return_counts=True)
+        decoded = video.frames(times, distinct, self.size)
+        rows = enumerate(frame for frame, count in zip(decoded, repeated, strict=True) for _ in range(count))
+        row, frame = next(rows)
+        for start, stop in self._parts(clock):
+            pixels = np.empty((stop - start, *self.spec[STREAM].shape), np.uint8)
+            for at in range(start, stop):
+                while row < at:
+                    row, frame = next(rows)
+                if frame.shape != pixels.shape[1:]:
+                    what = f"frames are {frame.shape}, and those of the first video {pixels.shape[1:]}"
+                    raise CorruptFile(f"{video.path}: {what}; give an image size for all")
+                pixels[at - start] = frame
+            info = {"source": video.name(self.root), "begins": float(clock[start])}
+            yield Episode({STREAM: pixels}, actions[start : stop - 1], info=info)
+
+    def _clock(self, video: _Video, frames: Float64[np.ndarray, " f"]) -> Float64[np.ndarray, " t"]:
+        """When each row is, in seconds since the first frame: on an even clock, or with the frames."""
+        if self.rate:
+            ticks = np.arange(int(frames[-1] * self.rate + 1e-3) + 1) / self.rate
+            if len(ticks) < 2:
+                raise CorruptFile(
+                    f"{video.path}: at {self.rate:g} Hz its {frames[-1]:.3f} s are one row, and an episode needs 2"
+                )
+            return ticks
+        own, expected = None if video.files else 1 / usual_step(frames), self.spec.rate
+        if (own is None) != (expected is None) or (own and abs(own - expected) > SAME_RATE * expected):
+            rates = [f"{rate:.3f} frames a second" if rate else "no clock" for rate in (own, expected)]
+            raise CorruptFile(f"{video.path}: it has {rates[0]}, and the first {rates[1]}; give a rate that all are held at")
+        if own:
+            self.steps += len(frames) - 1
+            self.uneven += int((abs(np.diff(frames) * own - 1) > UNEVEN).sum())
+            self.summary.uneven = self.uneven / self.steps
+        return frames
+
+    def _actions(self, video: _Video, frames: np.ndarray, clock: np.ndarray) -> np.ndarray:
+        """The action in force at each row."""
+        if video.path not in self.tables:
+            raise CorruptFile(f"{video.path}: there is no table of actions beside it, as there is beside others")
+        actions, apart = self.actions.actions_at(self.tables[video.path], frames, clock)
+        if apart is not None:
+            self.summary.apart = max(self.summary.apart or 0.0, apart)
+        return actions
+
+    def _parts(self, clock: np.ndarray) -> list[tuple[int, int]]:
+        """First row and row after the last of each episode."""
+        steps = np.diff(clock)
+        found = stretches(np.ones(len(clock), bool), np.concatenate([[False], steps > JUMP * np.median(steps)]))
+        if alone := len(clock) - sum(stop - start for start, stop in found):
+            self.summary.left_out["alone between two jumps of the clock"] += alone
+        return [
+            (start + first, start + last) for start, stop in found for first, last in parts(stop - start, self.summary.longest)
+        ]

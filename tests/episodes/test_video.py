@@ -1,0 +1,266 @@
+"""Videos and folders of images: every frame at its row, every action at its frame; what is cut, held or broken."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from film_fakes import FPS, film, numbers_of, picture
+
+from armillary.cli import main
+from armillary.episodes.formats import video
+from armillary.episodes.formats.video import import_video
+from armillary.episodes.store import Episodes
+from armillary.errors import ArmillaryError, CorruptFile
+from armillary.spec import NO_ACTION
+
+pytest.importorskip("av", reason="videos are read by PyAV: pip install 'armillary[data]'")
+pytest.importorskip("lance")
+image = pytest.importorskip("PIL.Image")
+
+COUNT = 12
+
+
+def table(path: Path, columns: dict[str, list]) -> Path:
+    rows = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True))]
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def frames_in(folder: Path, numbers: range, suffix: str = ".png") -> Path:
+    folder.mkdir(parents=True)
+    for number in numbers:
+        image.fromarray(picture(number)).save(folder / f"frame_{number}{suffix}")
+    return folder
+
+
+def imported(path: Path, out: Path, **options: object) -> tuple[video.VideoSummary, Episodes]:
+    return import_video(path, out, progress=False, **options), Episodes.open(out)
+
+
+def shown(store: Episodes) -> list[list[int]]:
+    return [numbers_of(store.read(episode)["image"]) for episode in range(len(store))]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts"])
+def test_a_video_is_an_episode_without_actions(tmp_path, name):
+    codec = "mpeg4" if name == "a.avi" else "libx264"
+    summary, store = imported(film(tmp_path / name, range(COUNT), codec=codec, group=4), tmp_path / "out")
+    assert shown(store) == [list(range(COUNT))]
+    assert (store.spec.action, store.spec.rate, store.spec["image"].shape) == (NO_ACTION, FPS, (64, 64, 3))
+    assert (summary.episodes, summary.frames, summary.uneven) == ((name,), COUNT, 0)
+    assert (store.info["clock"], store.info["actions"]) == ("frames as they come", "none")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_folder_of_images_in_the_order_of_their_numbers(tmp_path, suffix):
+    folder = frames_in(tmp_path / "run", range(8, 13), suffix)
+    _, store = imported(folder, tmp_path / "out", rate=5, image_size=16)
+    assert shown(store) == [[8, 9, 10, 11, 12]]
+    assert (store.spec.rate, store.spec["image"].shape) == (5, (16, 16, 3))
+    assert imported(folder, tmp_path / "no clock")[1].spec.rate is None
+
+
+def test_a_folder_with_many_of_both(tmp_path):
+    film(tmp_path / "in/take 10.mp4", range(20, 26))
+    film(tmp_path / "in/take 9.mp4", range(10, 16))
+    frames_in(tmp_path / "in/frames", range(5))
+    summary, store = imported(tmp_path / "in", tmp_path / "out", rate=FPS)
+    assert shown(store) == [list(range(10, 16)), list(range(20, 26)), list(range(5))]
+    assert summary.episodes == ("take 9.mp4", "take 10.mp4", "frames")
+    assert shown(imported(tmp_path / "in", tmp_path / "one", rate=FPS, max_episodes=1)[1]) == [list(range(10, 16))]
+
+
+@pytest.mark.parametrize("rows", [COUNT, COUNT - 1])
+def test_row_i_of_the_table_beside_it_is_the_action_of_frame_i(tmp_path, rows):
+    path = film(tmp_path / "a.mp4", range(COUNT))
+    table(tmp_path / "a.csv", {"turn [rad]": [i / 8 for i in range(rows)], "go": range(rows), "note": ["x"] * rows})
+    summary, store = imported(path, tmp_path / "out", longest=7)
+    assert shown(store) == [list(range(7)), list(range(6, 12))]  # the row between two parts is in both
+    assert (store.spec.action.channels, store.spec.action.unit) == (("turn [rad]", "go"), ("rad", ""))
+    np.testing.assert_array_equal(store.actions(0)[:, 1], [0, 1, 2, 3, 4, 5])
+    np.testing.assert_array_equal(store.actions(1)[:, 1], [6, 7, 8, 9, 10])
+    assert summary.ignored == {"note": "not numbers"}
+    assert imported(path, tmp_path / "one", controls=["go"])[1].spec.action.channels == ("go",)
+    assert imported(path, tmp_path / "none", controls=[])[1].spec.action == NO_ACTION
+
+
+@pytest.mark.parametrize("where", ["run/actions.csv", "run.csv"])
+def test_the_table_of_a_folder_of_images(tmp_path, where):
+    folder = frames_in(tmp_path / "run", range(5))
+    table(tmp_path / where, {"t": [0, 0.5, 1.5], "go": [1, 2, 3]})
+    _, store = imported(folder, tmp_path / "out", rate=2, time="t", drift=0.5)
+    np.testing.assert_array_equal(store.actions(0)[:, 0], [1, 2, 2, 3])
+
+
+def test_a_frame_has_the_last_action_at_or_before_it(tmp_path):
+    path = film(tmp_path / "a.mp4", range(6))
+    table(tmp_path / "actions.csv", {"t": [0, 0.15, 0.2, 0.45], "go": [1, 2, 3, 4]})
+    summary, store = imported(path, tmp_path / "out", time="t")
+    np.testing.assert_array_equal(store.actions(0)[:, 0], [1, 1, 3, 3, 3])
+    assert summary.apart == pytest.approx(0.05)
+    assert "clocks end at most 0.050 s apart" in str(summary)
+    assert store.info["actions"] == "the last at or before a frame"
+
+
+def test_a_clock_that_is_rounded_to_milliseconds_is_none_that_is_late(tmp_path):
+    path = film(tmp_path / "a.mkv", range(7), times=[i / 30 for i in range(7)])
+    table(tmp_path / "a.csv", {"t": [round(i / 30, 3) for i in range(7)], "go": range(7)})
+    for name, options in (("frames", {}), ("even", {"rate": 30})):
+        _, store = imported(path, tmp_path / name, time="t", **options)
+        np.testing.assert_array_equal(store.actions(0)[:, 0], range(6))
+        assert shown(store) == [list(range(7))]
+
+
+@pytest.mark.parametrize(
+    ("times", "options"),
+    [
+        (["2026-01-02 03:04:05.0", "2026-01-02 03:04:05.2", "2026-01-02 03:04:05.5"], {}),
+        ([100.0, 100.2, 100.5], {"begins": 100}),
+        ([0, 0.2, 0.9], {"drift": 0.35}),
+    ],
+)
+def test_clocks_that_begin_elsewhere_or_end_further_apart_than_usual(tmp_path, times, options):
+    path = film(tmp_path / "a.mp4", range(6))
+    table(tmp_path / "a.csv", {"t": times, "go": [1, 2, 3]})
+    _, store = imported(path, tmp_path / "out", time="t", **options)
+    np.testing.assert_array_equal(store.actions(0)[:, 0], [1, 1, 2, 2, 2])
+
+
+def test_frames_are_held_on_an_even_clock(tmp_path):
+    times = [0, 0.1, 0.2, 0.5, 0.6, 0.7, 0.74, 0.8]
+    path = film(tmp_path / "a.mkv", range(8), times=times)
+    table(tmp_path / "a.csv", {"t": [0, 0.3, 0.8], "go": [1, 2, 3]})
+    _, store = imported(path, tmp_path / "out", rate=10, time="t")
+    assert shown(store) == [[0, 1, 2, 2, 2, 3, 4, 5, 7]]
+    np.testing.assert_array_equal(store.actions(0)[:, 0], [1, 1, 1, 2, 2, 2, 2, 2])
+    assert shown(imported(path, tmp_path / "slow", rate=2.5, controls=[])[1]) == [[0, 2, 7]]
+    assert shown(imported(path, tmp_path / "fast", rate=20, controls=[])[1])[0][:5] == [0, 0, 1, 1, 2]
+    assert store.info["clock"] == "held at 10 Hz"
+
+
+def test_a_row_of_a_table_without_a_clock_stays_with_its_frame(tmp_path):
+    path = film(tmp_path / "a.mp4", range(6))
+    table(tmp_path / "a.csv", {"go": range(6)})
+    _, store = imported(path, tmp_path / "out", rate=5)
+    assert shown(store) == [[0, 2, 4]]
+    np.testing.assert_array_equal(store.actions(0)[:, 0], [0, 2])
+
+
+def test_a_clock_that_jumps_ends_an_episode_and_one_that_stutters_is_reported(tmp_path):
+    times = [0, 0.1, 0.2, 0.35, 0.45, 3, 5, 5.1]
+    summary, store = imported(film(tmp_path / "a.mkv", range(8), times=times), tmp_path / "out")
+    assert shown(store) == [[0, 1, 2, 3, 4], [6, 7]]
+    assert summary.uneven == pytest.approx(3 / 7)
+    assert summary.left_out == {"alone between two jumps of the clock": 1}
+    assert [info["begins"] for info in store.infos] == [0, 5]
+
+
+def test_an_episode_is_cut_where_it_would_not_fit_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "EPISODE_BYTES", 5 * 64 * 64 * 3)
+    summary, store = imported(film(tmp_path / "a.mp4", range(11)), tmp_path / "out")
+    assert shown(store) == [list(range(5)), list(range(4, 9)), [8, 9, 10]]
+    assert summary.longest == 5
+
+
+def test_what_was_filmed_on_its_side_comes_upright(tmp_path):
+    _, plain = imported(film(tmp_path / "a.mp4", range(4)), tmp_path / "plain")
+    _, turned = imported(film(tmp_path / "b.mp4", range(4), rotation=90), tmp_path / "turned")
+    np.testing.assert_array_equal(turned.read(0)["image"], np.rot90(plain.read(0)["image"], 1, (1, 2)))
+
+
+def test_what_is_damaged_or_unfit_is_skipped_or_refused(tmp_path):
+    folder = tmp_path / "in"
+    film(folder / "a.mp4", range(COUNT))
+    whole = film(folder / "b.mp4", range(COUNT), group=2)
+    (folder / "c.mp4").write_text("no video")
+    image.new("RGB", (4, 4)).save(frames_in(folder / "d", range(2)) / "frame_3.png")
+    film(folder / "e.mp4", range(1))
+    film(folder / "f.mp4", range(5), times=[0, 0.2, 0.4, 0.6, 0.8])
+    content = whole.read_bytes()
+    middle = content.index(b"mdat") + 6000
+    whole.write_bytes(content[:middle] + bytes(500) + content[middle + 500 :])
+    summary, store = imported(folder, tmp_path / "out", longest=4)
+    assert shown(store)[:4] == [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7, 8, 9], [9, 10, 11]]
+    for name, message in {
+        "c.mp4": "the video cannot be decoded",
+        "d": "it has no clock, and the first 10.000 frames a second; give a rate",
+        "e.mp4": "1 frames, and an episode needs 2",
+        "f.mp4": "it has 5.000 frames a second, and the first 10.000",
+    }.items():
+        assert message in summary.skipped[name]
+    assert "skipped 1 file (c.mp4): " in str(summary)
+    with pytest.raises(CorruptFile, match=r"c\.mp4: the video cannot be decoded"):
+        imported(folder, tmp_path / "refused", missing="refuse", longest=4)
+    assert not (tmp_path / "refused").exists()
+    assert "give an image size for all" in imported(folder, tmp_path / "held", rate=FPS)[0].skipped["d"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "message"),
+    [
+        ({"go": range(4)}, {}, "4 rows of actions for 6 frames, of which each has one, or each but the last"),
+        ({"t": [0, 1.5], "go": [1, 2]}, {"time": "t"}, "runs from 0.000 to 1.500 s and the video's from 0 to 0.500 s"),
+        ({"t": [0.3, 0.4, 0.5], "go": [1, 2, 3]}, {"time": "t"}, "they are 0.300 s apart, more than 0.1 s"),
+        ({"t": [0, 0.3, 0.2, 0.5], "go": range(4)}, {"time": "t"}, "the clock runs backwards in row 3"),
+        ({"go": [0, 1, "", 3, 4, 5], "up": range(6)}, {}, "no number in row 3 of 'go'"),
+        ({"go": range(6)}, {"controls": ["turn"]}, "no column 'turn' of numbers; there are go"),
+        ({"go": ["x"] * 6}, {}, "no column of numbers is left for actions"),
+        ({"go": range(6)}, {"time": "t"}, "no column 't'"),
+        ({"go": range(6)}, {"longest": 1}, "longest is 2 rows or more"),
+        ({"go": range(6)}, {"rate": 1.0}, "at 1 Hz its 0.500 s are one row"),
+        ({"go": range(6)}, {"rate": 0}, "rate is a positive number"),
+    ],
+)
+def test_what_does_not_fit_is_said_and_nothing_is_left(tmp_path, columns, options, message):
+    path = film(tmp_path / "a.mp4", range(6))
+    table(tmp_path / "a.csv", columns)
+    with pytest.raises(ArmillaryError) as error:
+        imported(path, tmp_path / "out", **options)
+    assert message in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_tables_that_are_missing_or_too_many(tmp_path):
+    for name in ("a", "b"):
+        film(tmp_path / f"in/{name}.mp4", range(6))
+    table(tmp_path / "in/b.csv", {"go": range(6)})
+    table(tmp_path / "in/actions.csv", {"go": range(6)})  # of which of them?
+    summary, store = imported(tmp_path / "in", tmp_path / "out")
+    assert (summary.episodes, len(store)) == (("b.mp4",), 1)
+    assert "no table of actions beside it, as there is beside others" in summary.skipped["a.mp4"]
+    (tmp_path / "in/b.tsv").write_text("go\n1\n")
+    with pytest.raises(CorruptFile, match=r"two tables of actions are beside it, b\.csv and b\.tsv"):
+        imported(tmp_path / "in", tmp_path / "two")
+
+
+def test_paths_that_are_no_video(tmp_path):
+    frames_in(tmp_path / "frames", range(2))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/text.mp4").write_text("")
+    image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / "depth.png")
+    for path, options, message in [
+        (tmp_path / "nowhere.mp4", {}, "no such file or folder"),
+        (tmp_path / "frames/frame_0.png", {}, "one image is no episode"),
+        (tmp_path / "empty", {}, "none of 1 videos can be read: .*text.mp4"),
+        (tmp_path / "frames", {"controls": ["go"]}, "no table of actions beside any video"),
+    ]:
+        with pytest.raises(ArmillaryError, match=message):
+            imported(path, tmp_path / "out", **options)
+    (tmp_path / "frames/frame_2.png").write_bytes((tmp_path / "depth.png").read_bytes())
+    with pytest.raises(ArmillaryError, match=r"frame_2\.png: I;16 is no picture of 8 bits"):
+        imported(tmp_path / "frames", tmp_path / "out")
+    table(tmp_path / "frames.csv", {"t": [0, 1], "go": [1, 2]})
+    with pytest.raises(ArmillaryError, match="images have no clock that the column 't' could be held against"):
+        imported(tmp_path / "frames", tmp_path / "out", time="t")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_verb(tmp_path, capsys):
+    path = film(tmp_path / "a.mp4", range(6))
+    table(tmp_path / "a.csv", {"t": [0, 0.2, 0.5], "go": [1, 2, 3], "up": [1, 2, 3]})
+    verb = ["import", "video", str(path), "--out"]
+    main([*verb, str(tmp_path / "out"), "--time", "t", "--image-size", "16", "--controls", "go"])
+    assert "1 episodes, 6 rows at 10 Hz, actions of 1" in capsys.readouterr().out
+    assert Episodes.open(tmp_path / "out").spec["image"].shape == (16, 16, 3)
+    main([*verb, str(tmp_path / "plain"), "--controls"])
+    assert "no actions" in capsys.readouterr().out
