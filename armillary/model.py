@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from armillary import weights
@@ -223,16 +223,21 @@ class WorldModel(nn.Module):
         """
         self.blocks.fit(batch.actions.flatten(0, 1))
         for name, encoder in zip(self.perception.streams, self.perception.encoders, strict=True):
-            if isinstance(encoder, Standardised):
+            if isinstance(encoder, Standardised) and name in batch.observations:
                 encoder.fit(batch.observations[name])
 
-    def encode(self, observations: dict[str, Tensor]) -> Float[Tensor, "b t d"]:
+    def encode(
+        self, observations: dict[str, Tensor], present: dict[str, Bool[Tensor, "b t"]] | None = None
+    ) -> Float[Tensor, "b t d"]:
         """Latents of raw observations (B, T, *shape) by stream, in the streams' own dtypes and units; others are left alone.
 
+        Args:
+            present: of streams that are not there in every frame: where they are, see `Batch`. Elsewhere they are not read.
+
         Raises:
-            SpecMismatch: a stream is missing (and none may be, or all are) or of another shape or dtype; the message names it.
+            SpecMismatch: a stream is missing (and may not be, or all are) or of another shape or dtype; the message names it.
         """
-        return self.perception(observations)
+        return self.perception(observations, present)
 
     def predict(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> Float[Tensor, "b t d"]:
         """The latent after each of `z`, given the raw action block taken there; teacher-forced, parallel in time."""
@@ -262,7 +267,7 @@ class WorldModel(nn.Module):
             batch: clips of `objective.frames(context)` frames or more.
             generator: draws SIGReg's directions; the same on every process.
         """
-        aim, z = self.config.objective, self.encode(batch.observations)
+        aim, z = self.config.objective, self.encode(batch.observations, batch.present)
         actions = self.blocks.standardise(self._check(batch.actions))
         losses, weights = {}, {}
         if aim.prediction:
