@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -196,6 +197,8 @@ class WorldModel(nn.Module):
         self.contrast = TemporalContrast(config.latent, gap=aim.contrast_gap) if aim.contrast else None
         self.critic: TemporalDistance | None = None
         self.provenance: dict[str, Any] = {}
+        self.learned: frozenset[str] | None = None
+        """Of a model that goes on to learn, the streams whose scales stay, with those of actions. None of a new one."""
         self.fast = False
         """A transformer's `rollout` in bfloat16 and by windows that restart instead of sliding: two to three times as fast, and
         costs rank nearly as the exact ones do."""
@@ -221,9 +224,11 @@ class WorldModel(nn.Module):
         Args:
             batch: clips from all over the training part; a few thousand are enough.
         """
-        self.blocks.fit(batch.actions.flatten(0, 1))
+        if self.learned is None:
+            self.blocks.fit(batch.actions.flatten(0, 1))
         for name, encoder in zip(self.perception.streams, self.perception.encoders, strict=True):
-            if isinstance(encoder, Standardised) and name in batch.observations:
+            known = name in (self.learned or ()) or name not in batch.observations
+            if isinstance(encoder, Standardised) and not known:
                 encoder.fit(batch.observations[name])
 
     def encode(
@@ -315,6 +320,29 @@ class WorldModel(nn.Module):
             fresh.add_critic()
         fresh.fast = self.fast
         return fresh.to(self.device).eval()
+
+    def with_streams(self, *streams: Stream) -> "WorldModel":
+        """A copy that takes these streams too, to be trained on from here (`fit(..., start=model)`).
+
+        Until then it encodes and predicts as this one does: the weights of what is new begin at 0. A stream that the
+        model has already stays as it is, and becomes optional where the one that is given is.
+
+        Raises:
+            ArmillaryError: ground truth, or an optional stream beside a map.
+            SpecMismatch: one of the model's streams in another kind or shape.
+        """
+        if hidden := [stream.name for stream in streams if stream.truth]:
+            raise ArmillaryError(f"{', '.join(hidden)} is ground truth, which no model sees")
+        given, own = {stream.name: stream for stream in streams}, {stream.name for stream in self.spec.streams}
+        known = [replace(s, optional=s.optional or (s.name in given and given[s.name].optional)) for s in self.spec.streams]
+        new = [stream for stream in streams if stream.name not in own]
+        Spec(tuple(given.get(stream.name, stream) for stream in known), self.spec.action).check(self.spec, "model")
+        grown = WorldModel(Spec((*known, *new), self.spec.action, self.spec.rate), self.config)
+        ours, fresh, first = self.state_dict(), grown.state_dict(), "perception.projector.0.weight"
+        added = fresh[first].shape[1] - ours[first].shape[1]
+        grown.restore({**fresh, **ours, first: F.pad(ours[first], (0, added))}, self.describe())
+        grown.learned, grown.provenance, grown.fast = frozenset(own), self.provenance, self.fast
+        return grown.to(self.device).eval()
 
     def describe(self) -> dict[str, Any]:
         """What `restore` needs beyond the weights, JSON-able: Spec, config, and which parts there are."""

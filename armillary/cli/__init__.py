@@ -16,6 +16,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "demo": verbs.demo,
     "record": verbs.record,
     "info": verbs.info,
+    "merge": verbs.merge,
     "doctor": verbs.doctor,
     "train": verbs.train,
     "eval": verbs.eval_,
