@@ -17,6 +17,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "record": verbs.record,
     "info": verbs.info,
     "merge": verbs.merge,
+    "label": verbs.label,
     "doctor": verbs.doctor,
     "train": verbs.train,
     "eval": verbs.eval_,

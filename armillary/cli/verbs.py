@@ -10,6 +10,7 @@ from tyro.conf import Positional
 
 from armillary.cli.shared import console, parse_options, show
 from armillary.errors import ArmillaryError
+from armillary.training.latent_actions import InverseConfig
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import RECIPES, Recipe
 
@@ -138,6 +139,32 @@ def merge(stores: Positional[tuple[Path, ...]], out: Path) -> None:
     from armillary.episodes.store import Episodes
 
     merge([Episodes.open(store) for store in stores], out, progress=True)
+    info(out)
+
+
+def label(
+    run: Positional[Path],
+    recording: Positional[Path],
+    out: Path,
+    config: InverseConfig = InverseConfig(),  # noqa: B008 (frozen)
+    seed: int = 0,
+    device: str = "auto",
+) -> None:
+    """Infer the actions of a recording that has none, by what the recording of a trained run shows.
+
+    Args:
+        run: the folder of a run, trained on episodes with actions, best with --recipe.model.objective.inverse 1.
+        recording: a store of episodes of the same streams.
+        out: the new store, of the same episodes with actions; merge it with the run's recording, and train on both.
+        config: of the networks that infer.
+        seed: of the networks.
+        device: auto, cpu, cuda or mps.
+    """
+    from armillary.evaluation.labelling import label_recording
+
+    share = label_recording(run, recording, out, config, seed=seed, device=device)
+    told = f"R2 {share.value:.3f} [{share.low:.3f}, {share.high:.3f}] is inferred" if share else "there are none"
+    console.print(f"of known actions that were held out, {told}")
     info(out)
 
 
