@@ -21,9 +21,9 @@ def encode_tracks(model: WorldModel, clips: Clips) -> Iterator[tuple[Float[Tenso
             waiting.append(track.to(model.device))
         lengths = [track.actions.shape[1] + 1 for track in waiting]
         if waiting and (track is None or sum(lengths) >= FRAMES):
-            frames = {name: torch.cat([t.observations[name] for t in waiting], 1) for name in model.perception.streams}
-            z = [
-                model.encode({name: x[:, i : i + FRAMES] for name, x in frames.items()}) for i in range(0, sum(lengths), FRAMES)
-            ]
+            frames = {name: torch.cat([t.observations[name] for t in waiting], 1) for name in waiting[0].observations}
+            present = {name: torch.cat([t.present[name] for t in waiting], 1) for name in waiting[0].present}
+            parts = [slice(i, i + FRAMES) for i in range(0, sum(lengths), FRAMES)]
+            z = [model.encode(*({name: x[:, some] for name, x in xs.items()} for xs in (frames, present))) for some in parts]
             yield from zip(torch.cat(z, 1)[0].split(lengths), [t.actions[0] for t in waiting], strict=True)
             waiting = []

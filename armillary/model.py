@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from armillary import weights
@@ -196,6 +197,8 @@ class WorldModel(nn.Module):
         self.contrast = TemporalContrast(config.latent, gap=aim.contrast_gap) if aim.contrast else None
         self.critic: TemporalDistance | None = None
         self.provenance: dict[str, Any] = {}
+        self.learned: frozenset[str] | None = None
+        """Of a model that goes on to learn, the streams whose scales stay, with those of actions. None of a new one."""
         self.fast = False
         """A transformer's `rollout` in bfloat16 and by windows that restart instead of sliding: two to three times as fast, and
         costs rank nearly as the exact ones do."""
@@ -221,18 +224,25 @@ class WorldModel(nn.Module):
         Args:
             batch: clips from all over the training part; a few thousand are enough.
         """
-        self.blocks.fit(batch.actions.flatten(0, 1))
+        if self.learned is None:
+            self.blocks.fit(batch.actions.flatten(0, 1))
         for name, encoder in zip(self.perception.streams, self.perception.encoders, strict=True):
-            if isinstance(encoder, Standardised):
+            known = name in (self.learned or ()) or name not in batch.observations
+            if isinstance(encoder, Standardised) and not known:
                 encoder.fit(batch.observations[name])
 
-    def encode(self, observations: dict[str, Tensor]) -> Float[Tensor, "b t d"]:
+    def encode(
+        self, observations: dict[str, Tensor], present: dict[str, Bool[Tensor, "b t"]] | None = None
+    ) -> Float[Tensor, "b t d"]:
         """Latents of raw observations (B, T, *shape) by stream, in the streams' own dtypes and units; others are left alone.
 
+        Args:
+            present: of streams that are not there in every frame: where they are, see `Batch`. Elsewhere they are not read.
+
         Raises:
-            SpecMismatch: a stream is missing (and none may be, or all are) or of another shape or dtype; the message names it.
+            SpecMismatch: a stream is missing (and may not be, or all are) or of another shape or dtype; the message names it.
         """
-        return self.perception(observations)
+        return self.perception(observations, present)
 
     def predict(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> Float[Tensor, "b t d"]:
         """The latent after each of `z`, given the raw action block taken there; teacher-forced, parallel in time."""
@@ -262,7 +272,7 @@ class WorldModel(nn.Module):
             batch: clips of `objective.frames(context)` frames or more.
             generator: draws SIGReg's directions; the same on every process.
         """
-        aim, z = self.config.objective, self.encode(batch.observations)
+        aim, z = self.config.objective, self.encode(batch.observations, batch.present)
         actions = self.blocks.standardise(self._check(batch.actions))
         losses, weights = {}, {}
         if aim.prediction:
@@ -310,6 +320,29 @@ class WorldModel(nn.Module):
             fresh.add_critic()
         fresh.fast = self.fast
         return fresh.to(self.device).eval()
+
+    def with_streams(self, *streams: Stream) -> "WorldModel":
+        """A copy that takes these streams too, to be trained on from here (`fit(..., start=model)`).
+
+        Until then it encodes and predicts as this one does: the weights of what is new begin at 0. A stream that the
+        model has already stays as it is, and becomes optional where the one that is given is.
+
+        Raises:
+            ArmillaryError: ground truth, or an optional stream beside a map.
+            SpecMismatch: one of the model's streams in another kind or shape.
+        """
+        if hidden := [stream.name for stream in streams if stream.truth]:
+            raise ArmillaryError(f"{', '.join(hidden)} is ground truth, which no model sees")
+        given, own = {stream.name: stream for stream in streams}, {stream.name for stream in self.spec.streams}
+        known = [replace(s, optional=s.optional or (s.name in given and given[s.name].optional)) for s in self.spec.streams]
+        new = [stream for stream in streams if stream.name not in own]
+        Spec(tuple(given.get(stream.name, stream) for stream in known), self.spec.action).check(self.spec, "model")
+        grown = WorldModel(Spec((*known, *new), self.spec.action, self.spec.rate), self.config)
+        ours, fresh, first = self.state_dict(), grown.state_dict(), "perception.projector.0.weight"
+        added = fresh[first].shape[1] - ours[first].shape[1]
+        grown.restore({**fresh, **ours, first: F.pad(ours[first], (0, added))}, self.describe())
+        grown.learned, grown.provenance, grown.fast = frozenset(own), self.provenance, self.fast
+        return grown.to(self.device).eval()
 
     def describe(self) -> dict[str, Any]:
         """What `restore` needs beyond the weights, JSON-able: Spec, config, and which parts there are."""

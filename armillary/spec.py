@@ -42,9 +42,11 @@ class Stream:
         rate: observations a second in Hz, or None when time has no unit.
         truth: privileged ground truth, which no model sees.
         full_turn: of a scan whose last beam is beside its first.
+        optional: whole episodes may be without it, and a model of it does without it there.
 
     Raises:
-        ArmillaryError: unknown kind, a shape of the wrong rank, or units or names that do not match the channels.
+        ArmillaryError: unknown kind, a shape of the wrong rank, units or names that do not match the channels, or truth that is
+            optional.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Stream:
     rate: float | None = None
     truth: bool = False
     full_turn: bool = False
+    optional: bool = False
 
     def __post_init__(self) -> None:
         for name in ("shape", "unit", "channels"):
@@ -70,6 +73,8 @@ class Stream:
             raise ArmillaryError(f"stream {self.name!r}: points have at least x, y and z, not {self.shape[-1]} coordinates")
         if self.full_turn and self.kind != "scan":
             raise ArmillaryError(f"stream {self.name!r}: full_turn is for scans, and this is {self.kind}")
+        if self.optional and self.truth:
+            raise ArmillaryError(f"stream {self.name!r}: truth is not optional; keep what is without it in a store of its own")
         for field_name in ("unit", "channels"):
             given = getattr(self, field_name)
             if given and len(given) != self.shape[-1]:
@@ -214,13 +219,15 @@ class Spec:
     def check(self, offered: "Spec", what: str = "recording") -> None:
         """Require that `offered` has every observed stream of this spec, and the same action space.
 
-        Streams beyond these are welcome; truth is not asked for. Bounds of a box may differ.
+        Streams beyond these are welcome; truth and optional streams are not asked for. Bounds of a box may differ.
 
         Raises:
             SpecMismatch: naming the stream (or the action) and both shapes.
         """
         for stream in self.observed:
             other = offered._by_name.get(stream.name)
+            if other is None and stream.optional:
+                continue
             if other is None:
                 have = ", ".join(s.name for s in offered.observed)
                 raise SpecMismatch(f"the {what} has no stream {stream.name!r} {stream.shape}; it has {have}")
@@ -237,7 +244,8 @@ class Spec:
     def to_json(self) -> str:
         """One line of JSON that `from_json` reads back to an equal Spec."""
         plain = {
-            "streams": [asdict(stream) for stream in self.streams],
+            # What came later is written only where it is used, so that the hashes of older recordings stay.
+            "streams": [{k: v for k, v in asdict(stream).items() if k != "optional" or v} for stream in self.streams],
             "action": asdict(self.action),
             "rate": self.rate,
         }

@@ -52,7 +52,7 @@ class LinearModel(WorldModel):
         self.blocks.fit(blocks.flatten(1))
         self.seen: list[int] = []
 
-    def encode(self, observations: dict[str, torch.Tensor]) -> torch.Tensor:
-        self.perception.check(observations)
+    def encode(self, observations: dict[str, torch.Tensor], present: None = None) -> torch.Tensor:
+        self.perception.check(observations, {})
         self.seen.append(len(observations["position"]))
         return observations["position"].clone()

@@ -18,9 +18,11 @@ from armillary.episodes.policies import random_policy
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
+from armillary.evaluation import labelling
 from armillary.evaluation.diagnose import Diagnosis
-from armillary.model import ModelConfig, Objective
+from armillary.model import ModelConfig, Objective, WorldModel
 from armillary.training.augmentation import Augmentation
+from armillary.training.latent_actions import fit_inverse
 from armillary.training.stages import StageConfig
 
 pytest.importorskip("lance", reason="the command line reads stores: pip install 'armillary[all]'")
@@ -102,6 +104,23 @@ def test_the_whole_loop(made, run, capsys, monkeypatch):
     page = (run / "report.html").read_text()
     assert not re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?\s*(?:https?:)?//[^"')\s]+""", page)
     assert results["eval_set_hash"] in page
+
+
+def test_recordings_are_labelled_and_merged_and_a_checkpoint_goes_on(made, tmp_path, capsys, monkeypatch, refused):
+    few = "--config.steps", 5, "--config.members", 2
+    call("label", made / "run", made / "store", "--out", tmp_path / "labelled", *few)
+    assert "of known actions that were held out, R2" in capsys.readouterr().out
+    assert Episodes.open(tmp_path / "labelled").infos[0]["actions"] == "inferred"
+    call("merge", made / "store", tmp_path / "labelled", "--out", tmp_path / "both")
+    assert "episodes: 60" in capsys.readouterr().out
+    call("train", tmp_path / "both", "--out", tmp_path / "run", "--from", made / "run", "--config.no-progress", *TINY)
+    first, second = (WorldModel.load(folder / "run", "cpu").provenance for folder in (made, tmp_path))
+    assert second["start"]["run"] == first["run"]
+    taught = []
+    monkeypatch.setattr(labelling, "fit_inverse", lambda *given, **more: taught.extend(given[2]) or fit_inverse(*given, **more))
+    call("label", tmp_path / "run", made / "store", "--out", tmp_path / "again", *few)
+    assert set(taught) == set(range(30)) - set(second["held_out"])  # what is inferred teaches nothing
+    assert "--from" in refused("train", made / "store", "--out", "new", "--from", made / "run", "--size", "nano", *TINY)
 
 
 def test_info_of_a_store_and_of_a_checkpoint(made, capsys):

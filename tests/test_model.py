@@ -183,7 +183,7 @@ def test_losses_per_step_see_what_a_pool_of_all_steps_hides():
     # One step of four is a Gaussian of twice the width, the others are narrower: the pool looks the same to both.
     z = torch.randn(256, 4, 8, generator=random) * torch.tensor([1.7, 0.6, 0.6, 0.6])[:, None]
     for model in (pooled, apart):
-        model.encode = lambda observations: z
+        model.encode = lambda observations, present: z
     assert apart.losses(batch, random)["sigreg"] > 2 * pooled.losses(batch, random)["sigreg"]
 
 

@@ -16,6 +16,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "demo": verbs.demo,
     "record": verbs.record,
     "info": verbs.info,
+    "merge": verbs.merge,
+    "label": verbs.label,
     "doctor": verbs.doctor,
     "train": verbs.train,
     "eval": verbs.eval_,

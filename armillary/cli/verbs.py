@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 from rich.table import Table
@@ -10,6 +10,7 @@ from tyro.conf import Positional
 
 from armillary.cli.shared import console, parse_options, show
 from armillary.errors import ArmillaryError
+from armillary.training.latent_actions import InverseConfig
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import RECIPES, Recipe
 
@@ -120,10 +121,51 @@ def info(path: Positional[Path]) -> None:
     streams = Table("stream", "kind", "shape", "unit", "")
     for stream in spec.streams:
         units = ", ".join(dict.fromkeys(stream.unit))
-        streams.add_row(stream.name, stream.kind, str(stream.shape), units, "truth" if stream.truth else "")
+        standing = "truth" if stream.truth else "optional" if stream.optional else ""
+        streams.add_row(stream.name, stream.kind, str(stream.shape), units, standing)
     streams.add_row("action", spec.action.kind, str((spec.action.n,)), ", ".join(dict.fromkeys(spec.action.unit)), "")
     rate = f"{spec.rate:g} Hz" if spec.rate else "no rate"
     console.print(f"[bold]{path}[/bold], {rate}", streams, *(f"{name}: {value}" for name, value in about.items()), sep="\n")
+
+
+def merge(stores: Positional[tuple[Path, ...]], out: Path) -> None:
+    """Make one recording of several. Streams that not all of them have become optional.
+
+    Args:
+        stores: the stores of episodes.
+        out: the new store.
+    """
+    from armillary.episodes.merge import merge
+    from armillary.episodes.store import Episodes
+
+    merge([Episodes.open(store) for store in stores], out, progress=True)
+    info(out)
+
+
+def label(
+    run: Positional[Path],
+    recording: Positional[Path],
+    out: Path,
+    config: InverseConfig = InverseConfig(),  # noqa: B008 (frozen)
+    seed: int = 0,
+    device: str = "auto",
+) -> None:
+    """Infer the actions of a recording that has none, by what the recording of a trained run shows.
+
+    Args:
+        run: the folder of a run, trained on episodes with actions, best with --recipe.model.objective.inverse 1.
+        recording: a store of episodes of the same streams.
+        out: the new store, of the same episodes with actions; merge it with the run's recording, and train on both.
+        config: of the networks that infer.
+        seed: of the networks.
+        device: auto, cpu, cuda or mps.
+    """
+    from armillary.evaluation.labelling import label_recording
+
+    share = label_recording(run, recording, out, config, seed=seed, device=device)
+    told = f"R2 {share.value:.3f} [{share.low:.3f}, {share.high:.3f}] is inferred" if share else "there are none"
+    console.print(f"of known actions that were held out, {told}")
+    info(out)
 
 
 def doctor(store: Positional[Path], held_out: float = 0.1) -> None:
@@ -159,6 +201,7 @@ def train(
     device: str = "auto",
     budget_mb: float = 512,
     resume: bool = False,
+    start: Annotated[Path | None, tyro.conf.arg(name="from")] = None,
     config: TrainConfig = TrainConfig(),  # noqa: B008 (frozen)
 ) -> None:
     """Train a world model on a store of episodes. The recipe comes last, and each of its fields can be changed after it.
@@ -175,16 +218,20 @@ def train(
         device: auto, cpu, cuda or mps.
         budget_mb: memory for decoded frames, in MB; what is larger is kept decoded in a file beside the run.
         resume: go on with the run in --out that a kill or a power cut ended.
+        start: a checkpoint to go on from, with the recording's other streams beside its own; its shape and objective count.
         config: seed, logging, saving.
     """
     from armillary.episodes.store import Episodes
     from armillary.evaluation.prediction import evaluate_prediction
     from armillary.evaluation.run import default_horizons
+    from armillary.model import WorldModel
     from armillary.training.fit import fit
 
-    episodes = Episodes.open(store)
+    if start and size:
+        raise ArmillaryError("--size and --from exclude each other: a checkpoint has its size")
+    episodes, model = Episodes.open(store), WorldModel.load(start, device) if start else None
     chosen: Recipe = recipe.sized(size) if size else recipe
-    horizons = default_horizons(episodes.spec.rate, chosen.model.skip)
+    horizons = default_horizons(episodes.spec.rate, (model.config if model else chosen.model).skip)
 
     def validate(model, held) -> dict[str, float]:
         return evaluate_prediction(model, episodes, held, horizons, untrained=False).summary()
@@ -200,6 +247,7 @@ def train(
         budget_mb=budget_mb,
         validate=validate,
         resume=resume,
+        start=model,
     )
     console.print(f"the model is [bold]{out / 'model.safetensors'}[/bold]; judge it with: armillary eval {out}")
 

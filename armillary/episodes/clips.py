@@ -13,7 +13,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 
 import numpy as np
@@ -38,6 +38,7 @@ class Batch:
         truth: name -> (B, T, *shape), only what was asked for; never fed to a model.
         episode: (B,) int64 number of the episode in the store.
         step: (B,) int64 row of the first frame in its episode.
+        present: name -> (B, T) bool, of each optional stream: whether it is there. Elsewhere it holds NaN, or a black image.
     """
 
     observations: dict[str, Tensor]
@@ -45,6 +46,7 @@ class Batch:
     truth: dict[str, Tensor]
     episode: Tensor
     step: Tensor
+    present: dict[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.episode)
@@ -58,8 +60,9 @@ class Batch:
         return self._each(Tensor.pin_memory)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
-        observations, truth = ({k: change(v) for k, v in streams.items()} for streams in (self.observations, self.truth))
-        return Batch(observations, change(self.actions), truth, change(self.episode), change(self.step))
+        named = self.observations, self.truth, self.present
+        observations, truth, present = ({k: change(v) for k, v in streams.items()} for streams in named)
+        return Batch(observations, change(self.actions), truth, change(self.episode), change(self.step), present)
 
 
 class Clips:
@@ -81,7 +84,8 @@ class Clips:
         spec: the Spec of its batches, with the resized images.
 
     Raises:
-        ArmillaryError: the store is empty, no episode is long enough, or a stream or an episode is not there.
+        ArmillaryError: the store is empty, no episode is long enough, a stream or an episode is not there, or an episode has
+            none of the streams.
     """
 
     def __init__(
@@ -115,6 +119,14 @@ class Clips:
         self._row, self._slot = self._lay_out()
 
         self.spec = _offered(episodes, streams, truth, image_size)
+        self._present = {s.name: episodes.present[s.name][self.which] for s in self.spec.observed if s.optional}
+        if self.spec.observed and len(self._present) == len(self.spec.observed):
+            blind = self.which[~np.any(list(self._present.values()), 0)]
+            if len(blind):
+                raise ArmillaryError(
+                    f"{len(blind)} episodes have none of the streams {', '.join(self._present)}, such as {blind[:8].tolist()}; "
+                    "choose more streams, or leave those episodes out"
+                )
         self._frames: dict[str, Tier] = {}
         left = budget_mb * 1e6
         for stream in sorted(self.spec.streams, key=lambda stream: stream.nbytes):
@@ -173,7 +185,8 @@ class Clips:
         truth = {stream.name: values.pop(stream.name) for stream in self.spec.truth}
         actions = self._actions[torch.from_numpy(row[:, None] + np.arange((length - 1) * self.skip))]
         actions = actions.reshape(len(row), length - 1, self.skip * self.spec.action.n)
-        return Batch(values, actions, truth, torch.from_numpy(self.which[position]), torch.from_numpy(step))
+        present = {name: torch.from_numpy(there[position])[:, None].repeat(1, length) for name, there in self._present.items()}
+        return Batch(values, actions, truth, torch.from_numpy(self.which[position]), torch.from_numpy(step), present)
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> Batch:
         """The windows of these numbers, as `clips[indices]`."""

@@ -1,8 +1,9 @@
 """How an episode is laid out in the columns of a Lance dataset, and the checks that it passes first.
 
 Columns: episode, step; `observation/<stream>` and `truth/<stream>` (a dot, which Lance keeps for nested fields, becomes a
-slash); action, if the world has any, null in the last row of an episode; info (JSON) and digest, in its first row alone. Images
-are binary, one file or one raw frame a row, everything else is a list of float32 of fixed size.
+slash), null in every row of an episode that is without an optional stream; action, if the world has any, null in the last row
+of an episode; in its first row alone info (JSON), digest and, where streams are optional, the names of those that are absent
+(JSON). Images are binary, one file or one raw frame a row, everything else is a list of float32 of fixed size.
 """
 
 import hashlib
@@ -34,12 +35,12 @@ def schema_of(spec: Spec) -> Any:
     for stream in spec.streams:
         if stream.kind == "image":
             metadata = {"lance-encoding:compression": "lz4"}
-            fields.append(pa.field(column_of(stream), pa.large_binary(), nullable=False, metadata=metadata))
+            fields.append(pa.field(column_of(stream), pa.large_binary(), nullable=stream.optional, metadata=metadata))
         else:
             kind = pa.list_(pa.float32(), int(np.prod(stream.shape)))
-            fields.append(pa.field(column_of(stream), kind, nullable=False))
-    last = [pa.field("info", pa.large_string()), pa.field("digest", pa.large_string())]
-    return pa.schema(fields + action + last)
+            fields.append(pa.field(column_of(stream), kind, nullable=stream.optional))
+    last = ["info", "digest", *["absent"] * any(stream.optional for stream in spec.streams)]
+    return pa.schema(fields + action + [pa.field(name, pa.large_string()) for name in last])
 
 
 def to_json(info: dict, what: str) -> str:
@@ -62,11 +63,19 @@ def check(spec: Spec, episode: "Episode", what: str) -> None:
         raise ArmillaryError(f"{what}: actions have shape {episode.actions.shape}, expected {expected}")
     action.check(episode.actions, f"{what}: actions")
     for streams, given, kind in ((spec.observed, episode.observations, "stream"), (spec.truth, episode.truth, "truth")):
-        names = [stream.name for stream in streams]
-        if set(given) != set(names):
-            raise ArmillaryError(f"{what}: {kind}s {sorted(given)}, expected {sorted(names)}")
+        names = {stream.name for stream in streams}
+        needed = {stream.name for stream in streams if not stream.optional}
+        if not needed <= set(given) <= names or (names and not given):
+            optional = f" (optional: {sorted(names - needed)})" if names - needed else ""
+            raise ArmillaryError(f"{what}: {kind}s {sorted(given)}, expected {sorted(names)}{optional}")
         for stream in streams:
-            _check_stream(stream, given[stream.name], length, f"{what}: {kind} {stream.name!r}")
+            if stream.name in given:
+                _check_stream(stream, given[stream.name], length, f"{what}: {kind} {stream.name!r}")
+
+
+def absent_streams(spec: Spec, episode: "Episode") -> list[str]:
+    """The optional streams that an episode is without."""
+    return [stream.name for stream in spec.observed if stream.name not in episode.observations]
 
 
 def _check_stream(stream: Stream, values: np.ndarray, length: int, what: str) -> None:
@@ -87,7 +96,8 @@ def digest(spec: Spec, episode: "Episode") -> str:
     """A hash of an episode's observed streams and actions."""
     hasher = hashlib.sha256(str(len(episode)).encode())
     for stream in spec.observed:
-        hasher.update(np.ascontiguousarray(episode.observations[stream.name]))
+        there = stream.name in episode.observations
+        hasher.update(np.ascontiguousarray(episode.observations[stream.name]) if there else b"absent")
     hasher.update(np.ascontiguousarray(episode.actions.astype(spec.action.dtype, copy=False)))
     return hasher.hexdigest()[:32]
 
@@ -100,12 +110,8 @@ def to_arrow(spec: Spec, episodes: Sequence["Episode"], first: int, image_codecs
     numbers = np.repeat(np.arange(first, first + len(episodes), dtype=np.int32), lengths)
     columns = [numbers, np.concatenate([np.arange(length, dtype=np.int32) for length in lengths])]
     for stream in spec.streams:
-        values = [(e.truth if stream.truth else e.observations)[stream.name] for e in episodes]
-        if stream.kind == "image":
-            columns.append(pa.chunked_array([_images_to_arrow(v, stream, image_codecs[stream.name]) for v in values]))
-        else:
-            flat = pa.array(np.concatenate([v.reshape(-1) for v in values]))
-            columns.append(pa.FixedSizeListArray.from_arrays(flat, int(np.prod(stream.shape))))
+        kept = [(e.truth if stream.truth else e.observations).get(stream.name) for e in episodes]
+        columns.append(pa.chunked_array([_to_arrow(v, n, stream, image_codecs) for v, n in zip(kept, lengths, strict=True)]))
     none = np.zeros((1, *spec.action.shape), spec.action.dtype)
     actions = np.concatenate([part for e in episodes for part in (e.actions.astype(none.dtype, copy=False), none)])
     absent = np.zeros(len(actions), bool)
@@ -117,11 +123,23 @@ def to_arrow(spec: Spec, episodes: Sequence["Episode"], first: int, image_codecs
     for texts in (
         [to_json(e.info, f"episode {first + i}") for i, e in enumerate(episodes)],
         [digest(spec, e) for e in episodes],
+        *[[json.dumps(absent_streams(spec, e)) for e in episodes]] * ("absent" in schema.names),
     ):
         sparse = np.full(len(actions), None)
         sparse[ends - lengths] = texts
         columns.append(pa.array(sparse, pa.large_string()))
     return pa.table(columns, schema=schema).combine_chunks()
+
+
+def _to_arrow(values: np.ndarray | None, rows: int, stream: Stream, image_codecs: dict[str, str]) -> Any:
+    """A stream's rows of one episode; nulls where it is absent."""
+    pa = require("pyarrow", "data")
+    if values is None:
+        size = int(np.prod(stream.shape))
+        return pa.nulls(rows, pa.large_binary() if stream.kind == "image" else pa.list_(pa.float32(), size))
+    if stream.kind == "image":
+        return _images_to_arrow(values, stream, image_codecs[stream.name])
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), int(np.prod(stream.shape)))
 
 
 def _images_to_arrow(frames: np.ndarray, stream: Stream, codec: str) -> Any:
@@ -134,11 +152,19 @@ def _images_to_arrow(frames: np.ndarray, stream: Stream, codec: str) -> Any:
 
 
 def from_arrow(column: Any, stream: Stream, codec: str | None, size: int | None) -> np.ndarray:
-    """The values (rows, *shape) of a stream's column; images at (size, size) if that is given.
+    """The values (rows, *shape) of a stream's column; images at (size, size) if that is given. NaN, or black, where it is null.
 
     Raises:
         CorruptFile: a row that is not what the spec says.
     """
+    if column.null_count:
+        there = column.is_valid().to_numpy(zero_copy_only=False)
+        known = from_arrow(column.drop_null(), stream, codec, size) if there.any() else None
+        shape = stream.shape if size is None else (size, size, stream.shape[-1])
+        values = np.full((len(column), *shape), 0 if stream.kind == "image" else np.nan, stream.dtype)
+        if known is not None:
+            values[there] = known
+        return values
     if stream.kind != "image":
         return column.flatten().to_numpy().reshape(-1, *stream.shape)
     if codec != "raw":

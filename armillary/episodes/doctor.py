@@ -6,7 +6,7 @@ and missing actions are checked in full, the rest on a sample: up to 64 episodes
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
@@ -61,7 +61,10 @@ class Report:
 
 @dataclass(frozen=True)
 class _Run:
-    """Consecutive rows of one episode, choices one-hot: vectors (T, V), images by name (T', 32, 32, C), actions of both."""
+    """Consecutive rows of one episode, choices one-hot: vectors (T, V), images by name (T', 32, 32, C), actions of both.
+
+    Of optional streams that the episode is without, vectors are NaN, and images are left out.
+    """
 
     vectors: np.ndarray
     images: dict[str, np.ndarray]
@@ -81,10 +84,12 @@ def diagnose(episodes: Episodes, *, parts: Sequence[np.ndarray] = (), length: in
     """
     spec = episodes.require_some().spec
     runs = [_read(episodes, number) for number in np.unique(np.linspace(0, len(episodes) - 1, _EPISODES).astype(int))]
-    rows = [_lengths(episodes.lengths, length), *_duplicates(np.array(episodes.digests), parts), _missing(episodes, runs)]
+    rows = [_lengths(episodes.lengths, length), *_duplicates(np.array(episodes.digests), parts), *_absent(episodes)]
+    rows.append(_missing(episodes, runs))
     if rows[-1].verdict == "ok":
-        seen, done = [*_constant(spec, runs), *_frozen(runs), *_states(runs)], spec.action
-        rows += [_lag(runs), *_idle(runs), *seen, *_habits(done, runs), *_actions(done, runs)] if done.n else seen
+        common, done = _common(runs), spec.action
+        seen = [*_constant(spec, runs), *_frozen(runs), *_states(common)]
+        rows += [_lag(common), *_idle(runs), *seen, *_habits(done, runs), *_actions(done, runs)] if done.n else seen
     return Report(tuple(rows))
 
 
@@ -100,6 +105,7 @@ def _read(episodes: Episodes, number: int) -> _Run:
         return episodes.read_rows(rows, names, image_size=_IMAGE_SIZE), actions[first : first + len(rows) - 1].astype(float)
 
     (vectors, near), (images, image_actions) = middle("vector", _ROWS), middle("image", _IMAGE_ROWS)
+    images = {name: frames for name, frames in images.items() if name not in episodes.present or episodes.present[name][number]}
     flat = np.concatenate([np.empty((len(near) + 1, 0)), *vectors.values()], axis=1)
     return _Run(flat, images, near, image_actions)
 
@@ -121,10 +127,28 @@ def _duplicates(digests: np.ndarray, parts: Sequence[np.ndarray]) -> Iterator[Ro
         yield Row.of("leaks between splits", f"{leaks} episodes", "fail" if leaks else "ok", advice)
 
 
+def _absent(episodes: Episodes) -> Iterator[Row]:
+    for name, there in episodes.present.items():
+        advice = "no episode has it, so that nothing can be learned of it; leave it out of the spec"
+        yield Row.of(f"optional {name}", f"in {there.sum()} of {len(there)} episodes", not there.any(), advice)
+
+
+def _common(runs: list[_Run]) -> list[_Run]:
+    """The runs with the streams that all of them have."""
+    channels = np.all([_there(run) for run in runs], 0)
+    images = [name for name in runs[0].images if all(name in run.images for run in runs)]
+    return [replace(run, vectors=run.vectors[:, channels], images={n: run.images[n] for n in images}) for run in runs]
+
+
+def _there(run: _Run) -> np.ndarray:
+    """Which channels belong to a stream that the episode has."""
+    return np.isfinite(run.vectors).any(0)
+
+
 def _missing(episodes: Episodes, runs: list[_Run]) -> Row:
     actions = np.delete(episodes.actions(), episodes.starts + episodes.lengths - 1, axis=0)
     bad = ~np.isfinite(actions).all(1) if actions.ndim == 2 else actions < 0
-    count = int(bad.sum() + sum((~np.isfinite(run.vectors)).any(1).sum() for run in runs))
+    count = int(bad.sum() + sum((~np.isfinite(run.vectors[:, _there(run)])).any(1).sum() for run in runs))
     return Row.of(
         "NaN or missing", f"{count} rows", "fail" if count else "ok", "repair or remove these rows; nothing else was checked"
     )
@@ -155,7 +179,8 @@ def _lag(runs: list[_Run]) -> Row:
 def _constant(spec: Spec, runs: list[_Run]) -> Iterator[Row]:
     vectors = [stream for stream in spec.observed if stream.kind == "vector"]
     names = [f"{stream.name}[{name}]" for stream in vectors for name in stream.channels or range(stream.shape[0])]
-    dead = np.flatnonzero(np.ptp(np.concatenate([run.vectors for run in runs]), axis=0) < 1e-8)
+    vectors = np.concatenate([run.vectors for run in runs])
+    dead = np.flatnonzero(np.fmax.reduce(vectors) - np.fmin.reduce(vectors) < 1e-8)
     if names:
         which = ", ".join(names[i] for i in dead[:8])
         advice = "they carry nothing, or a sensor is unplugged; a stream that is dead can be left out"
@@ -170,8 +195,9 @@ def _idle(runs: list[_Run]) -> Iterator[Row]:
 
 
 def _frozen(runs: list[_Run]) -> Iterator[Row]:
-    for name in runs[0].images:
-        same = np.concatenate([(run.images[name][1:] == run.images[name][:-1]).all((1, 2, 3)) for run in runs])
+    for name in dict.fromkeys(name for run in runs for name in run.images):
+        seen = [run.images[name] for run in runs if name in run.images]
+        same = np.concatenate([(images[1:] == images[:-1]).all((1, 2, 3)) for images in seen])
         share = same.mean() if len(same) else 0.0
         advice = "the camera stalls or is slower than the actions, or nothing moves; take a larger frame skip"
         verdict = "fail" if share >= FROZEN[1] else bool(share >= FROZEN[0])

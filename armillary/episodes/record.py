@@ -178,7 +178,8 @@ class _Draft:
 
     def __init__(self, spec: Spec, observation: dict[str, np.ndarray], i: int):
         self.spec, self.actions = spec, []
-        self._rows = {stream.name: np.empty((_ROWS, *stream.shape), stream.dtype) for stream in spec.streams}
+        seen = [stream for stream in spec.streams if stream.name in observation]
+        self._rows = {stream.name: np.empty((_ROWS, *stream.shape), stream.dtype) for stream in seen}
         self._see(observation, i)
 
     def _see(self, observation: dict[str, np.ndarray], i: int) -> None:
@@ -196,7 +197,7 @@ class _Draft:
     def episode(self, info: dict[str, Any]) -> Episode:
         length = len(self.actions) + 1
         observations, truth = (
-            {stream.name: self._rows[stream.name][:length] for stream in streams}
+            {stream.name: self._rows[stream.name][:length] for stream in streams if stream.name in self._rows}
             for streams in (self.spec.observed, self.spec.truth)
         )
         return Episode(observations, np.stack(self.actions), truth, info)
@@ -214,11 +215,11 @@ def _autoreset(env: VectorEnv) -> AutoresetMode:
 
 
 def _named(observation: Any, spec: Spec) -> dict[str, np.ndarray]:
-    """An observation by stream; a lone array is the only stream."""
+    """An observation by stream, without optional ones that are not there; a lone array is the only stream."""
     named = observation if isinstance(observation, dict) else {spec.streams[0].name: observation}
-    if missing := [stream.name for stream in spec.streams if stream.name not in named]:
+    if missing := [stream.name for stream in spec.streams if stream.name not in named and not stream.optional]:
         raise ArmillaryError(f"the environment's observation has no {', '.join(missing)}; it has {', '.join(named)}")
-    return {stream.name: np.asarray(named[stream.name], stream.dtype) for stream in spec.streams}
+    return {stream.name: np.asarray(named[stream.name], stream.dtype) for stream in spec.streams if stream.name in named}
 
 
 def _final(info: dict[str, Any], i: int, spec: Spec) -> dict[str, np.ndarray]:

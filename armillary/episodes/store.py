@@ -7,6 +7,7 @@ Design choices:
   digest of an episode in its first row. So one append is one commit of Lance, also on an object store, and whatever
   kills the writer, all that was committed stays and nothing half-written shows;
 - episodes begin where `step` is 0, so opening reads one column of small integers, and a row is found by its offset;
+- an optional stream is there in the whole of an episode or not at all, which is kept beside the digest; the rest is null;
 - the digest of an episode covers what a model learns from (observed streams and actions): it finds exact duplicates
   and makes the content hash of a store without reading the store.
 One process writes at a time; any number read. Format: Lance, https://lance.org.
@@ -43,7 +44,7 @@ class Episode:
     """One episode in memory. `actions[t]` was taken on seeing row t and led to row t + 1.
 
     Args:
-        observations: name -> (T, *shape) in the dtype of the stream, observed streams alone.
+        observations: name -> (T, *shape) in the dtype of the stream, observed streams alone; optional ones may be left out.
         actions: (T-1, n) float32 for a box, (T-1,) int64 for choices, (T-1, 0) float32 where there are none.
         truth: name -> (T, *shape), the privileged streams.
         info: whatever JSON holds: seed, source, policy.
@@ -175,15 +176,15 @@ class Episodes:
         """Add episodes in one atomic commit: all of them are in the store when this returns, or none.
 
         Raises:
-            ArmillaryError: an episode that does not match the spec, holds NaN or infinite numbers, or could not be
-                written (disk full). The store stays as it was.
+            ArmillaryError: an episode that does not match the spec, has none of its streams, holds NaN or infinite numbers, or
+                could not be written (disk full). The store stays as it was.
         """
         if not episodes:
             return
         first = len(self)
         for number, episode in enumerate(episodes, first):
             columns.check(self.spec, episode, f"episode {number}")
-        self._choose_codecs(episodes[0])
+        self._choose_codecs(episodes)
         schema = columns.schema_of(self.spec)
         table = columns.to_arrow(self.spec, episodes, first, self._codecs, schema)
         before = self._lance.version
@@ -195,13 +196,16 @@ class Episodes:
             self.lengths = np.append(self.lengths, lengths)
         else:  # somebody else appended too
             self._find_episodes()
-        self.__dict__.pop("infos", None)
-        self.__dict__.pop("digests", None)
+        for known in ("infos", "digests", "present"):
+            self.__dict__.pop(known, None)
         self._compact()
 
-    def _choose_codecs(self, episode: Episode) -> None:
-        everything = {**episode.observations, **episode.truth}
-        chosen = {n: codecs.choose(everything[n]) if codec == "auto" else codec for n, codec in self._codecs.items()}
+    def _choose_codecs(self, episodes: Sequence[Episode]) -> None:
+        first: dict[str, np.ndarray] = {}
+        for episode in reversed(episodes):
+            first |= {**episode.observations, **episode.truth}
+        open_ = [name for name, codec in self._codecs.items() if codec == "auto" and name in first]
+        chosen = self._codecs | {name: codecs.choose(first[name]) for name in open_}
         if chosen != self._codecs:
             with writing(self.path):
                 self._lance.update_schema_metadata({"armillary": _describe(self.spec, chosen, self._info)})
@@ -227,13 +231,21 @@ class Episodes:
         Args:
             episode: its number, from 0.
             rows: which of its rows, as an index, a slice or an array of indices; all of them by default.
-            streams: names of observed streams; all of them by default.
+            streams: names of observed streams; all that it has by default.
             truth: names of truth streams to read too.
 
         Returns:
             name -> (rows, *shape).
+
+        Raises:
+            ArmillaryError: no such episode or stream, or a stream that it is without.
         """
         start = self.starts[self._number(episode)]
+        absent = {name for name, there in self.present.items() if not there[episode]}
+        if streams is None:
+            streams = [stream.name for stream in self.spec.observed if stream.name not in absent]
+        elif missing := absent & set(streams):
+            raise ArmillaryError(f"episode {episode} is without the optional stream {', '.join(sorted(missing))}")
         chosen = np.arange(self.lengths[episode])[slice(None) if rows is None else rows]
         return self.read_rows(start + np.atleast_1d(chosen), streams, truth=truth)
 
@@ -246,6 +258,8 @@ class Episodes:
         image_size: int | None = None,
     ) -> dict[str, np.ndarray]:
         """Streams at these rows of the whole store (`starts[episode] + step`), in any order; see `read`.
+
+        Where an optional stream is absent (`presence` says where), it is NaN, and an image is black.
 
         Args:
             image_size: images come as (image_size, image_size), by the average of each area.
@@ -273,6 +287,18 @@ class Episodes:
         values = self.read(number, truth=names)
         privileged = {name: values.pop(name) for name in names}
         return Episode(values, self.actions(number), privileged, self.infos[number])
+
+    @cached_property
+    def present(self) -> dict[str, np.ndarray]:
+        """Of each optional stream: (E,) bool, which episodes have it."""
+        optional = [stream.name for stream in self.spec.observed if stream.optional]
+        absent = [json.loads(text) for text in self._values("absent", self.starts)] if optional else []
+        return {name: np.array([name not in names for names in absent], bool) for name in optional}
+
+    def presence(self, rows: np.ndarray, streams: Sequence[str]) -> dict[str, np.ndarray]:
+        """Of each optional one among these streams: (rows,) bool, whether it is there in these rows of the whole store."""
+        episode = np.searchsorted(self.starts, rows, "right") - 1
+        return {name: self.present[name][episode] for name in streams if name in self.present}
 
     @cached_property
     def infos(self) -> list[dict[str, Any]]:

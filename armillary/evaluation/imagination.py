@@ -85,6 +85,10 @@ def make_gallery(
     which = np.asarray(which, np.int64)
     rows = np.concatenate([episodes.starts[e] + np.arange(episodes.lengths[e]) for e in which])
     passed = np.concatenate([np.linspace(0, 1, episodes.lengths[e]) for e in which])
+    for there in episodes.presence(rows, images[:1]).values():
+        rows, passed = rows[there], passed[there]
+    if not len(rows):
+        raise ArmillaryError(f"none of these {len(which)} episodes has the stream {images[0]!r}, so there is no gallery")
     chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:count])
     rows = rows[chosen]
     where = None
@@ -141,7 +145,7 @@ def imagined_recording(
     context, skip, result = model.config.context, model.config.skip, []
     for number in list(held_out)[:count]:
         room = int(episodes.lengths[number]) - skip * (context - 1 + blocks)
-        if room < 1:
+        if room < 1 or not all(episodes.presence(episodes.starts[[number]], [image]).values()):
             continue
         (encoded,) = encode_episodes(model, episodes, [number])
         first = np.array([room // 3])

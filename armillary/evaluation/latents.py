@@ -1,6 +1,6 @@
 """Whole episodes through a model: the latent of every frame, and the action blocks between frames. What judges start from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,18 +27,25 @@ class Encoded:
 
 
 @torch.inference_mode()
-def encode_rows(model: WorldModel, episodes: Episodes, rows: np.ndarray) -> np.ndarray:
-    """Latents (n, D) float32 of rows (n,) of the whole store; frames are read and encoded a few at a time."""
-    names, z = [stream.name for stream in model.spec.observed], []
+def encode_rows(model: WorldModel, episodes: Episodes, rows: np.ndarray, streams: Sequence[str] | None = None) -> np.ndarray:
+    """Latents (n, D) float32 of rows (n,) of the whole store; frames are read and encoded a few at a time.
+
+    Args:
+        streams: what the model is given, of what it knows; all that the recording has unless given.
+    """
+    streams = [stream.name for stream in episodes.spec.observed] if streams is None else streams
+    names, z = [stream.name for stream in model.spec.observed if stream.name in streams], []
     for part in np.array_split(rows, -(-len(rows) // CHUNK)):
-        frames = episodes.read_rows(part, names, image_size=model.config.image_size)
-        batch = {name: torch.from_numpy(frame)[None].to(model.device) for name, frame in frames.items()}
-        z.append(model.encode(batch)[0].float().cpu().numpy())
+        given = episodes.read_rows(part, names, image_size=model.config.image_size), episodes.presence(part, names)
+        frames, present = ({n: torch.from_numpy(x)[None].to(model.device) for n, x in some.items()} for some in given)
+        z.append(model.encode(frames, present)[0].float().cpu().numpy())
     return np.concatenate(z)
 
 
-def encode_episodes(model: WorldModel, episodes: Episodes, which: Iterable[int]) -> list[Encoded]:
-    """The latents of every frame of these episodes.
+def encode_episodes(
+    model: WorldModel, episodes: Episodes, which: Iterable[int], streams: Sequence[str] | None = None
+) -> list[Encoded]:
+    """The latents of every frame of these episodes; see `encode_rows`.
 
     Raises:
         SpecMismatch: the recording is not what the model was made for.
@@ -46,7 +53,7 @@ def encode_episodes(model: WorldModel, episodes: Episodes, which: Iterable[int])
     model.spec.check(episodes.spec)
     result = []
     for number in map(int, which):
-        z = encode_rows(model, episodes, episodes.starts[number] + np.arange(episodes.lengths[number]))
+        z = encode_rows(model, episodes, episodes.starts[number] + np.arange(episodes.lengths[number]), streams)
         result.append(Encoded(number, z, dense(model.spec.action, episodes.actions(number))))
     return result
 

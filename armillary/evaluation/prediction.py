@@ -81,6 +81,7 @@ def evaluate_prediction(
     *,
     untrained: bool = True,
     starts: int = 32,
+    streams: Sequence[str] | None = None,
     seed: int = 0,
 ) -> PredictionResult:
     """Judge a model's open-loop predictions on episodes that it was not trained on.
@@ -89,6 +90,7 @@ def evaluate_prediction(
         horizons: in seconds where the recording has a rate, else in env steps; rounded to whole action blocks.
         untrained: add that row.
         starts: predictions for each episode, evenly spaced; the same at every horizon.
+        streams: what the model is given of what it knows, as when the other sensors are dead; all by default.
         seed: of the untrained weights and of chance.
 
     Raises:
@@ -106,7 +108,7 @@ def evaluate_prediction(
     rng = np.random.default_rng(seed)
     rows: dict[str, list[Horizon]] = {name: [] for name in (*models, "persistence", "chance")}
     for name, one in models.items():
-        encoded = encode_episodes(one, episodes, first)
+        encoded = encode_episodes(one, episodes, first, streams)
         scale = np.maximum(np.concatenate([e.z for e in encoded]).std(axis=0), 1e-6)
         imagined = [imagine(one, e, first[e.number], blocks[-1]) / scale for e in encoded]
         for e in encoded:

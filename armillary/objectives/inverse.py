@@ -23,6 +23,10 @@ class InverseDynamics(nn.Module):
         super().__init__()
         self.net = nn.Sequential(nn.Linear(2 * latent, width), nn.GELU(), nn.Linear(width, action))
 
+    def forward(self, before: Float[Tensor, "*batch d"], after: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch a"]:
+        """The standardised action block that leads from one to the other."""
+        return self.net(torch.cat([before, after], -1))
+
     def loss(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, ""]:
         """Mean squared error of the recovered actions; 1 is no better than their mean."""
-        return F.mse_loss(self.net(torch.cat([z[:, :-1], z[:, 1:]], -1)), actions)
+        return F.mse_loss(self(z[:, :-1], z[:, 1:]), actions)

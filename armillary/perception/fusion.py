@@ -5,8 +5,9 @@ the encoder's by area; images that already have its size (cached at it for train
 Linear, BatchNorm, GELU, Linear, in float32: without BatchNorm the latent collapses at every regularisation weight that was
 tried (LayerNorm and a plain linear layer included).
 
-A sensor may die. Where streams are dropped in training (`drop`), a learned vector stands for the features of one that is not
-there, and the latent is made of the others. They are dropped frame by frame: what one sense shows then has to foretell what
+A sensor may die, and a stream may be absent from whole episodes (`Stream.optional`). A learned vector then stands for the
+features of what is not there, and the latent is made of the others. To go on without any of them takes training in which
+streams are dropped (`drop`). They are dropped frame by frame: what one sense shows then has to foretell what
 another will, which is what makes their latents agree. Dropped from whole clips, each sense had latents of its own.
 """
 
@@ -41,11 +42,12 @@ class Perception(nn.Module):
         latent: width of the latent.
         map_channels: of a map that stands behind the latent, flattened; 0 for none. It is made from the first image's features
             where they are still in their places, without the projector.
-        drop: chance of each stream to be left out of a training frame; where all of them would be, none is. Above 0, streams
-            may be missing later on, too.
+        drop: chance of each stream to be left out of a training frame; where all of them would be, none is. Above 0, any stream
+            may be missing later on; else only those that are optional.
 
     Raises:
-        ArmillaryError: no stream that may be seen, or none that a map can be made of; a chance that is none.
+        ArmillaryError: no stream that may be seen, or none that a map can be made of; a chance that is none; a map beside
+            streams that may be missing.
     """
 
     def __init__(
@@ -57,11 +59,15 @@ class Perception(nn.Module):
         self.streams = {stream.name: stream for stream in spec.observed}
         if not self.streams:
             raise ArmillaryError("there is no stream that a model may see: all are ground truth")
+        self.expendable = {name for name, stream in self.streams.items() if drop or stream.optional}
+        if self.expendable and map_channels:
+            raise ArmillaryError(f"a map takes all streams, and {', '.join(sorted(self.expendable))} is optional")
         # Module names must not hold dots, and stream names do ("observation.state").
         self.encoders = nn.ModuleList(encoders[name] for name in self.streams)
         self.projector = Projector(sum(encoder.features for encoder in self.encoders), hidden, latent)
         self.drop = drop
-        self.absent = nn.ParameterList(torch.zeros(encoder.features) for encoder in self.encoders) if drop else None
+        absent = (torch.zeros(encoder.features) for encoder in self.encoders)
+        self.absent = nn.ParameterList(absent) if self.expendable else None
         self.map, self.grid = None, (0, 0, 0)
         if map_channels:
             seen = next((encoder for encoder in self.encoders if hasattr(encoder, "grid")), None)
@@ -72,12 +78,12 @@ class Perception(nn.Module):
             self.map = nn.Sequential(nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, map_channels, 1))
             self.map = self.map.to(memory_format=torch.channels_last)
 
-    def check(self, observations: dict[str, Tensor]) -> None:
+    def check(self, observations: dict[str, Tensor], present: dict[str, Tensor]) -> None:
         """Raises SpecMismatch where a stream is missing or of another shape or dtype; the message names it."""
-        leading = None
+        leading, some = None, any(name in observations for name in self.streams)
         for (name, stream), encoder in zip(self.streams.items(), self.encoders, strict=True):
             given = observations.get(name)
-            if given is None and self.drop and any(other in observations for other in self.streams):
+            if given is None and some and name in self.expendable:
                 continue
             if given is None:
                 raise SpecMismatch(f"the observation has no stream {name!r} {stream.shape}; it has {', '.join(observations)}")
@@ -87,17 +93,30 @@ class Perception(nn.Module):
                 raise SpecMismatch(f"stream {name!r}: expected ({expected}), got {tuple(given.shape)}")
             if given.dtype != getattr(torch, str(stream.dtype)):
                 raise SpecMismatch(f"stream {name!r}: expected raw {stream.dtype} in its own unit, got {given.dtype}")
+            if name in present and name not in self.expendable and not present[name].all():
+                raise SpecMismatch(
+                    f"stream {name!r} is absent in some frames, and this model was trained to need it; "
+                    "train on a recording in which it is optional, or with drop_streams"
+                )
+        given = [name for name in self.streams if name in observations]
+        if set(given) <= set(present) and not torch.stack([present[name] for name in given]).any(0).all():
+            raise SpecMismatch(f"some frames have none of the streams {', '.join(given)}; leave those episodes out")
 
-    def forward(self, observations: dict[str, Tensor]) -> Float[Tensor, "b t d"]:
-        self.check(observations)
+    def forward(
+        self, observations: dict[str, Tensor], present: dict[str, Bool[Tensor, "b t"]] | None = None
+    ) -> Float[Tensor, "b t d"]:
+        present = {name: there for name, there in (present or {}).items() if name in observations}
+        self.check(observations, present)
         features, cells = [], None
         batch, time = next(observations[name].shape[:2] for name in self.streams if name in observations)
-        dropped = self._dropped(batch * time)
+        dropped = self._dropped(batch * time, present)
         for i, (name, encoder) in enumerate(zip(self.streams, self.encoders, strict=True)):
             if name not in observations:
                 features.append(self.absent[i].expand(batch * time, -1))
                 continue
             x = observations[name].flatten(0, 1)
+            there = present[name].flatten() if name in present and name in self.expendable else None
+            x = x if there is None else x[there]
             x = x if x.shape[1:] == encoder.shape else shrink(x, encoder.shape)
             if self.map is not None and cells is None and hasattr(encoder, "grid"):
                 feature, grid = encoder.look(x)
@@ -105,16 +124,22 @@ class Perception(nn.Module):
             else:
                 feature = encoder(x)
             feature = feature.float()
+            if there is not None:
+                feature = self.absent[i].repeat(batch * time, 1).index_put((there,), feature)
             features.append(feature if dropped is None else torch.where(dropped[i], self.absent[i], feature))
         z = self.projector(torch.cat(features, -1))
         return (z if cells is None else torch.cat([z, cells], -1)).unflatten(0, (batch, time))
 
-    def _dropped(self, frames: int) -> Bool[Tensor, "streams n 1"] | None:
+    def _dropped(self, frames: int, present: dict[str, Bool[Tensor, "b t"]]) -> Bool[Tensor, "streams n 1"] | None:
         """Which streams are left out of which frames; None if that is none."""
         if not (self.drop and self.training):
             return None
         dropped = torch.rand(len(self.encoders), frames, 1, device=self.absent[0].device) < self.drop
-        return dropped & ~dropped.all(0)
+        gone = dropped.clone()
+        for i, name in enumerate(self.streams):
+            if name in present:
+                gone[i] |= ~present[name].reshape(-1, 1)
+        return dropped & ~gone.all(0)
 
 
 def shrink(images: UInt8[Tensor, "n h w c"], shape: tuple[int, int, int]) -> UInt8[Tensor, "n h2 w2 c"]:

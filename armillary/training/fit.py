@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,6 +31,7 @@ def fit(
     budget_mb: float = 512,
     validate: Callable[[WorldModel, np.ndarray], dict[str, float]] | None = None,
     resume: bool = False,
+    start: WorldModel | None = None,
 ) -> WorldModel:
     """Train a recipe on a recording; see `train` for what `out` gets.
 
@@ -41,11 +42,15 @@ def fit(
         budget_mb: memory for decoded frames. What is larger is kept decoded in `out/cache` while it trains.
         validate: called with the model and the held-out episodes at each validation; its numbers are logged.
         resume: go on with the run in `out`.
+        start: a trained model to go on from, with the recording's other streams beside its own (`WorldModel.with_streams`). Its
+            config counts, of the recipe the stages alone. It stays as it is.
 
     Raises:
         ArmillaryError: the recording is too small for the clips or the split, the seed is negative, and
             whatever `train` raises.
+        SpecMismatch: the recording lacks what `start` senses or does.
     """
+    recipe = recipe if start is None else replace(recipe, model=start.config)
     config, where = config or TrainConfig(), pick_device(device)
     if config.seed < 0:
         raise ArmillaryError(f"seed {config.seed}: take 0 or more")
@@ -62,13 +67,18 @@ def fit(
     )
     torch.manual_seed(config.seed)
     spec = episodes.spec if streams is None else episodes.spec.select(streams)
-    model = WorldModel(spec, recipe.model).to(where)
+    if start is None:
+        model = WorldModel(spec, recipe.model).to(where)
+    else:
+        start.spec.check(spec)
+        model = start.with_streams(*spec.observed).to(where)
     provenance = {
         "recording": str(Path(episodes.path).resolve()) if "://" not in episodes.path else episodes.path,
         "recording_hash": episodes.content_hash(),
         "recording_seed": episodes.info.get("seed"),
         "frames": int(episodes.lengths[training].sum()),
         "held_out": held.tolist(),
+        "start": start.provenance if start is not None else None,
         "stages": [asdict(stage) for stage in recipe.stages],
         "versions": {package: version(package) for package in ("armillary", "torch", "numpy")},
     }

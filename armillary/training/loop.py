@@ -245,7 +245,7 @@ def _look(
     recalibrate(model, clips, config.seed, stage.modules)
     with torch.inference_mode():
         batch = clips.sample(min(256, len(clips)), np.random.default_rng([config.seed, 1])).to(model.device)
-        z = model.encode(batch.observations)[..., : model.config.latent].flatten(0, 1)
+        z = model.encode(batch.observations, batch.present)[..., : model.config.latent].flatten(0, 1)
     numbers = {"effective_rank": effective_rank(z), "dead_share": dead_share(z), "spread": spread(z)}
     if distributed.rank() == 0:
         few = numbers["effective_rank"] < max(1.5, 0.1 * z.shape[1])
@@ -292,7 +292,7 @@ def recalibrate(
     for _ in range(batches):
         drawn = clips.draw(share * distributed.world_size(), rng)
         batch = clips[distributed.shard(torch.from_numpy(drawn)).numpy()].to(model.device)
-        z = model.encode(batch.observations)
+        z = model.encode(batch.observations, batch.present)
         model.predict(z[:, :-1], batch.actions)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

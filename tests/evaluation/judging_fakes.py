@@ -18,7 +18,7 @@ class Known(WorldModel):
         super().__init__(spec, ModelConfig(latent=2, projector=8, predictor_width=8, width=4))
         self.gain = gain
 
-    def encode(self, observations):
+    def encode(self, observations, present=None):
         image = observations["image"].float()
         weight = (image[..., 0] - image[..., 1]).clamp(min=0)
         grid = (torch.arange(image.shape[2]) + 0.5) / image.shape[2]

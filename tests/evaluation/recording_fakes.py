@@ -37,7 +37,7 @@ class Point(WorldModel):
         super().__init__(spec(rate), ModelConfig(latent=2, projector=8, predictor_width=8, skip=skip))
         self.gain, self.scale, self.rate = gain, torch.tensor(scale), rate
 
-    def encode(self, observations):
+    def encode(self, observations, present=None):
         return observations["state"] * self.scale
 
     def _moved(self, actions):

@@ -43,7 +43,7 @@ def test_a_stream_that_never_changes_is_named_and_not_scored(result):
 
 def test_a_latent_that_holds_nothing_scores_nothing(store):
     class Noise(Point):
-        def encode(self, observations):
+        def encode(self, observations, present=None):
             noise = torch.Generator().manual_seed(int(observations["state"].shape[1]))
             return torch.randn(*observations["state"].shape[:2], 2, generator=noise)
 

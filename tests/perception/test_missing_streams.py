@@ -87,11 +87,11 @@ def test_latents_of_either_sense_agree(model):
 def test_frames_lose_streams_and_never_all():
     torch.manual_seed(0)
     perception = WorldModel(SPEC, ModelConfig(image_size=32, width=8, drop_streams=0.6)).perception
-    dropped = perception._dropped(2000)
+    dropped = perception._dropped(2000, {})
     assert dropped.shape == (2, 2000, 1)
     assert not dropped.all(0).any()
     torch.testing.assert_close(dropped.float().mean((1, 2)), torch.full((2,), 0.6 * 0.4), atol=0.04, rtol=0)
-    assert perception.eval()._dropped(5) is None
+    assert perception.eval()._dropped(5, {}) is None
 
 
 def test_what_is_wrong_is_said():

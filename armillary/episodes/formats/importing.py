@@ -142,7 +142,7 @@ def import_units(
     fresh = not out.exists()
     try:
         with Episodes.create(out, summary.spec, info=info) as store, closing(units), bar:
-            for group in _groups(islice(fit(), max_episodes)):
+            for group in groups(islice(fit(), max_episodes)):
                 store.append(*group)
                 stored += [episode.info.get("episode", episode.info.get("source")) for episode in group]
                 summary.frames += sum(map(len, group))
@@ -185,7 +185,8 @@ def grouped(skipped: dict[Name, str]) -> list[str]:
     return lines
 
 
-def _groups(episodes: Iterable[Episode]) -> Iterator[list[Episode]]:
+def groups(episodes: Iterable[Episode]) -> Iterator[list[Episode]]:
+    """Episodes, so many together as are worth a commit."""
     group, size = [], 0
     for episode in episodes:
         group.append(episode)

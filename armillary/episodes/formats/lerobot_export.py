@@ -135,7 +135,9 @@ def _keys(spec: Spec, fill: float | None) -> tuple[dict[Stream, str], dict[str, 
     keys: dict[Stream, str] = {}
     left_out = {stream.name: "ground truth, which a policy would see" for stream in spec.truth}
     for stream in spec.observed:
-        if stream.gaps and fill is None:
+        if stream.optional:
+            left_out[stream.name] = "some episodes may be without it, which LeRobot does not know"
+        elif stream.gaps and fill is None:
             left_out[stream.name] = f"{stream.kind} may hold NaN where nothing was measured; give a number to fill it with"
         elif stream.kind == "image" and stream.shape[-1] not in (1, 3):
             left_out[stream.name] = f"{stream.shape[-1]} channels, and a video has 1 or 3"

@@ -1,0 +1,77 @@
+"""A stream that a checkpoint is given later: at first it changes nothing, and then it is learned."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from small_models import CAMERA, SPEC, STATE, random_batch, small_model
+from training_fakes import record
+
+from armillary.episodes.clips import Clips
+from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.model import ModelConfig, Objective, WorldModel
+from armillary.spec import Stream
+from armillary.training.fit import fit
+from armillary.training.loop import TrainConfig
+from armillary.training.recipes import Recipe
+from armillary.training.stages import StageConfig
+
+LIDAR = Stream("lidar", "scan", (32,), full_turn=True, optional=True)
+
+
+@pytest.mark.parametrize("drop", [0.0, 0.3])
+def test_at_first_it_changes_nothing(drop, tmp_path):
+    model, batch = small_model("gru", drop_streams=drop, objective=Objective(inverse=1.0)), random_batch()
+    model.add_critic()
+    z = model.encode(batch.observations)
+    grown = model.with_streams(LIDAR)
+    assert [stream.name for stream in grown.spec.streams] == [CAMERA, STATE, "lidar"]
+    seen = {**batch.observations, "lidar": torch.rand(4, 4, 32) * 5}
+    for observations in (seen, batch.observations):
+        again = grown.encode(observations)
+        torch.testing.assert_close(again, z, rtol=0, atol=1e-5)
+        torch.testing.assert_close(grown.predict(again[:, :3], batch.actions), model.predict(z[:, :3], batch.actions))
+    torch.testing.assert_close(grown.critic(z, z.flip(0)), model.critic(z, z.flip(0)))
+    grown.fit_scales(random_batch(seed=1))  # of what it knows, the scales stay
+    torch.testing.assert_close(grown.encode(batch.observations), z, rtol=0, atol=1e-5)
+    grown.save(tmp_path / "model.safetensors")
+    loaded = WorldModel.load(tmp_path / "model.safetensors", "cpu")
+    assert torch.equal(loaded.encode(seen), grown.encode(seen))
+
+
+def test_a_stream_that_is_there_may_become_optional():
+    model, batch = small_model(), random_batch()
+    with pytest.raises(SpecMismatch, match=f"no stream '{STATE}'"):
+        model.encode({CAMERA: batch.observations[CAMERA]})
+    grown = model.with_streams(replace(SPEC[STATE], optional=True))
+    grown.encode({CAMERA: batch.observations[CAMERA]})
+    torch.testing.assert_close(grown.encode(batch.observations), model.encode(batch.observations))
+
+
+def test_then_it_is_learned(tmp_path):
+    store = record(tmp_path / "store")
+    config = ModelConfig(image_size=16, width=4, projector=16, latent=4, predictor_width=16, objective=Objective(rollout=2))
+    recipe, quiet = Recipe(config, (StageConfig("joint", steps=20, batch=16),)), TrainConfig(progress=False)
+    first = fit(store, tmp_path / "first", recipe, quiet, streams=("place",), device="cpu")
+    before = {name: tensor.clone() for name, tensor in first.state_dict().items()}
+    other = replace(recipe, model=replace(config, latent=8))
+    both = fit(store, tmp_path / "both", other, quiet, device="cpu", start=first)
+    assert both.config == config
+    assert both.provenance["start"]["run"] == first.provenance["run"]
+    assert all(torch.equal(tensor, before[name]) for name, tensor in first.state_dict().items())
+    assert torch.equal(both.perception.encoders[0].mean, first.perception.encoders[0].mean)
+    seen = Clips(store, 2)[:8].observations
+    dark = {**seen, "image": torch.zeros_like(seen["image"])}
+    assert (both.encode(seen) - both.encode(dark)).abs().mean() > 1e-3
+
+
+def test_what_is_wrong_is_said(tmp_path):
+    model = small_model()
+    with pytest.raises(ArmillaryError, match="place is ground truth"):
+        model.with_streams(SPEC["place"])
+    with pytest.raises(SpecMismatch, match=rf"stream '{STATE}': expected vector \(5,\), the model has vector \(3,\)"):
+        model.with_streams(Stream(STATE, "vector", (5,)))
+    with pytest.raises(ArmillaryError, match="a map takes all streams"):
+        small_model("map").with_streams(LIDAR)
+    with pytest.raises(SpecMismatch, match=r"the recording has no stream 'camera\.image'"):
+        fit(record(tmp_path / "store", episodes=4), tmp_path / "run", Recipe(model.config, ()), device="cpu", start=model)
