@@ -106,9 +106,10 @@ class ModelConfig:
     drop_streams: float = 0.0
     """Chance of each stream to be left out of a training frame. Above 0, the model can do without some of its streams."""
     projector: int = 256
-    """Hidden width of the projector."""
+    """Hidden width of the projector. With 0, the latent is the standardised channels themselves and perception has nothing to
+    learn; for vectors alone, such as the sensors of a machine, of which a learned latent would drop what nobody can foretell."""
     latent: int = 32
-    """Width of the latent."""
+    """Width of the latent; without a projector, that of the channels."""
     map_channels: int = 0
     """Channels of a map that stands behind the latent, for what stays in its place through an episode, such as walls; it goes
     with the predictor map."""
@@ -188,6 +189,10 @@ class WorldModel(nn.Module):
             raise ArmillaryError("inverse dynamics tell actions, and the recording has none; set objective.inverse to 0")
         self.spec = spec.select([stream.name for stream in spec.observed])
         encoders = {stream.name: _encoder(stream, config) for stream in spec.observed}
+        if not config.projector:
+            if other := [stream.name for stream in spec.observed if stream.kind != "vector"]:
+                raise ArmillaryError(f"a model without a projector is for vectors alone; {', '.join(other)} is none")
+            self.config = config = replace(config, latent=sum(encoder.features for encoder in encoders.values()))
         sizes = config.projector, config.latent, config.map_channels
         self.perception = Perception(self.spec, encoders, *sizes, config.drop_streams)
         self.blocks = ActionBlocks(spec.action, config.skip)
@@ -419,7 +424,7 @@ def _encoder(stream: Stream, config: ModelConfig) -> nn.Module:
             return ConvolutionalEncoder(shape, config.width, config.stem, config.standardise_images)
         return VisionTransformer(shape, config.width, config.depth, config.heads, config.patch, config.standardise_images)
     if stream.kind == "vector":
-        return VectorEncoder(stream.shape, angles=stream.angles)
+        return VectorEncoder(stream.shape, 64 if config.projector else 0, angles=stream.angles)
     if stream.kind == "depth":
         return DepthEncoder(stream.shape, config.width, config.stem)
     if stream.kind == "scan":

@@ -38,7 +38,7 @@ class Perception(nn.Module):
     Args:
         spec: its `observed` streams are read, in its order.
         encoders: one for each observed stream, with `shape`, its input, and `features`, its output width.
-        hidden: width of the projector.
+        hidden: width of the projector; 0 for none, where the latent is the features as they are.
         latent: width of the latent.
         map_channels: of a map that stands behind the latent, flattened; 0 for none. It is made from the first image's features
             where they are still in their places, without the projector.
@@ -64,7 +64,8 @@ class Perception(nn.Module):
             raise ArmillaryError(f"a map takes all streams, and {', '.join(sorted(self.expendable))} is optional")
         # Module names must not hold dots, and stream names do ("observation.state").
         self.encoders = nn.ModuleList(encoders[name] for name in self.streams)
-        self.projector = Projector(sum(encoder.features for encoder in self.encoders), hidden, latent)
+        features = sum(encoder.features for encoder in self.encoders)
+        self.projector = Projector(features, hidden, latent) if hidden else nn.Identity()
         self.drop = drop
         absent = (torch.zeros(encoder.features) for encoder in self.encoders)
         self.absent = nn.ParameterList(absent) if self.expendable else None

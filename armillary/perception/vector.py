@@ -1,6 +1,7 @@
 """State vectors to features: standardise each channel with statistics of the training part, then a small MLP.
 
-An angle wraps, so the network takes its sine and cosine instead.
+An angle wraps, so the network takes its sine and cosine instead. Without a width there is no network, and features are the
+standardised channels.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ class VectorEncoder(Standardised):
     """(N, channels) float32 to (N, width).
 
     Args:
+        width: of the features; 0 takes the standardised channels for them.
         angles: which channels are angles, in radians.
     """
 
@@ -23,10 +25,11 @@ class VectorEncoder(Standardised):
         (channels,) = shape
         super().__init__(channels)
         self.shape = shape
-        self.features = width
+        inputs = channels + len(angles)
+        self.features = width or inputs
         self.angles = list(angles)
         self.plain = [i for i in range(channels) if i not in self.angles]
-        self.net = nn.Sequential(nn.Linear(channels + len(self.angles), width), nn.GELU(), nn.Linear(width, width))
+        self.net = nn.Sequential(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, width)) if width else nn.Identity()
 
     def forward(self, vectors: Float[Tensor, "n c"]) -> Float[Tensor, "n f"]:
         standard, turning = self.standardise(vectors), vectors[:, self.angles]

@@ -11,6 +11,8 @@
 - `push_t`: temporal contrast keeps the pose of the block in the latent, which the prediction loss alone would drop.
 - `cube`: patches of 4 px for a small object in dark images; inverse dynamics keep the hand in the latent, contrast the cube.
 - `robot`: camera and joint states at control rate, kept every few frames.
+- `sensors`: a machine's sensors and nothing else. The latent is the standardised sensors; few steps, which leave the predictor
+  near "nothing changes" where it knows nothing.
 - `lewm`: LeWM (arXiv 2603.19312), for a GPU.
 """
 
@@ -113,6 +115,12 @@ RECIPES: dict[str, Recipe] = {
     "robot": Recipe(
         ModelConfig.sized("nano", skip=5, predictor="gru", context=3, objective=Objective(rollout=4, sigreg=2.0)),
         (StageConfig("joint", steps=400), StageConfig("dynamics", steps=1000, batch=256)),
+    ),
+    "sensors": Recipe(
+        ModelConfig.sized(
+            "nano", projector=0, predictor="gru", predictor_width=32, context=5, objective=Objective(rollout=1, sigreg=0.0)
+        ),
+        (StageConfig("dynamics", steps=1000, batch=128, learning_rate=3e-3),),
     ),
     "lewm": Recipe(
         ModelConfig.sized("base", skip=5),

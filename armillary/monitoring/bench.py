@@ -1,0 +1,264 @@
+"""The Skoltech Anomaly Benchmark (SKAB, Katser and Kozitsin, 2020; a pump whose valves are turned): monitors side by side.
+
+Two protocols:
+- `own`: each file's first 400 rows are its normal running, and its other rows the test, as the benchmark's authors have it;
+- `free`: everything is learned from the one file without anomalies, and all rows of all other files are the test.
+
+Scaler, model, calibration and threshold come from the normal rows alone. All methods share `Monitor`, its memory and the level
+of alarms: 0.1% of the normal rows, as for the authors' own statistics. Since 400 rows are few, each method is calibrated by
+cross-fitting (after Barber et al., "Predictive inference with the jackknife+", 2021): fitted on three quarters, it is judged on
+the fourth, four times over; then it is fitted on all.
+
+What is a choice was made on normal rows and on `DEVELOPMENT`, every third file of valve1. So there are results of all files and
+of those held back. Intervals are by bootstrap over files.
+"""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from rich.console import Console
+from rich.progress import track
+
+from armillary.device import one_thread
+from armillary.episodes.clips import Clips
+from armillary.episodes.formats.table_files import open_table
+from armillary.episodes.store import Episode, Episodes
+from armillary.errors import ArmillaryError
+from armillary.evaluation.judge import machine
+from armillary.evaluation.statistics import Estimate, bootstrap
+from armillary.evaluation.suite import commit
+from armillary.model import WorldModel
+from armillary.monitoring.baselines import Fit, Judge, Rows, linear_forecaster, persistence, principal_components
+from armillary.monitoring.metrics import Confusion, average_precision, judge_events, vus_pr
+from armillary.monitoring.monitor import Monitor, alarm_level
+from armillary.monitoring.surprise import Surprise
+from armillary.spec import NO_ACTION, Spec, Stream
+from armillary.training.loop import TrainConfig, train
+from armillary.training.recipes import RECIPES
+
+Protocol = Literal["own", "free"]
+NORMAL, FOLDS = 400, 4
+LEVEL = 1e-3
+"""Share of the normal rows that may be alarms."""
+HOURLY, SECONDS = 1.0, 1.0
+"""False alarms an hour, where events are judged; seconds a row."""
+BUFFER = 100
+"""Rows, the greatest of the volume under the surface."""
+PASSES = 50
+"""How often training sees each row; at most as many steps as the recipe has."""
+FOLDERS = ("valve1", "valve2", "other")
+DEVELOPMENT = tuple(f"valve1/{number}.csv" for number in range(0, 16, 3))
+LABELS = ("datetime", "anomaly", "changepoint")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One file: rows (n, channels) as they were recorded, and which of them are faults."""
+
+    name: str
+    rows: Rows
+    fault: Bool[np.ndarray, " n"]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What one method said of the test rows of one file."""
+
+    name: str
+    surprise: Float[np.ndarray, " n"]
+    p: Float[np.ndarray, " n"]
+    fault: Bool[np.ndarray, " n"]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One line of a table.
+
+    Args:
+        f1, false_alarm_rate, missed_alarm_rate: of all rows together, at `LEVEL`.
+        vus_pr, auc_pr: mean over files.
+        event_recall, false_alarms_per_hour, delay: of alarms set to one false one an hour; how many there were, and the median
+            delay, in s, of the events that were caught (NaN where none was).
+    """
+
+    f1: Estimate
+    false_alarm_rate: Estimate
+    missed_alarm_rate: Estimate
+    vus_pr: Estimate
+    auc_pr: Estimate
+    event_recall: Estimate
+    false_alarms_per_hour: Estimate
+    delay: Estimate
+
+
+def bench_monitor(
+    path: str | Path,
+    *,
+    protocols: Sequence[Protocol] = ("own", "free"),
+    seeds: Sequence[int] = (0, 1, 2),
+    development: bool = False,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Run the benchmark.
+
+    Args:
+        path: the benchmark's data, a folder with `anomaly-free` and any of `valve1`, `valve2` and `other`.
+        seeds: of the world model, whose numbers are of all of them together.
+        development: the files for development alone.
+        progress: show progress bars.
+
+    Returns:
+        JSON-able: `tables[protocol][files][method]` with the fields of `Scores`, and what was run, on what.
+
+    Raises:
+        ArmillaryError: the data are not there, or there is no such protocol.
+    """
+    began, path = time.process_time(), Path(path)
+    if unknown := set(protocols) - {"own", "free"}:
+        raise ArmillaryError(f"there is no protocol {', '.join(sorted(unknown))}; there are own and free")
+    found = sorted((file for folder in FOLDERS for file in (path / folder).glob("*.csv")), key=_number)
+    files = [_read(file) for file in found if not development or _name(file) in DEVELOPMENT]
+    if not files or not (path / "anomaly-free" / "anomaly-free.csv").is_file():
+        raise ArmillaryError(f"{path}: expected SKAB's data there: anomaly-free/anomaly-free.csv, valve1/0.csv, ...")
+    normal = _read(path / "anomaly-free" / "anomaly-free.csv").rows if "free" in protocols else None
+    methods: dict[str, list[Fit]] = {
+        "world model": [partial(world_model, seed=seed) for seed in seeds],
+        "linear forecaster": [linear_forecaster],
+        "PCA (T2 + Q)": [principal_components],
+        "persistence": [persistence],
+        "untrained model": [partial(world_model, seed=seed, trained=False) for seed in seeds],
+    }
+    tables: dict[str, Any] = {}
+    with one_thread():
+        for protocol in protocols:
+            tables[protocol] = {}
+            for method, fits in {**methods, "an alarm always on": [None]}.items():
+                said = f"{protocol}: {method}"
+                runs = [(fit, file) for fit in fits for file in files]
+                if protocol == "free":
+                    fitted = {fit: calibrated(fit, normal) for fit in fits if fit}
+                shown = track(runs, said, console=Console(stderr=True), disable=not progress)
+                watched = []
+                for fit, file in shown:
+                    first = NORMAL if protocol == "own" else 0
+                    if fit is None:
+                        count = len(file.rows) - first
+                        watched.append(Watched(file.name, np.zeros(count), np.zeros(count), file.fault[first:]))
+                        continue
+                    judge, monitor = calibrated(fit, file.rows[:NORMAL]) if protocol == "own" else fitted[fit]
+                    watched.append(watch(judge, monitor, file, first))
+                for part, some in _parts(watched).items():
+                    tables[protocol].setdefault(part, {})[method] = asdict(scores(some))
+    return {
+        "files": [file.name for file in files],
+        "development": [file.name for file in files if file.name in DEVELOPMENT],
+        "seeds": list(seeds),
+        "settings": {"level": LEVEL, "hourly": HOURLY, "buffer": BUFFER, "folds": FOLDS, "passes": PASSES},
+        "recipe": asdict(RECIPES["sensors"]),
+        "tables": tables,
+        "commit": commit(),
+        "machine": machine(),
+        "cpu_seconds": time.process_time() - began,
+    }
+
+
+def calibrated(fit: Fit, normal: Rows, folds: int = FOLDS) -> tuple[Judge, Monitor]:
+    """A method fitted on normal rows, and the monitor of the errors that it makes on quarters that it was not fitted on."""
+    errors, ends = [], np.linspace(0, len(normal), folds + 1).astype(int)
+    for start, stop in zip(ends[:-1], ends[1:], strict=True):
+        of = fit([part for part in (normal[:start], normal[stop:]) if len(part)])(normal[:stop])
+        errors.append(of[-(stop - start) :])
+    return fit([normal]), Monitor.fit(errors)
+
+
+def watch(judge: Judge, monitor: Monitor, file: Recorded, first: int) -> Watched:
+    """Surprise and p-values from row `first` on; 0 and 1 where a method has not seen enough rows yet."""
+    surprise = monitor.surprise(monitor.evidence(judge(file.rows)))
+    before = max(0, len(file.rows) - first - len(surprise))
+    kept = slice(max(0, len(surprise) - (len(file.rows) - first)), None)
+    surprise, p = surprise[kept], monitor.p_value(surprise[kept])
+    return Watched(file.name, np.append(np.zeros(before), surprise), np.append(np.ones(before), p), file.fault[first:])
+
+
+def scores(watched: Sequence[Watched]) -> Scores:
+    """One line of a table, from all files and seeds of a method."""
+    files = np.array([one.name for one in watched])
+    rows = np.array([list(vars(Confusion.of(one.p < LEVEL, one.fault)).values()) for one in watched], float)
+    hourly = [judge_events(one.p < alarm_level(HOURLY, SECONDS), one.fault) for one in watched]
+    caught = np.array([[one.caught, one.events, one.false_alarms, one.normal * SECONDS / 3600] for one in hourly], float)
+    late = np.array([np.median(one.delays) * SECONDS if one.delays else np.nan for one in hourly])
+
+    def estimate(values: np.ndarray, statistic: Any = np.nanmean) -> Estimate:
+        return bootstrap(values, groups=files, statistic=statistic)
+
+    return Scores(
+        f1=estimate(rows, lambda counts: Confusion(*counts.sum(0)).f1),
+        false_alarm_rate=estimate(rows, lambda counts: Confusion(*counts.sum(0)).false_alarm_rate),
+        missed_alarm_rate=estimate(rows, lambda counts: Confusion(*counts.sum(0)).missed_alarm_rate),
+        vus_pr=estimate(np.array([vus_pr(one.surprise, one.fault, BUFFER) for one in watched])),
+        auc_pr=estimate(np.array([average_precision(one.surprise, one.fault) for one in watched])),
+        event_recall=estimate(caught, lambda events: events[:, 0].sum() / events[:, 1].sum()),
+        false_alarms_per_hour=estimate(caught, lambda events: events[:, 2].sum() / events[:, 3].sum()),
+        delay=estimate(late, lambda seconds: float(np.median(seconds[np.isfinite(seconds)])) if np.isfinite(seconds).any() else np.nan),
+    )
+
+
+def world_model(stretches: Sequence[Rows], *, seed: int = 0, trained: bool = True) -> Judge:
+    """The recipe `sensors`, trained on these stretches or left as it was drawn; errors are those of its latents."""
+    recipe, channels = RECIPES["sensors"], stretches[0].shape[1]
+    spec = Spec((Stream("sensors", "vector", (channels,)),), NO_ACTION)
+    (stage,) = recipe.stages
+    steps = min(stage.steps, PASSES * sum(map(len, stretches)) // stage.batch)
+    with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = WorldModel(spec, recipe.model)
+        store = Episodes.create(f"{folder}/normal", spec)
+        store.append(
+            *(Episode({"sensors": rows.astype(np.float32)}, np.empty((len(rows) - 1, 0), np.float32)) for rows in stretches)
+        )
+        clips = Clips(store, recipe.model.objective.frames(recipe.model.context))
+        model.fit_scales(clips[:])
+        if trained:
+            options = TrainConfig(seed=seed, log_every=steps, progress=False)
+            train(model, clips, (replace(stage, steps=steps),), f"{folder}/run", options)
+    model.eval()
+
+    def judge(rows: Rows) -> np.ndarray:
+        sensors = {"sensors": torch.from_numpy(rows.astype(np.float32))}
+        return Surprise(model)(sensors, torch.empty(len(rows), 0)).errors.double().numpy()
+
+    return judge
+
+
+def _parts(watched: Sequence[Watched]) -> dict[str, list[Watched]]:
+    parts = {
+        "all files": list(watched),
+        "files held back": [one for one in watched if one.name not in DEVELOPMENT],
+        "files of development": [one for one in watched if one.name in DEVELOPMENT],
+    }
+    return {name: some for name, some in parts.items() if some}
+
+
+def _read(file: Path) -> Recorded:
+    _, parts = open_table(file)
+    whole = list(parts)
+    columns = {name: np.concatenate([part[name] for part in whole]) for name in whole[0]}
+    fault = columns["anomaly"] > 0 if "anomaly" in columns else np.zeros(len(columns["datetime"]), bool)
+    rows = np.stack([values.astype(np.float64) for name, values in columns.items() if name not in LABELS], axis=1)
+    return Recorded(_name(file), rows, fault)
+
+
+def _name(file: Path) -> str:
+    return f"{file.parent.name}/{file.name}"
+
+
+def _number(file: Path) -> tuple[int, int]:
+    return FOLDERS.index(file.parent.name), int(file.stem)

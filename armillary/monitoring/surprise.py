@@ -1,0 +1,74 @@
+"""Prediction errors in latent space of rows as they come: what the model foretold for each row, beside what it then perceived.
+
+A prediction looks back on `context` kept frames, `skip` rows apart, and knows the actions between; so the first `reach` rows of
+an episode have none. What has to be kept between two calls is that much of the past, however long the stream is.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from armillary.model import Context, WorldModel
+
+
+@dataclass
+class Foretold:
+    """The last m of the rows that were given.
+
+    Args:
+        z: (m, D) their latents.
+        expected: (m, D) what was foretold for them.
+    """
+
+    z: Float[Tensor, "m d"]
+    expected: Float[Tensor, "m d"]
+
+    @property
+    def errors(self) -> Float[Tensor, "m d"]:
+        """What was not foretold."""
+        return self.z - self.expected
+
+
+class Surprise:
+    """Predicts each row of a stream from the rows before it, one episode after another.
+
+    Args:
+        model: in eval mode.
+
+    Attributes:
+        reach: rows before the first that can be foretold.
+    """
+
+    def __init__(self, model: WorldModel) -> None:
+        self.model, self.reach = model, model.config.skip * model.config.context
+        self.start()
+
+    def start(self) -> None:
+        """A new episode begins: forget the rows before."""
+        self._z = torch.zeros(0, self.model.width, device=self.model.device)
+        self._actions = torch.zeros(0, self.model.spec.action.n, device=self.model.device)
+
+    @torch.inference_mode()
+    def __call__(self, observations: dict[str, Tensor], actions: Float[Tensor, "n a"]) -> Foretold:
+        """Take the next n rows.
+
+        Args:
+            observations: name -> (n, *shape), raw.
+            actions: what was done from each row to the next, raw, choices one-hot; (n, 0) where there are none.
+
+        Raises:
+            SpecMismatch: a stream is missing or of another shape.
+        """
+        model, context, skip = self.model, self.model.config.context, self.model.config.skip
+        fresh = model.encode({name: values[None].to(model.device) for name, values in observations.items()})[0].float()
+        z, actions = torch.cat([self._z, fresh]), torch.cat([self._actions, actions.to(model.device)])
+        self._z, self._actions = z[-self.reach :], actions[-self.reach :]
+        now = torch.arange(max(len(z) - len(fresh), self.reach), len(z), device=model.device)
+        if not len(now):
+            return Foretold(z[:0, : model.config.latent], z[:0, : model.config.latent])
+        rows = now[:, None] - skip * torch.arange(context, 0, -1, device=model.device)
+        blocks = actions[rows[..., None] + torch.arange(skip, device=model.device)].flatten(2)
+        expected = model.rollout(Context(z[rows], blocks[:, :-1]), blocks[:, None, -1:])[:, 0, 0]
+        return Foretold(z[now][:, : model.config.latent], expected[:, : model.config.latent].float())

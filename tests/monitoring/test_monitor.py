@@ -1,0 +1,88 @@
+"""From errors to alarms: what is accumulated, that p-values are what they say, and what they are not moved by."""
+
+import numpy as np
+import pytest
+
+from armillary.errors import ArmillaryError
+from armillary.monitoring.metrics import judge_events
+from armillary.monitoring.monitor import Evidence, Monitor, alarm_level
+
+
+def normal(rows: int, seed: int = 0) -> np.ndarray:
+    """Errors of three channels of unlike scales, two of which go together."""
+    white = np.random.default_rng(seed).normal(size=(rows, 3))
+    return white @ np.array([[1.0, 40.0, 0.0], [0.0, 10.0, 0.0], [0.0, 0.0, 1e-3]]) + [5.0, 0.0, 1.0]
+
+
+@pytest.fixture(scope="module")
+def monitor() -> Monitor:
+    return Monitor.fit([normal(3000, 1), normal(3000, 2)])
+
+
+def p_values(monitor: Monitor, errors: np.ndarray) -> np.ndarray:
+    return monitor.p_value(monitor.surprise(monitor.evidence(errors)))[20:]
+
+
+def test_evidence_is_an_exponentially_weighted_mean():
+    errors = normal(700)
+    evidence = Evidence(np.zeros(3), np.eye(3), memory=8, clip=30)
+    state, slow = np.zeros(3), []
+    for row in np.clip(errors, -30, 30):
+        state = state + (row - state) / 8
+        slow.append(state)
+    np.testing.assert_allclose(evidence(errors), slow, atol=1e-9)
+    first = evidence(errors[:300])
+    np.testing.assert_allclose(evidence(errors[300:], first[-1]), slow[300:], atol=1e-9)  # in parts, as it streams
+
+
+def test_p_values_are_the_share_of_normal_rows(monitor):
+    p = p_values(monitor, normal(20_000, 3))
+    for level in (0.5, 0.1, 0.01, 0.001):
+        assert (p < level).mean() == pytest.approx(level, rel=0.6)
+    surprise = np.linspace(0, 40, 400)
+    p = monitor.p_value(surprise)
+    assert (np.diff(p) <= 1e-9).all()
+    assert 0 < p[-1] < 1e-9
+
+
+def test_no_more_false_alarms_than_were_allowed(monitor):
+    level = alarm_level(20, seconds_per_row=1)
+    judged = judge_events(p_values(monitor, normal(36_000, 4)) < level, np.zeros(35_980, bool))
+    assert judged.false_alarms <= 200
+
+
+def test_a_small_shift_that_lasts_is_found_and_units_do_not_matter(monitor):
+    errors = normal(2000, 5)
+    errors[1000:, 2] += 1e-3  # one standard deviation
+    p = p_values(monitor, errors)
+    assert (p[1010:] < 1e-3).mean() > 0.7
+    units = np.array([1e4, 1e-3, 60.0])
+    rescaled = Monitor.fit([normal(3000, 1) * units, normal(3000, 2) * units])
+    np.testing.assert_allclose(p_values(rescaled, errors * units), p, rtol=1e-5, atol=1e-12)
+
+
+def test_one_wild_row_is_no_alarm_and_a_fault_is_soon_forgotten(monitor):
+    errors = normal(2000, 6)
+    errors[500] += [0, 0, 1.0]  # a thousand standard deviations
+    errors[1000:1200] += [0, 0, 1.0]
+    p = p_values(monitor, errors)
+    assert p[475:520].min() > 1e-6
+    assert p[1100] < 1e-9
+    assert (p[1290:1400] > 1e-4).all()
+
+
+def test_channels_that_never_change_or_say_the_same_are_no_trouble():
+    errors = normal(500)
+    errors = np.column_stack([errors, np.zeros(500), errors[:, 0]])
+    p = p_values(Monitor.fit([errors]), errors)
+    assert 0.02 < (p < 0.1).mean() < 0.3
+
+
+def test_what_cannot_be_is_said():
+    with pytest.raises(ArmillaryError, match="leave 5 to calibrate on"):
+        Monitor.fit([normal(25)])
+    with pytest.raises(ArmillaryError, match="1 row or more"):
+        Monitor.fit([normal(100)], memory=0.5)
+    for rate in (0, 3600):
+        with pytest.raises(ArmillaryError, match="false alarms an hour"):
+            alarm_level(rate, 1.0)
