@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -173,7 +174,7 @@ def bench_monitor(
 def calibrated(fit: Fit, normal: Rows, folds: int = FOLDS) -> tuple[Judge, Monitor]:
     """A method fitted on normal rows, and the monitor of the errors that it makes on quarters that it was not fitted on."""
     errors, ends = [], np.linspace(0, len(normal), folds + 1).astype(int)
-    for start, stop in zip(ends[:-1], ends[1:], strict=True):
+    for start, stop in pairwise(ends):
         of = fit([part for part in (normal[:start], normal[stop:]) if len(part)])(normal[:stop])
         errors.append(of[-(stop - start) :])
     return fit([normal]), Monitor.fit(errors)
@@ -207,7 +208,7 @@ def scores(watched: Sequence[Watched]) -> Scores:
         auc_pr=estimate(np.array([average_precision(one.surprise, one.fault) for one in watched])),
         event_recall=estimate(caught, lambda events: events[:, 0].sum() / events[:, 1].sum()),
         false_alarms_per_hour=estimate(caught, lambda events: events[:, 2].sum() / events[:, 3].sum()),
-        delay=estimate(late, lambda seconds: float(np.median(seconds[np.isfinite(seconds)])) if np.isfinite(seconds).any() else np.nan),
+        delay=estimate(late, np.nanmedian),
     )
 
 

@@ -1,10 +1,10 @@
-"""From prediction errors to p-values and alarms. It knows nothing of where errors come from, so that every method is judged alike.
+"""From prediction errors to p-values and alarms, wherever the errors come from: so every method is judged alike.
 
 - Errors are whitened by the mean and covariance that they have in normal running, on data that the predictor was not fitted
   to: how wrong it is where it has not been is part of what is normal.
 - Evidence is their mean over the last rows, with weights that fall off exponentially (a multivariate EWMA chart, Lowry et al.,
-  Technometrics 1992): faults that are small and last are found under noise. Single errors are cut at `clip` standard deviations,
-  so that one wild row is no alarm, and a fault is forgotten soon after it is mended.
+  Technometrics 1992): faults that are small and last are found under noise. Single errors are cut at `clip` standard
+  deviations, so that one wild row is no alarm, and a fault is forgotten soon after it is mended.
 - Surprise is the squared length of the evidence, over its mean in normal running: 1 is as usual.
 - The p-value is the share of normal rows that are as surprising. Beyond the most surprising tenth of them, too few are left to
   count, and their excess is taken to fall off exponentially, as the tail of a sum of squares does (Box, 1954).
@@ -125,8 +125,8 @@ def alarm_level(false_alarms_per_hour: float, seconds_per_row: float) -> float:
     level = false_alarms_per_hour * seconds_per_row / 3600
     if not 0 < level < 1:
         raise ArmillaryError(
-            f"{false_alarms_per_hour:g} false alarms an hour are {level:g} a row of {seconds_per_row:g} s; ask for more than 0 and "
-            "fewer than one every row"
+            f"{false_alarms_per_hour:g} false alarms an hour are {level:g} a row of {seconds_per_row:g} s; ask for more "
+            "than 0 and fewer than one every row"
         )
     return level
 

@@ -107,7 +107,7 @@ def import_table(
     import_units(
         ((file.name, reader.episodes(file)) for file in files),
         summary,
-        info={"source": f"table {path.name}", "clock": clock},
+        info={"source": f"table {path.name}", "clock": clock, "time": time, "gap": gap},
         total=len(files),
         max_episodes=max_episodes,
         progress=progress,

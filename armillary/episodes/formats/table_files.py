@@ -62,12 +62,16 @@ def _as_float(pa: Any, schema: Any) -> Any:
 
 
 def _dialect(csv: Any, file: Path) -> tuple[Any, Any]:
-    """What separates columns, by the header; and a decimal comma, where semicolons separate and numbers have one."""
     with file.open(encoding="utf-8", errors="replace") as lines:
-        header, first = lines.readline(), lines.readline()
+        delimiter, point = dialect(lines.readline(), lines.readline())
+    return csv.ParseOptions(delimiter=delimiter), csv.ConvertOptions(decimal_point=point)
+
+
+def dialect(header: str, first: str) -> tuple[str, str]:
+    """What separates columns, by the header; and the decimal point: a comma where semicolons separate and numbers have one."""
     delimiter = max(",;\t|", key=header.count)
     comma = delimiter == ";" and re.search(r"(^|;)\s*-?\d+,\d+\s*(;|$)", first)
-    return csv.ParseOptions(delimiter=delimiter), csv.ConvertOptions(decimal_point="," if comma else ".")
+    return delimiter, "," if comma else "."
 
 
 def seconds(values: np.ndarray, file: Path) -> np.ndarray:
