@@ -106,8 +106,8 @@ class ModelConfig:
     drop_streams: float = 0.0
     """Chance of each stream to be left out of a training frame. Above 0, the model can do without some of its streams."""
     projector: int = 256
-    """Hidden width of the projector. With 0, the latent is the standardised channels themselves and perception has nothing to
-    learn; for vectors alone, such as the sensors of a machine, of which a learned latent would drop what nobody can foretell."""
+    """Hidden width of the projector. With 0, the latent is the standardised channels themselves, and perception learns nothing;
+    for vectors alone, such as a machine's sensors, of which a learned latent would drop what nobody can foretell."""
     latent: int = 32
     """Width of the latent; without a projector, that of the channels."""
     map_channels: int = 0

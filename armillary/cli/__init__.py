@@ -22,6 +22,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "train": verbs.train,
     "eval": verbs.eval_,
     "report": verbs.report,
+    "watch": verbs.watch,
+    "imagine": verbs.imagine,
 }
 GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     "import": (
@@ -43,7 +45,7 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     ),
     "bench": (
         "Measure, as the published tables were; `armillary bench --help` lists what there is.",
-        {"control": bench.control, "diagnose": bench.diagnose, "speed": bench.speed},
+        {"control": bench.control, "diagnose": bench.diagnose, "monitor": bench.monitor, "speed": bench.speed},
     ),
 }
 """Verbs that have verbs of their own."""

@@ -108,3 +108,32 @@ def speed(
     if out is not None:
         found.save(out)
     console.print(found.table())
+
+
+def monitor(
+    path: Positional[Path],
+    protocols: tuple[Literal["own", "free"], ...] = ("own", "free"),
+    seeds: tuple[int, ...] = (0, 1, 2),
+    development: bool = False,
+    out: Path | None = None,
+) -> None:
+    """Watching a pump: monitors side by side on the Skoltech Anomaly Benchmark, beside its published leaderboard.
+
+    Args:
+        path: the benchmark's folder of data, with anomaly-free and any of valve1, valve2 and other.
+        protocols: own learns from the first 400 rows of each file, free from the file without anomalies.
+        seeds: of the world model.
+        development: only the files that choices were made on.
+        out: JSON file of the result; none is written unless given.
+    """
+    import json
+
+    from armillary.files import write_whole
+    from armillary.monitoring.bench import bench_monitor
+    from armillary.monitoring.bench_table import render
+
+    found = bench_monitor(path, protocols=protocols, seeds=seeds, development=development)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(out, json.dumps(found, indent=1) + "\n")
+    print(render(found))

@@ -1,5 +1,6 @@
 """The verbs of one word: the loop from record to report, and what looks into its files."""
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +23,7 @@ RecipeChoice = tyro.extras.subcommand_type_from_defaults(
         "maze": "Small images of corridors, another layout in every episode: ten minutes on a CPU.",
         "reacher": "Small images in which velocity matters: ten minutes on a CPU.",
         "push-t": "Small images of something that is pushed: ten minutes on a CPU.",
+        "sensors": "A machine's sensors alone: seconds on a CPU.",
         "robot": "Camera and joint states at control rate: minutes on a CPU.",
         "lewm": "LeWM (arXiv 2603.19312), 18 M parameters: hours on a GPU.",
     },
@@ -288,3 +290,81 @@ def report(run: Positional[Path]) -> None:
     from armillary.evaluation.run import report_run
 
     console.print(f"look at [bold]{report_run(run)}[/bold]")
+
+
+def watch(
+    run: Positional[Path],
+    table: Positional[str | None] = None,
+    calibrate: bool = False,
+    recording: Path | None = None,
+    normal: Path | None = None,
+    memory: float = 20.0,
+    false_alarms_per_hour: float = 1.0,
+    time: str | None = None,
+    gap: float | None = None,
+    seconds_per_row: float | None = None,
+    missing: Literal["refuse", "skip"] = "refuse",
+    form: Literal["csv", "json"] = "csv",
+) -> None:
+    """Watch a machine: how surprising is each row of a table, which sensors explain it, and is it an alarm? To standard output.
+
+    Calibrate once, on normal running that the model was not trained on: armillary watch RUN --calibrate. Exit status: 0 without
+    an alarm, 1 with one, 2 on bad input.
+
+    Args:
+        run: the run's folder.
+        table: CSV or Parquet, a folder of such files, or - for CSV from standard input.
+        calibrate: learn what is normal, from the episodes that training held out, and keep it with the checkpoint.
+        recording: for --calibrate, where the run's recording is now, if it was moved.
+        normal: for --calibrate, a recording of normal running to take instead.
+        memory: for --calibrate, rows over which evidence is gathered: fewer find large faults sooner, more find smaller ones.
+        false_alarms_per_hour: as many as you can live with.
+        time: the column of dates, or of seconds; that of the import unless given.
+        gap: seconds without a row that end an episode; as at the import unless given.
+        seconds_per_row: where the recording has no clock.
+        missing: refuse rows in which a number is missing, or leave them out.
+        form: CSV, or a line of JSON for each row.
+    """
+    from armillary.monitoring.calibrate import calibrate as learn_normal
+    from armillary.monitoring.watch import watch
+
+    if calibrate:
+        found = learn_normal(run, recording=recording, normal=normal, memory=memory)
+        print(f"calibrated on {found.rows} rows that the model was not trained on", file=sys.stderr)
+    elif table is None:
+        raise ArmillaryError("nothing to watch; name a table, or - for standard input")
+    if table is not None:
+        options = {"time": time, "gap": gap, "seconds_per_row": seconds_per_row, "missing": missing, "form": form}
+        source = sys.stdin.buffer if table == "-" else table
+        summary = watch(run, source, sys.stdout, false_alarms_per_hour=false_alarms_per_hour, **options)
+        print(summary, file=sys.stderr)
+        sys.exit(1 if summary.alarms else 0)
+
+
+def imagine(
+    run: Positional[Path],
+    start: Annotated[str, tyro.conf.arg(name="from")],
+    actions: Path,
+    out: Path | None = None,
+    recording: Path | None = None,
+    interval: float = 0.9,
+) -> None:
+    """What if these controls were applied from here on? Every sensor and every known truth after each step, with intervals.
+
+    Args:
+        run: the run's folder.
+        start: TABLE:ROW, STORE:EPISODE:ROW, or EPISODE:ROW of the run's own recording; from 0, or from the end if negative.
+        actions: the plan, a table with a column for each control and a row for each step, in the units of the recording.
+        out: CSV file to write; to standard output unless given.
+        recording: where the run's recording is now, if it was moved.
+        interval: share of what happens that lies within the bounds, for plans like those that were recorded.
+    """
+    from armillary.files import write_whole
+    from armillary.monitoring.what_if import what_if
+
+    written = io.StringIO()
+    what_if(run, start, actions, recording=recording, interval=interval).write(written)
+    if out is None:
+        sys.stdout.write(written.getvalue())
+    else:
+        write_whole(out, written.getvalue())

@@ -4,11 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from plant_fakes import plant, write
 
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import RECIPES
-
-from plant_fakes import plant, write
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ SENSORS = ("flow [l/min]", "pressure [bar]", "temperature [C]", "current [A]")
 
 
 def plant(rows: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """A valve that is turned now and then; flow and pressure follow it, temperature is slow, current is noise around a level."""
+    """A valve is turned now and then; flow and pressure follow it, temperature is slow, current is noise around a level."""
     rng = np.random.default_rng(seed)
     valve = np.repeat(rng.uniform(0, 1, rows // 25 + 1), 25)[:rows]
     flow, temperature = np.zeros(rows), np.zeros(rows)

@@ -7,13 +7,12 @@ import shutil
 
 import numpy as np
 import pytest
+from plant_fakes import SENSORS, plant, write
 
 from armillary.episodes.formats.table import import_table
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.monitoring.calibrate import FILE, calibrate, load_calibration
 from armillary.monitoring.watch import watch
-
-from plant_fakes import SENSORS, plant, write
 
 pytest.importorskip("pyarrow", reason="tables are read by pyarrow: pip install 'armillary[data]'")
 
@@ -74,7 +73,7 @@ def test_a_pipe_a_file_parquet_and_any_order_of_columns_are_the_same(run, tmp_pa
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     assert lines[0]["p"] is None
     np.testing.assert_allclose([line["p"] for line in lines[5:]], numbers(rows, "p")[5:])
-    assert list(lines[20]["because"])[0] == rows[20]["because"].rsplit(" ", 5)[0].split(" 0.")[0]
+    assert rows[20]["because"].startswith(next(iter(lines[20]["because"])))
 
 
 def test_where_episodes_end(run, tmp_path):

@@ -1,0 +1,56 @@
+"""The result of `bench_monitor` as Markdown, beside what the benchmark's authors publish."""
+
+from typing import Any
+
+PUBLISHED = {
+    "Conv-AE": (0.78, 0.1355, 0.2802),
+    "MSET": (0.78, 0.3973, 0.1413),
+    "T-squared + Q (PCA)": (0.76, 0.2662, 0.2492),
+    "LSTM-AE": (0.74, 0.2996, 0.2592),
+    "T-squared": (0.66, 0.1921, 0.4260),
+    "LSTM-VAE": (0.56, 0.0913, 0.5503),
+    "Vanilla LSTM": (0.54, 0.1254, 0.5953),
+    "Vanilla AE": (0.39, 0.0259, 0.7515),
+    "MSCRED": (0.36, 0.4994, 0.6988),
+    "Isolation forest": (0.29, 0.0256, 0.8289),
+}
+"""F1, false-alarm and missed-alarm rate, over the test rows of all 34 files of valve1, valve2 and other."""
+COLUMNS = {
+    "f1": "F1",
+    "false_alarm_rate": "FAR, %",
+    "missed_alarm_rate": "MAR, %",
+    "vus_pr": "VUS-PR",
+    "auc_pr": "AUC-PR",
+    "event_recall": "events caught, %",
+    "false_alarms_per_hour": "false alarms an hour",
+    "delay": "delay, s",
+}
+PERCENT = ("false_alarm_rate", "missed_alarm_rate", "event_recall")
+WHOLE = (*PERCENT, "delay")
+
+
+def render(result: dict[str, Any]) -> str:
+    """A table for each protocol and part of the files, and the published one."""
+    pages = []
+    for protocol, parts in result["tables"].items():
+        for part, rows in parts.items():
+            count = len(result["files"]) if part == "all files" else len(result["development"])
+            count = len(result["files"]) - count if part == "files held back" else count
+            lines = [[method, *(_cell(name, scores[name]) for name in COLUMNS)] for method, scores in rows.items()]
+            pages.append(f"Protocol {protocol}, {part} ({count})\n\n" + _table(["", *COLUMNS.values()], lines))
+    published = [
+        [name, f"{f1:.2f}", f"{100 * false:.1f}", f"{100 * missed:.1f}"] for name, (f1, false, missed) in PUBLISHED.items()
+    ]
+    pages.append("Published, protocol own, 34 files\n\n" + _table(["", "F1", "FAR, %", "MAR, %"], published))
+    return "\n\n".join(pages)
+
+
+def _cell(name: str, estimate: dict[str, float]) -> str:
+    scale, digits = 100 if name in PERCENT else 1, 0 if name in WHOLE else 2 if name != "false_alarms_per_hour" else 1
+    value, low, high = (f"{scale * estimate[bound]:.{digits}f}" for bound in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def _table(header: list[str], lines: list[list[str]]) -> str:
+    rows = [header, ["---"] * len(header), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
