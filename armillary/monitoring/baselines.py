@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jaxtyping import Float
 
-LAGS, STRENGTH = 5, 1.0
+LAGS, STRENGTH = 10, 1.0
 Rows = Float[np.ndarray, "n c"]
 Judge = Callable[[Rows], Float[np.ndarray, "m d"]]
 """Rows (n, c) to errors (m, d) of the last m of them; the first few have none."""
@@ -26,7 +26,7 @@ def principal_components(stretches: Sequence[Rows]) -> Judge:
 
 
 def linear_forecaster(stretches: Sequence[Rows]) -> Judge:
-    """The next row by ridge regression on the five rows before it, all channels on all."""
+    """The next row by ridge regression on the ten rows before it, all channels on all."""
     mean, std = _scale(stretches)
     lagged = [_lags((rows - mean) / std) for rows in stretches if len(rows) > LAGS]
     x, y = (np.concatenate(parts) for parts in zip(*lagged, strict=True))

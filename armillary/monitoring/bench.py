@@ -157,7 +157,8 @@ def bench_monitor(
                     judge, monitor = calibrated(fit, file.rows[:NORMAL]) if protocol == "own" else fitted[fit]
                     watched.append(watch(judge, monitor, file, first))
                 for part, some in _parts(watched).items():
-                    tables[protocol].setdefault(part, {})[method] = asdict(scores(some))
+                    if some:
+                        tables[protocol].setdefault(part, {})[method] = asdict(scores(some))
     return {
         "files": [file.name for file in files],
         "development": [file.name for file in files if file.name in DEVELOPMENT],
@@ -240,12 +241,13 @@ def world_model(stretches: Sequence[Rows], *, seed: int = 0, trained: bool = Tru
 
 
 def _parts(watched: Sequence[Watched]) -> dict[str, list[Watched]]:
-    parts = {
+    folders = sorted({one.name.partition("/")[0] for one in watched}, key=FOLDERS.index)
+    return {
         "all files": list(watched),
-        "files held back": [one for one in watched if one.name not in DEVELOPMENT],
-        "files of development": [one for one in watched if one.name in DEVELOPMENT],
+        "all but those of development": [one for one in watched if one.name not in DEVELOPMENT],
+        **{f"{name} alone": [one for one in watched if one.name.startswith(name)] for name in folders if len(folders) > 1},
+        "those of development": [one for one in watched if one.name in DEVELOPMENT],
     }
-    return {name: some for name, some in parts.items() if some}
 
 
 def _read(file: Path) -> Recorded:

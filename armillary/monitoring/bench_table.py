@@ -34,10 +34,8 @@ def render(result: dict[str, Any]) -> str:
     pages = []
     for protocol, parts in result["tables"].items():
         for part, rows in parts.items():
-            count = len(result["files"]) if part == "all files" else len(result["development"])
-            count = len(result["files"]) - count if part == "files held back" else count
             lines = [[method, *(_cell(name, scores[name]) for name in COLUMNS)] for method, scores in rows.items()]
-            pages.append(f"Protocol {protocol}, {part} ({count})\n\n" + _table(["", *COLUMNS.values()], lines))
+            pages.append(f"Protocol {protocol}, {part}\n\n" + _table(["", *COLUMNS.values()], lines))
     published = [
         [name, f"{f1:.2f}", f"{100 * false:.1f}", f"{100 * missed:.1f}"] for name, (f1, false, missed) in PUBLISHED.items()
     ]

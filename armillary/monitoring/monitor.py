@@ -23,8 +23,9 @@ from armillary.errors import ArmillaryError
 MEMORY, CLIP = 20.0, 5.0
 TAIL = 0.1
 """Share of the normal rows from which the tail is taken."""
-FLOOR = 1e-3
-"""Share of the mean variance below which directions of errors are noise of arithmetic, and are not blown up."""
+FLOOR = 0.3
+"""Added to the variances (whose mean is 1) along the principal directions of standardised errors. Directions in which channels
+cancel out are as fragile as they are sharp: a machine that warms up leaves them first."""
 BLOCK = 256
 
 
