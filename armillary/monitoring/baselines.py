@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 LAGS, STRENGTH = 10, 1.0
-Rows = Float[np.ndarray, "n c"]
-Judge = Callable[[Rows], Float[np.ndarray, "m d"]]
+Rows = Float[np.ndarray, "_ c"]
+Judge = Callable[[np.ndarray], np.ndarray]
 """Rows (n, c) to errors (m, d) of the last m of them; the first few have none."""
 Fit = Callable[[Sequence[Rows]], Judge]
 

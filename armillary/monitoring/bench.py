@@ -16,7 +16,7 @@ of those held back. Intervals are by bootstrap over files.
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -53,6 +53,7 @@ HOURLY, SECONDS = 1.0, 1.0
 """False alarms an hour, where events are judged; seconds a row."""
 BUFFER = 100
 """Rows, the greatest of the volume under the surface."""
+RESAMPLES = 1000
 PASSES = 50
 """How often training sees each row; at most as many steps as the recipe has."""
 FOLDERS = ("valve1", "valve2", "other")
@@ -77,6 +78,18 @@ class Watched:
     surprise: Float[np.ndarray, " n"]
     p: Float[np.ndarray, " n"]
     fault: Bool[np.ndarray, " n"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One method on one file: rows as in `Confusion`, areas, and events caught, events, false alarms, hours of normal rows."""
+
+    name: str
+    rows: tuple[float, float, float, float]
+    vus_pr: float
+    auc_pr: float
+    events: tuple[float, float, float, float]
+    delay: float
 
 
 @dataclass(frozen=True)
@@ -137,28 +150,24 @@ def bench_monitor(
         "persistence": [persistence],
         "untrained model": [partial(world_model, seed=seed, trained=False) for seed in seeds],
     }
-    tables: dict[str, Any] = {}
+    tables: dict[str, dict[str, dict[str, Any]]] = {}
     with one_thread():
         for protocol in protocols:
-            tables[protocol] = {}
-            for method, fits in {**methods, "an alarm always on": [None]}.items():
-                said = f"{protocol}: {method}"
-                runs = [(fit, file) for fit in fits for file in files]
-                if protocol == "free":
-                    fitted = {fit: calibrated(fit, normal) for fit in fits if fit}
-                shown = track(runs, said, console=Console(stderr=True), disable=not progress)
-                watched = []
-                for fit, file in shown:
-                    first = NORMAL if protocol == "own" else 0
-                    if fit is None:
-                        count = len(file.rows) - first
-                        watched.append(Watched(file.name, np.zeros(count), np.zeros(count), file.fault[first:]))
-                        continue
-                    judge, monitor = calibrated(fit, file.rows[:NORMAL]) if protocol == "own" else fitted[fit]
-                    watched.append(watch(judge, monitor, file, first))
-                for part, some in _parts(watched).items():
-                    if some:
-                        tables[protocol].setdefault(part, {})[method] = asdict(scores(some))
+            watched: dict[str, list[Watched]] = {}
+            for method, fits in methods.items():
+                together = [files] if protocol == "free" else [[file] for file in files]
+                turns = [(fit, some) for fit in fits for some in together]
+                shown = track(turns, f"{protocol}: {method}", console=Console(stderr=True), disable=not progress)
+                learned = normal if protocol == "free" else None
+                watched[method] = [one for fit, some in shown for one in _judged(fit, some, learned)]
+            watched["an alarm always on"] = [
+                replace(one, surprise=np.zeros(len(one.p)), p=np.zeros(len(one.p))) for one in watched["persistence"]
+            ]
+            measured = {method: [measure(one) for one in of] for method, of in watched.items()}
+            tables[protocol] = {
+                part: {method: asdict(scores([one for one in of if one.name in names])) for method, of in measured.items()}
+                for part, names in _parts([file.name for file in files]).items()
+            }
     return {
         "files": [file.name for file in files],
         "development": [file.name for file in files if file.name in DEVELOPMENT],
@@ -170,6 +179,14 @@ def bench_monitor(
         "machine": machine(),
         "cpu_seconds": time.process_time() - began,
     }
+
+
+def _judged(fit: Fit, files: Sequence[Recorded], normal: Rows | None) -> list[Watched]:
+    """Files by a method that learned from `normal`, or else from the first rows of each."""
+    if normal is not None:
+        judge, monitor = calibrated(fit, normal)
+        return [watch(judge, monitor, file, 0) for file in files]
+    return [watch(*calibrated(fit, file.rows[:NORMAL]), file, NORMAL) for file in files]
 
 
 def calibrated(fit: Fit, normal: Rows, folds: int = FOLDS) -> tuple[Judge, Monitor]:
@@ -190,27 +207,42 @@ def watch(judge: Judge, monitor: Monitor, file: Recorded, first: int) -> Watched
     return Watched(file.name, np.append(np.zeros(before), surprise), np.append(np.ones(before), p), file.fault[first:])
 
 
-def scores(watched: Sequence[Watched]) -> Scores:
-    """One line of a table, from all files and seeds of a method."""
-    files = np.array([one.name for one in watched])
-    rows = np.array([list(vars(Confusion.of(one.p < LEVEL, one.fault)).values()) for one in watched], float)
-    hourly = [judge_events(one.p < alarm_level(HOURLY, SECONDS), one.fault) for one in watched]
-    caught = np.array([[one.caught, one.events, one.false_alarms, one.normal * SECONDS / 3600] for one in hourly], float)
-    late = np.array([np.median(one.delays) * SECONDS if one.delays else np.nan for one in hourly])
+def measure(watched: Watched) -> Measured:
+    """What there is to say of one file."""
+    hourly = judge_events(watched.p < alarm_level(HOURLY, SECONDS), watched.fault)
+    return Measured(
+        watched.name,
+        astuple(Confusion.of(watched.p < LEVEL, watched.fault)),
+        vus_pr(watched.surprise, watched.fault, BUFFER),
+        average_precision(watched.surprise, watched.fault),
+        (hourly.caught, hourly.events, hourly.false_alarms, hourly.normal * SECONDS / 3600),
+        SECONDS * float(np.median(hourly.delays)) if hourly.delays else float("nan"),
+    )
 
-    def estimate(values: np.ndarray, statistic: Any = np.nanmean) -> Estimate:
-        return bootstrap(values, groups=files, statistic=statistic)
+
+def scores(measured: Sequence[Measured]) -> Scores:
+    """One line of a table, from all files and seeds of a method."""
+    rows, events = (np.array([getattr(one, name) for one in measured], float) for name in ("rows", "events"))
+    files = np.array([one.name for one in measured])
+
+    def estimate(values: np.ndarray, statistic: Any = np.mean) -> Estimate:
+        return bootstrap(values, groups=files, statistic=statistic, samples=RESAMPLES)
 
     return Scores(
         f1=estimate(rows, lambda counts: Confusion(*counts.sum(0)).f1),
         false_alarm_rate=estimate(rows, lambda counts: Confusion(*counts.sum(0)).false_alarm_rate),
         missed_alarm_rate=estimate(rows, lambda counts: Confusion(*counts.sum(0)).missed_alarm_rate),
-        vus_pr=estimate(np.array([vus_pr(one.surprise, one.fault, BUFFER) for one in watched])),
-        auc_pr=estimate(np.array([average_precision(one.surprise, one.fault) for one in watched])),
-        event_recall=estimate(caught, lambda events: events[:, 0].sum() / events[:, 1].sum()),
-        false_alarms_per_hour=estimate(caught, lambda events: events[:, 2].sum() / events[:, 3].sum()),
-        delay=estimate(late, np.nanmedian),
+        vus_pr=estimate(np.array([one.vus_pr for one in measured])),
+        auc_pr=estimate(np.array([one.auc_pr for one in measured])),
+        event_recall=estimate(events, lambda of: of[:, 0].sum() / of[:, 1].sum()),
+        false_alarms_per_hour=estimate(events, lambda of: of[:, 2].sum() / of[:, 3].sum()),
+        delay=estimate(np.array([one.delay for one in measured]), _median),
     )
+
+
+def _median(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else float("nan")
 
 
 def world_model(stretches: Sequence[Rows], *, seed: int = 0, trained: bool = True) -> Judge:
@@ -240,14 +272,15 @@ def world_model(stretches: Sequence[Rows], *, seed: int = 0, trained: bool = Tru
     return judge
 
 
-def _parts(watched: Sequence[Watched]) -> dict[str, list[Watched]]:
-    folders = sorted({one.name.partition("/")[0] for one in watched}, key=FOLDERS.index)
-    return {
-        "all files": list(watched),
-        "all but those of development": [one for one in watched if one.name not in DEVELOPMENT],
-        **{f"{name} alone": [one for one in watched if one.name.startswith(name)] for name in folders if len(folders) > 1},
-        "those of development": [one for one in watched if one.name in DEVELOPMENT],
+def _parts(names: Sequence[str]) -> dict[str, list[str]]:
+    folders = [folder for folder in FOLDERS if any(name.startswith(folder) for name in names)]
+    parts = {
+        "all files": list(names),
+        "all but those of development": [name for name in names if name not in DEVELOPMENT],
+        **{f"{folder} alone": [name for name in names if name.startswith(folder)] for folder in folders if len(folders) > 1},
+        "those of development": [name for name in names if name in DEVELOPMENT],
     }
+    return {part: some for part, some in parts.items() if some}
 
 
 def _read(file: Path) -> Recorded:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from plant_fakes import SENSORS, plant, write
 
+from armillary.cli import main
 from armillary.episodes.formats.table import import_table
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.monitoring.calibrate import FILE, calibrate, load_calibration
@@ -152,3 +153,22 @@ def test_normal_running_of_its_own(run, tmp_path):
     import_table(tmp_path / "normal.csv", tmp_path / "without", ignore=["valve"], **options)
     with pytest.raises(SpecMismatch, match="action space"):
         calibrate(tmp_path / "run", normal=tmp_path / "without")
+
+
+def test_the_command_says_by_its_status_whether_there_was_an_alarm(run, tmp_path, capsys):
+    columns = plant(300, 97)
+    quiet = write(tmp_path / "quiet.csv", {name: values[:60] for name, values in columns.items()})
+    columns[SENSORS[2]][150:] += 5
+    fault = write(tmp_path / "fault.csv", columns)
+    for arguments, status, said in [
+        ([str(quiet), "--false-alarms-per-hour", "0.001"], 0, "no alarm"),
+        ([str(fault)], 1, "alarms, the first at 7"),
+        ([str(tmp_path / "nowhere.csv")], 2, "there is no table there"),
+        ([], 2, "nothing to watch"),
+    ]:
+        with pytest.raises(SystemExit) as end:
+            main(["watch", str(run), *arguments])
+        assert end.value.code == status
+        assert said in capsys.readouterr().err
+    main(["watch", str(run), "--calibrate", "--memory", "20"])
+    assert "calibrated on 1185 rows" in capsys.readouterr().err
