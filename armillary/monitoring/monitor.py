@@ -7,7 +7,9 @@
   deviations, so that one wild row is no alarm, and a fault is forgotten soon after it is mended.
 - Surprise is the squared length of the evidence, over its mean in normal running: 1 is as usual.
 - The p-value is the share of normal rows that are as surprising. Beyond the most surprising tenth of them, too few are left to
-  count, and their excess is taken to fall off exponentially, as the tail of a sum of squares does (Box, 1954).
+  count, and their excess is taken to fall off exponentially, as the tail of a sum of squares does (Box, 1954). Machines drift,
+  so that one hour of normal running is calmer than another: each quarter of the normal rows is asked by itself, and the
+  greatest of the four p-values stands.
 - An alarm is on where p is below the false alarms that are allowed, over the rows in that time. Surprising rows come in runs,
   and a run is one alarm: there are fewer false alarms than allowed.
 """
@@ -21,6 +23,7 @@ from jaxtyping import Float
 from armillary.errors import ArmillaryError
 
 MEMORY, CLIP = 20.0, 5.0
+PARTS = 4
 TAIL = 0.1
 """Share of the normal rows from which the tail is taken."""
 FLOOR = 0.3
@@ -68,12 +71,12 @@ class Monitor:
     Args:
         evidence: of whitened errors.
         usual: mean squared length of the evidence in normal running.
-        normal: (q,) surprises in normal running, sorted.
+        normal: (PARTS, q) surprises in normal running, in the order of time, each part sorted.
     """
 
     evidence: Evidence
     usual: float
-    normal: Float[np.ndarray, " q"]
+    normal: Float[np.ndarray, "parts q"]
 
     @classmethod
     def fit(cls, errors: Sequence[Float[np.ndarray, "_ d"]], *, memory: float = MEMORY, clip: float = CLIP) -> "Monitor":
@@ -84,23 +87,23 @@ class Monitor:
             memory, clip: see `Evidence`.
 
         Raises:
-            ArmillaryError: a memory below one row, or fewer than ten rows beyond the first `memory` of each stretch.
+            ArmillaryError: a memory below one row, or fewer than forty rows beyond the first `memory` of each stretch.
         """
         if memory < 1:
             raise ArmillaryError(f"the memory of a monitor is 1 row or more, not {memory}")
         rows = np.concatenate(errors)
         left = sum(max(0, len(stretch) - int(memory)) for stretch in errors)
-        if left < 10:
+        if left < 10 * PARTS:
             raise ArmillaryError(
                 f"{len(rows)} rows of normal running in {len(errors)} stretches leave {left} to calibrate on after a memory of "
-                f"{memory:g} rows in each; 10 are the least, and some hundreds are useful"
+                f"{memory:g} rows in each; {10 * PARTS} are the least, and some hundreds are useful"
             )
         mean, std = rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-12)
         variance, vectors = np.linalg.eigh(np.cov(((rows - mean) / std).T).reshape(len(std), -1))
         evidence = Evidence(mean, vectors / std[:, None] / np.sqrt(variance + FLOOR), memory, clip)
         length = np.concatenate([_squared(evidence(stretch))[int(memory) :] for stretch in errors])
         usual = max(float(length.mean()), 1e-12)
-        return cls(evidence, usual, np.sort(length / usual))
+        return cls(evidence, usual, np.sort((length / usual)[: left // PARTS * PARTS].reshape(PARTS, -1)))
 
     def surprise(self, evidence: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
         """How unusual evidence is; 1 is the mean of normal running."""
@@ -108,13 +111,17 @@ class Monitor:
 
     def p_value(self, surprise: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """The share of normal rows that are at least as surprising, by counting and, in the tail, by extrapolation."""
-        count = len(self.normal)
-        first = count - max(2, round(TAIL * count))
-        start = self.normal[first]
-        excess = max(float((self.normal[first:] - start).mean()), 1e-12)
-        counted = (count - np.searchsorted(self.normal, surprise)) / count
-        tail = (count - first) / count * np.exp(-np.maximum(surprise - start, 0) / excess)
-        return np.where(surprise > start, tail, counted)
+        return np.max([_share_above(part, surprise) for part in self.normal], axis=0)
+
+
+def _share_above(normal: Float[np.ndarray, " q"], surprise: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    count = len(normal)
+    first = count - max(2, round(TAIL * count))
+    start = normal[first]
+    excess = max(float((normal[first:] - start).mean()), 1e-12)
+    counted = (count - np.searchsorted(normal, surprise)) / count
+    tail = (count - first) / count * np.exp(-np.maximum(surprise - start, 0) / excess)
+    return np.where(surprise > start, tail, counted)
 
 
 def alarm_level(false_alarms_per_hour: float, seconds_per_row: float) -> float:
