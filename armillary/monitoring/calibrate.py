@@ -5,7 +5,7 @@ recording of its own. Nothing else is accepted, since a model is less wrong abou
 all the time elsewhere. It knows which checkpoint it is of, and is refused by any other.
 
 Beside it stands a readout: a ridge regression from latents to channels, which tells what was foretold for each sensor. What a
-channel's own errors add up to, in units of its usual, is its share in a surprise.
+channel's own errors add up to, squared and over what they add up to in normal running, is its share in a surprise.
 """
 
 import hashlib
@@ -40,7 +40,8 @@ class Calibration:
         monitor: of its prediction errors in latent space.
         channels: what the sensors are called, in the order of the model's vector streams.
         readout: (D + 1, channels), the last row constant, from latents to channels.
-        sensors: what the errors of each channel add up to, in units of its usual.
+        sensors: what the errors of each channel add up to, in standard deviations of one of them.
+        usual: (channels,) the root mean square of that in normal running.
         rows: how many normal rows it was made of.
         seconds: between two rows, or None without a clock.
         time, gap: the time column of the tables that were imported, and the seconds without a row that end an episode.
@@ -50,15 +51,16 @@ class Calibration:
     channels: tuple[str, ...]
     readout: Float[np.ndarray, "d1 c"]
     sensors: Evidence
+    usual: Float[np.ndarray, " c"]
     rows: int
     seconds: float | None
     time: str | None
     gap: float | None
 
-    def channel_errors(self, foretold: Foretold, sensed: Float[np.ndarray, "m c"]) -> Float[np.ndarray, "m c"]:
-        """What each channel showed, minus what was foretold for it, in its own unit."""
-        expected = foretold.expected.double().cpu().numpy()
-        return sensed - expected @ self.readout[:-1] - self.readout[-1]
+    def shares(self, evidence: Float[np.ndarray, "m c"]) -> Float[np.ndarray, "m c"]:
+        """Of each channel in what is unusual, from what its errors add up to."""
+        unusual = np.square(evidence / self.usual)
+        return unusual / np.maximum(unusual.sum(axis=1, keepdims=True), 1e-12)
 
     def save(self, path: Path, checkpoint: str) -> None:
         """Write it to `path`, as that of the checkpoint with this hash."""
@@ -69,6 +71,7 @@ class Calibration:
             "readout": self.readout,
             "sensor_mean": self.sensors.mean,
             "sensor_scale": self.sensors.scale,
+            "sensor_usual": self.usual,
         }
         header = {"format": FORMAT, "checkpoint": checkpoint, "usual": self.monitor.usual, "memory": self.sensors.memory}
         header |= {name: getattr(self, name) for name in ("channels", "rows", "seconds", "time", "gap")}
@@ -90,7 +93,7 @@ class Calibration:
             monitor = Monitor(Evidence(of["mean"], of["scale"], header["memory"]), header["usual"], of["normal"])
             sensors = Evidence(of["sensor_mean"], of["sensor_scale"], header["memory"])
             rest = {name: header[name] for name in ("rows", "seconds", "time", "gap")}
-            return cls(monitor, tuple(header["channels"]), of["readout"], sensors, **rest)
+            return cls(monitor, tuple(header["channels"]), of["readout"], sensors, of["sensor_usual"], **rest)
         except (KeyError, TypeError) as error:
             raise CorruptFile(f"{path} is no calibration of this version ({error})") from error
 
@@ -138,12 +141,14 @@ def calibrate(
         raise ArmillaryError(f"{episodes.path}: none of {len(which)} episodes has more rows than a context of {surprise.reach}")
     monitor = Monitor.fit([of.errors.double().numpy() for of in foretold], memory=memory)
     readout = _readout(torch.cat([of.z for of in foretold]).double().numpy(), np.concatenate(sensed))
-    expected = torch.cat([of.expected for of in foretold]).double().numpy()
-    errors = np.concatenate(sensed) - expected @ readout[:-1] - readout[-1]
-    sensors = Evidence(errors.mean(0), np.diag(1 / np.maximum(errors.std(0), 1e-9)), memory)
+    errors = [channel_errors(readout, of, seen) for of, seen in zip(foretold, sensed, strict=True)]
+    together = np.concatenate(errors)
+    sensors = Evidence(together.mean(0), np.diag(1 / np.maximum(together.std(0), 1e-9)), memory)
+    usual = np.sqrt(np.square(np.concatenate([sensors(of)[int(memory) :] for of in errors])).mean(0))
     rate, info = model.spec.rate, episodes.info
-    rows, seconds = sum(len(of.z) for of in foretold), 1 / rate if rate else None
-    found = Calibration(monitor, channels, readout, sensors, rows, seconds, info.get("time"), info.get("gap"))
+    rows, seconds = len(together), 1 / rate if rate else None
+    clock = {"seconds": seconds, "time": info.get("time"), "gap": info.get("gap")}
+    found = Calibration(monitor, channels, readout, sensors, np.maximum(usual, 1e-9), rows, **clock)
     found.save(run / FILE, fingerprint(run))
     return found
 
@@ -179,6 +184,13 @@ def sensor_names(spec: Spec) -> tuple[str, ...]:
 def side_by_side(spec: Spec, seen: dict[str, np.ndarray]) -> Float[np.ndarray, "n c"]:
     """All observed channels in one array, in their own units."""
     return np.concatenate([seen[stream.name] for stream in spec.observed], axis=1).astype(np.float64)
+
+
+def channel_errors(
+    readout: Float[np.ndarray, "d1 c"], foretold: Foretold, sensed: Float[np.ndarray, "m c"]
+) -> Float[np.ndarray, "m c"]:
+    """What each channel showed, minus what was foretold for it, in its own unit."""
+    return sensed - foretold.expected.double().cpu().numpy() @ readout[:-1] - readout[-1]
 
 
 def _unseen(model: WorldModel, episodes: Episodes, recording: str | Path | None) -> range:

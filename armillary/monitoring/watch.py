@@ -19,7 +19,7 @@ from armillary.device import one_thread
 from armillary.episodes.formats.table import JUMP
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.model import WorldModel
-from armillary.monitoring.calibrate import Calibration, load_calibration, sensor_names
+from armillary.monitoring.calibrate import Calibration, channel_errors, load_calibration, sensor_names
 from armillary.monitoring.monitor import alarm_level
 from armillary.monitoring.rows import Rows, read_rows, tables
 from armillary.monitoring.surprise import Surprise
@@ -95,11 +95,12 @@ class Watcher:
         if count:
             monitor, calibration = self.calibration.monitor, self.calibration
             evidence = monitor.evidence(foretold.errors.double().cpu().numpy(), self._evidence)
-            channels = calibration.sensors(calibration.channel_errors(foretold, sensed[silent:]), self._channels)
+            errors = channel_errors(calibration.readout, foretold, sensed[silent:])
+            channels = calibration.sensors(errors, self._channels)
             self._evidence, self._channels = evidence[-1], channels[-1]
             surprise[silent:] = monitor.surprise(evidence)
             p[silent:] = monitor.p_value(surprise[silent:])
-            shares[silent:] = np.square(channels) / np.maximum(np.square(channels).sum(1, keepdims=True), 1e-12)
+            shares[silent:] = calibration.shares(channels)
         return Verdict(surprise, p, p < self.level, shares)
 
 
