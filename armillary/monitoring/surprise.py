@@ -65,9 +65,10 @@ class Surprise:
         fresh = model.encode({name: values[None].to(model.device) for name, values in observations.items()})[0].float()
         z, actions = torch.cat([self._z, fresh]), torch.cat([self._actions, actions.to(model.device)])
         self._z, self._actions = z[-self.reach :], actions[-self.reach :]
-        now = torch.arange(max(len(z) - len(fresh), self.reach), len(z), device=model.device)
-        if not len(now):
+        first = max(len(z) - len(fresh), self.reach)
+        if first >= len(z):
             return Foretold(z[:0, : model.config.latent], z[:0, : model.config.latent])
+        now = torch.arange(first, len(z), device=model.device)
         rows = now[:, None] - skip * torch.arange(context, 0, -1, device=model.device)
         blocks = actions[rows[..., None] + torch.arange(skip, device=model.device)].flatten(2)
         expected = model.rollout(Context(z[rows], blocks[:, :-1]), blocks[:, None, -1:])[:, 0, 0]

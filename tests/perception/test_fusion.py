@@ -1,10 +1,13 @@
 """All streams into one latent: each counts, in the Spec's order; the projector normalises, in float32."""
 
+import pytest
 import torch
 from small_models import CAMERA, SPEC, STATE, random_batch, small_model
 
+from armillary.errors import ArmillaryError
+from armillary.model import ModelConfig, WorldModel
 from armillary.perception.fusion import Projector, shrink
-from armillary.spec import Spec
+from armillary.spec import NO_ACTION, Spec, Stream
 
 
 def test_every_stream_counts():
@@ -48,3 +51,19 @@ def test_shrinking_is_the_mean_of_each_area():
     torch.testing.assert_close(small.float(), areas, rtol=0, atol=0.51)
     white = torch.full((1, 12, 20, 3), 255, dtype=torch.uint8)
     assert torch.equal(shrink(white, (5, 7, 3)), torch.full((1, 5, 7, 3), 255, dtype=torch.uint8))
+
+
+def test_without_a_projector_the_latent_is_the_standardised_channels(tmp_path):
+    spec = Spec((Stream("sensors", "vector", (3,), unit=("bar", "rad", "A")), Stream("level", "vector", (1,))), NO_ACTION)
+    model = WorldModel(spec, ModelConfig(projector=0, predictor="gru", predictor_width=8, context=2)).eval()
+    values = {"sensors": 5 + 3 * torch.randn(1, 200, 3), "level": 100 * torch.rand(1, 200, 1)}
+    for encoder, name in zip(model.perception.encoders, values, strict=True):
+        encoder.fit(values[name])
+    z = model.encode(values)
+    assert model.config.latent == z.shape[-1] == 5  # the angle as sine and cosine
+    torch.testing.assert_close(z[..., [0, 1, 4]].std(1), torch.ones(1, 3))
+    torch.testing.assert_close(z[0, :, 2], values["sensors"][0, :, 1].sin())
+    model.save(tmp_path / "model.safetensors")
+    torch.testing.assert_close(WorldModel.load(tmp_path / "model.safetensors", "cpu").encode(values), z)
+    with pytest.raises(ArmillaryError, match="for vectors alone; camera is none"):
+        WorldModel(Spec((Stream("camera", "image", (32, 32, 3)),), NO_ACTION), ModelConfig(projector=0))
