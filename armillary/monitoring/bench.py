@@ -165,7 +165,7 @@ def bench_monitor(
             ]
             measured = {method: [measure(one) for one in of] for method, of in watched.items()}
             tables[protocol] = {
-                part: {method: asdict(scores([one for one in of if one.name in names])) for method, of in measured.items()}
+                part: {method: _plain(scores([one for one in of if one.name in names])) for method, of in measured.items()}
                 for part, names in _parts([file.name for file in files]).items()
             }
     return {
@@ -238,6 +238,14 @@ def scores(measured: Sequence[Measured]) -> Scores:
         false_alarms_per_hour=estimate(events, lambda of: of[:, 2].sum() / of[:, 3].sum()),
         delay=estimate(np.array([one.delay for one in measured]), _median),
     )
+
+
+def _plain(scores: Scores) -> dict[str, dict[str, float | None]]:
+    """For JSON, which has no NaN."""
+    return {
+        name: {bound: value if np.isfinite(value) else None for bound, value in estimate.items()}
+        for name, estimate in asdict(scores).items()
+    }
 
 
 def _median(values: np.ndarray) -> float:

@@ -43,7 +43,9 @@ def render(result: dict[str, Any]) -> str:
     return "\n\n".join(pages)
 
 
-def _cell(name: str, estimate: dict[str, float]) -> str:
+def _cell(name: str, estimate: dict[str, float | None]) -> str:
+    if estimate["value"] is None:
+        return ""
     scale, digits = 100 if name in PERCENT else 1, 0 if name in WHOLE else 2 if name != "false_alarms_per_hour" else 1
     value, low, high = (f"{scale * estimate[bound]:.{digits}f}" for bound in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
