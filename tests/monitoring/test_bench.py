@@ -71,6 +71,7 @@ def skab(tmp_path):
     return tmp_path
 
 
+@pytest.mark.filterwarnings("ignore:All-NaN slice")  # delays, of events that a method does not catch
 def test_the_tables_are_whole(skab, monkeypatch):
     for name, less in (("PASSES", 2), ("RESAMPLES", 5), ("BUFFER", 10)):
         monkeypatch.setattr(bench, name, less)

@@ -49,12 +49,12 @@ def test_each_row_gets_its_line(run, tmp_path):
 @pytest.mark.parametrize("channel", SENSORS)
 def test_a_fault_of_one_sensor_is_blamed_on_it(run, tmp_path, channel):
     columns = plant(600, 91)
-    columns[channel][400:] += 4 * np.diff(columns[channel]).std()
+    columns[channel][400:] += np.diff(columns[channel]).std() * np.arange(200)  # it wanders off
     rows, summary = watched(run, write(tmp_path / "fault.csv", columns), false_alarms_per_hour=10)
     assert summary.alarms
     assert numbers(rows, "alarm")[:400].mean() < 0.03
-    assert numbers(rows, "alarm")[400:430].any()
-    assert rows[430]["because"].startswith(channel)
+    assert numbers(rows, "alarm")[415]
+    assert all(row["because"].startswith(channel) for row in rows[405:416])
 
 
 def test_a_pipe_a_file_parquet_and_any_order_of_columns_are_the_same(run, tmp_path):
