@@ -28,6 +28,8 @@ from armillary.monitoring.surprise import Foretold, Surprise
 from armillary.spec import Spec
 
 FILE, FORMAT = "monitor.safetensors", 1
+UNCUT = 1e6
+"""Errors of channels are not cut: a sensor that is far off misleads the model about others, too, but less than it is off."""
 STRENGTH = 1e-6
 """Of the ridge, relative to the variance of latents."""
 
@@ -73,7 +75,7 @@ class Calibration:
             "sensor_scale": self.sensors.scale,
             "sensor_usual": self.usual,
         }
-        header = {"format": FORMAT, "checkpoint": checkpoint, "usual": self.monitor.usual, "memory": self.sensors.memory}
+        header = {"format": FORMAT, "checkpoint": checkpoint, "usual": self.monitor.usual, "memory": self.monitor.evidence.memory}
         header |= {name: getattr(self, name) for name in ("channels", "rows", "seconds", "time", "gap")}
         weights.write(path, {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in arrays.items()}, header)
 
@@ -91,7 +93,7 @@ class Calibration:
         try:
             of = {name: tensor.numpy() for name, tensor in tensors.items()}
             monitor = Monitor(Evidence(of["mean"], of["scale"], header["memory"]), header["usual"], of["normal"])
-            sensors = Evidence(of["sensor_mean"], of["sensor_scale"], header["memory"])
+            sensors = Evidence(of["sensor_mean"], of["sensor_scale"], header["memory"], UNCUT)
             rest = {name: header[name] for name in ("rows", "seconds", "time", "gap")}
             return cls(monitor, tuple(header["channels"]), of["readout"], sensors, of["sensor_usual"], **rest)
         except (KeyError, TypeError) as error:
@@ -143,7 +145,7 @@ def calibrate(
     readout = _readout(torch.cat([of.z for of in foretold]).double().numpy(), np.concatenate(sensed))
     errors = [channel_errors(readout, of, seen) for of, seen in zip(foretold, sensed, strict=True)]
     together = np.concatenate(errors)
-    sensors = Evidence(together.mean(0), np.diag(1 / np.maximum(together.std(0), 1e-9)), memory)
+    sensors = Evidence(together.mean(0), np.diag(1 / np.maximum(together.std(0), 1e-9)), memory, UNCUT)
     usual = np.sqrt(np.square(np.concatenate([sensors(of)[int(memory) :] for of in errors])).mean(0))
     rate, info = model.spec.rate, episodes.info
     rows, seconds = len(together), 1 / rate if rate else None
