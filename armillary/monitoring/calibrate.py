@@ -75,7 +75,8 @@ class Calibration:
             "sensor_scale": self.sensors.scale,
             "sensor_usual": self.usual,
         }
-        header = {"format": FORMAT, "checkpoint": checkpoint, "usual": self.monitor.usual, "memory": self.monitor.evidence.memory}
+        memory = self.monitor.evidence.memory
+        header = {"format": FORMAT, "checkpoint": checkpoint, "usual": self.monitor.usual, "memory": memory}
         header |= {name: getattr(self, name) for name in ("channels", "rows", "seconds", "time", "gap")}
         weights.write(path, {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in arrays.items()}, header)
 
