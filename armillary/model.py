@@ -333,11 +333,14 @@ class WorldModel(nn.Module):
         model has already stays as it is, and becomes optional where the one that is given is.
 
         Raises:
-            ArmillaryError: ground truth, or an optional stream beside a map.
+            ArmillaryError: ground truth, an optional stream beside a map, or a model without a projector, whose latent would
+                be another.
             SpecMismatch: one of the model's streams in another kind or shape.
         """
         if hidden := [stream.name for stream in streams if stream.truth]:
             raise ArmillaryError(f"{', '.join(hidden)} is ground truth, which no model sees")
+        if not self.config.projector:
+            raise ArmillaryError("a model without a projector takes no further streams: the latent would be another; retrain")
         given, own = {stream.name: stream for stream in streams}, {stream.name for stream in self.spec.streams}
         known = [replace(s, optional=s.optional or (s.name in given and given[s.name].optional)) for s in self.spec.streams]
         new = [stream for stream in streams if stream.name not in own]

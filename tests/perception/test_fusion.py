@@ -65,5 +65,7 @@ def test_without_a_projector_the_latent_is_the_standardised_channels(tmp_path):
     torch.testing.assert_close(z[0, :, 2], values["sensors"][0, :, 1].sin())
     model.save(tmp_path / "model.safetensors")
     torch.testing.assert_close(WorldModel.load(tmp_path / "model.safetensors", "cpu").encode(values), z)
+    with pytest.raises(ArmillaryError, match="takes no further streams"):
+        model.with_streams(Stream("more", "vector", (2,)))
     with pytest.raises(ArmillaryError, match="for vectors alone; camera is none"):
         WorldModel(Spec((Stream("camera", "image", (32, 32, 3)),), NO_ACTION), ModelConfig(projector=0))
