@@ -1,8 +1,9 @@
-"""How fast the two-room world renders and steps, on one core: `python benchmarks/render.py`.
+"""How fast the two-room world and the apartment render and step, on one core: `python benchmarks/render.py`.
 
 Rendered frames a second of `render_states` over trajectories of 90 states, for a fixed and a random door, and of a stepping
-batch (physics and image). Nothing here uses a second core, so frames per CPU second are what an undisturbed core does, whatever
-else the machine is doing; wall time stands beside it. Medians of `repeats` runs; raw results go to results/render.json.
+batch (physics and image). Of the apartment, observations a second of a stepping batch, by what is sensed. Nothing here uses a
+second core, so frames per CPU second are what an undisturbed core does, whatever else the machine is doing; wall time stands
+beside it. Medians of `repeats` runs; raw results go to results/render.json.
 """
 
 import json
@@ -18,6 +19,7 @@ import tyro
 from armillary.worlds import make
 
 EPISODE = 90  # states that share a layout
+SENSED = [("image", "depth", "scan"), ("image",), ("depth",), ("scan",), ("image", "depth", "scan", "points", "odometry")]
 
 
 def rate(work: Callable[[], object], frames: int, repeats: int) -> dict[str, float]:
@@ -65,6 +67,13 @@ def main(
         states = np.concatenate(np.stack(walk, axis=1))
         rows[f"render_states, {door} door"] = rate(lambda s=states, w=world: w.render_states(s), len(states), repeats)
 
+    for streams in SENSED:
+        world = make("house", num_envs=num_envs, size=size, streams=streams, max_steps=None)
+        world.reset(seed=seed)
+        world.action_space.seed(seed)
+        actions = world.action_space.sample()
+        rows[f"house, {' + '.join(streams)}"] = rate(lambda w=world, a=actions: w.step(a), num_envs, repeats)
+
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     result = {
         "rows": rows,
@@ -72,7 +81,7 @@ def main(
         "states": episodes * EPISODE,
         "repeats": repeats,
         "seed": seed,
-        "world": world.version,
+        "worlds": {name: make(name, size=size).version for name in ("two_room", "house")},
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
         "machine": platform.machine(),
         "commit": commit,
@@ -80,7 +89,7 @@ def main(
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(result, indent=2) + "\n")
     for name, row in rows.items():
-        print(f"{name:28} {row['frames_per_cpu_second']:>9,} frames per CPU second {row['frames_per_second']:>9,} per second")
+        print(f"{name:45} {row['frames_per_cpu_second']:>9,} frames per CPU second {row['frames_per_second']:>9,} per second")
 
 
 if __name__ == "__main__":

@@ -84,6 +84,7 @@ WORLDS: dict[str, tuple[str, str | None, str]] = {
     "two_room": ("armillary.worlds.two_room:TwoRoom", None, "worlds"),
     "reacher": ("armillary.worlds.reacher:Reacher", "mujoco", "mujoco"),
     "maze": ("armillary.worlds.maze:Maze", None, "worlds"),
+    "house": ("armillary.worlds.house:House", None, "worlds"),
     "push_t": ("armillary.worlds.push_t:PushT", "pymunk", "worlds"),
     "cube": ("armillary.worlds.cube:Cube", "ogbench", "cube"),
 }

@@ -1,0 +1,56 @@
+"""Play in an apartment: walk to a random place, turn about there, and walk on to another.
+
+Random actions turn on the spot and bump into walls, and hardly ever leave a room. Here the way is that of the world's expert,
+who knows the map, so that recorded ways are about as short as they can be; it wavers, and now and then does something random.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+
+@dataclass
+class Errands:
+    """A policy with a memory, for `record`; see policies.py.
+
+    Args:
+        draw: (rng) -> places (N, 2) to go to, in the layouts of the N environments now.
+        steer: places -> actions (N, 2) that go there.
+        near: m from a place at which it is reached.
+        waver: spread of what is added to the actions.
+        wander: chance of a random action in a step's stead.
+        about: chance, at a place, to turn about there for some steps first.
+    """
+
+    draw: Callable[[np.random.Generator], Float[np.ndarray, "n 2"]] = field(repr=False)
+    steer: Callable[[Float[np.ndarray, "n 2"]], Float[np.ndarray, "n 2"]] = field(repr=False)
+    near: float
+    waver: float = 0.15
+    wander: float = 0.1
+    about: float = 0.5
+
+    def __str__(self) -> str:
+        return f"{self!r}: walks to random places as the expert would, who knows the map; wavers, wanders, turns about"
+
+    def reset(self, began: Bool[np.ndarray, " n"]) -> None:
+        if began.all():
+            self._goal, self._turning, self._side = np.zeros((len(began), 2)), np.zeros(len(began), int), np.zeros(len(began))
+        self._began = began
+
+    def __call__(self, observations: dict[str, np.ndarray], rng: np.random.Generator) -> Float[np.ndarray, "n 2"]:
+        n = len(self._goal)
+        there = np.hypot(*(observations["position"] - self._goal).T) < self.near
+        fresh = self._began | there
+        self._goal = np.where(fresh[:, None], self.draw(rng), self._goal)
+        turns = rng.random(n) < self.about
+        self._turning = np.where(fresh, np.where(there & turns, rng.integers(1, 6, n), 0), np.maximum(self._turning - 1, 0))
+        self._side = np.where(fresh, np.sign(rng.random(n) - 0.5), self._side)
+        self._began = np.zeros(n, bool)
+        action = self.steer(self._goal) + self.waver * rng.standard_normal((n, 2))
+        about = np.stack([self._side * rng.uniform(0.5, 1, n), np.zeros(n)], axis=1)
+        action = np.where((self._turning > 0)[:, None], about, action)
+        anything = np.stack([rng.uniform(-1, 1, n), rng.random(n)], axis=1)
+        action = np.where(rng.random((n, 1)) < self.wander, anything, action)
+        return np.clip(action, (-1, 0), 1).astype(np.float32)
