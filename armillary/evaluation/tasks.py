@@ -100,6 +100,22 @@ SUITE: dict[str, Task] = {
         execute=2,
         without=("gradient", "latent_distance"),  # slow; in another unit than `enough`
     ),
+    # A habit finds the way, and the planner may change its actions by little; a goal a door away is not in the planner's sight.
+    "house": Task(
+        "house",
+        "house",
+        {
+            "near": Goals({"layouts": "unseen"}, {"min_distance": 3.0, "max_distance": 8.0}),  # within 4 m
+            "far": Goals({"layouts": "unseen"}, {"min_distance": 8.0}),
+        },
+        episodes=2000,
+        steps=60,
+        options={"layouts": "seen", "size": 32, "streams": ("image", "depth", "scan")},
+        planner=ICEM(horizon=4, samples=48, iterations=1, elites=5, sigma=0.3, floor=0.02),
+        execute=2,
+        habit=HabitConfig(reach=25, width=384, steps=1200),
+        without=("icem", "mppi", "gradient", "random_shooting", "latent_distance"),
+    ),
     "reacher": Task(
         "reacher",
         "reacher",

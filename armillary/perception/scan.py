@@ -1,7 +1,8 @@
 """Range scans to features: convolutions along the angle.
 
 A scan that goes all the way round (`Stream.full_turn`) has no first beam, so its ends are joined: when the sensor turns by a
-few beams, what the layers give turns with it.
+few beams, what the layers give turns with it. Their mean and maximum over the angle then stay as they are: they tell the place
+whichever way the sensor looks, and are features beside those by angle.
 """
 
 import torch
@@ -24,14 +25,17 @@ class ScanEncoder(nn.Module):
 
     def __init__(self, shape: tuple[int], width: int = 64, full_turn: bool = False) -> None:
         super().__init__()
-        self.shape = shape
+        self.shape, self.full_turn = shape, full_turn
         layers: list[nn.Module] = []
         for layer in range(LAYERS):
             mode = "circular" if full_turn else "zeros"
             layers += [nn.Conv1d(width if layer else 2, width, 5, 2, 2, padding_mode=mode), nn.ReLU(inplace=True)]
         self.net = nn.Sequential(*layers)
         with torch.no_grad():
-            self.features = self.net(torch.zeros(1, 2, *shape)).numel()
+            self.features = self(torch.full((1, *shape), torch.nan)).numel()
 
     def forward(self, ranges: Float[Tensor, "n b"]) -> Float[Tensor, "n f"]:
-        return self.net(log_metres(ranges)).flatten(1)
+        places = self.net(log_metres(ranges))
+        if self.full_turn:
+            return torch.cat([places.flatten(1), places.mean(-1), places.amax(-1)], 1)
+        return places.flatten(1)

@@ -1,0 +1,217 @@
+"""What does each sense buy? Spatial understanding of apartments that were never seen, by stream: `python benchmarks/house.py`.
+
+One recording of play in seen layouts; for each set of senses one model, by the same recipe. In layouts that no recording holds:
+- localise: the pose in the apartment from one observation, and the motion over some steps, in metres and degrees;
+- map: the scan after moves to come, in metres, against persistence;
+- navigate: to a goal seen once, near (within a room or a door away) and far, by the rules of evaluation/control.py.
+Beside them an untrained model, odometry alone, and what a policy does by chance. Raw results go to results/house, a file for each
+set of senses; what is there is not run again.
+"""
+
+import json
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+
+from armillary.device import one_thread
+from armillary.episodes.record import record
+from armillary.episodes.store import Episodes
+from armillary.evaluation.control import evaluate
+from armillary.evaluation.habitual import Habitual
+from armillary.evaluation.judge import configurator, machine
+from armillary.evaluation.methods import learned_from
+from armillary.evaluation.pairs import EvalSet, make_eval_set
+from armillary.evaluation.rollouts import Planned
+from armillary.evaluation.run import SEED
+from armillary.evaluation.spatial import foretell_scans, localise, locate_by_mean, locate_by_odometry, locate_motion, walks
+from armillary.evaluation.suite import commit
+from armillary.evaluation.tasks import SUITE
+from armillary.files import write_whole
+from armillary.habit import Habit, train_habit
+from armillary.model import WorldModel
+from armillary.training.fit import fit
+from armillary.training.loop import TrainConfig
+from armillary.training.recipes import RECIPES
+from armillary.worlds import make
+from armillary.worlds.house import SCAN_RANGE, STREAMS
+
+SENSES: dict[str, tuple[str, ...]] = {
+    "RGB": ("image",),
+    "depth": ("depth",),
+    "scan": ("scan",),
+    "points": ("points",),
+    "RGB-D + scan": ("image", "depth", "scan"),
+    "all": STREAMS,
+}
+TASK = SUITE["house"]
+ENVS, WALKS, READ = 100, 100, 200  # environments at a time, walks in unseen layouts, training walks that probes learn from
+APART, HORIZONS = (5, 20), (1, 2, 4, 8)  # steps
+
+
+def main(
+    out: Path = Path("results/house"),
+    runs: Path = Path("runs/house"),
+    senses: tuple[str, ...] = tuple(SENSES),
+    pairs: int = 200,
+    seed: int = 0,
+    effort: float = 1.0,
+    again: bool = False,
+) -> None:
+    """Record, train, judge, write `out`, and print the tables.
+
+    Args:
+        out: folder of the results, a JSON file for each set of senses.
+        runs: folder of the recordings and checkpoints.
+        senses: which sets of senses, by name.
+        pairs: of start and goal, near and far.
+        seed: of recording, weights and training.
+        effort: the recipe's steps, as a multiple.
+        again: run sets again that are done.
+    """
+    episodes = recording(runs / f"seen-{seed}", "seen", TASK.episodes, seed)
+    unseen = recording(runs / f"unseen-{seed}", "unseen", WALKS, SEED + seed)
+    facts = {
+        "seed": seed,
+        "effort": effort,
+        "machine": machine(),
+        "size": TASK.options["size"],
+        "policy": episodes.info["policy"],
+    }
+    facts |= {"episodes": len(episodes), "frames": int(episodes.lengths.sum()), "hash": episodes.content_hash()}
+    out.mkdir(parents=True, exist_ok=True)
+    results = {}
+    for name in senses:
+        path = out / f"{_slug(name)}-{seed}-{effort:g}.json"
+        if again or not path.exists():
+            found = {**facts, "name": name, **judge(name, episodes, unseen, runs, pairs, seed, effort)}
+            write_whole(path, json.dumps(found, indent=1) + "\n")
+        results[name] = json.loads(path.read_text())
+    print(tables(results))
+
+
+def recording(path: Path, layouts: str, episodes: int, seed: int) -> Episodes:
+    """Play in seen or unseen layouts, with all streams."""
+    if not path.exists():
+        world = make(
+            "house",
+            num_envs=min(ENVS, episodes),
+            max_steps=TASK.steps,
+            **{**TASK.options, "layouts": layouts, "streams": STREAMS},
+        )
+        record(world, world.play(), path, episodes=episodes, seed=seed, info={"layouts": layouts}, progress=True)
+    return Episodes.open(path)
+
+
+def judge(name: str, episodes: Episodes, unseen: Episodes, runs: Path, pairs: int, seed: int, effort: float) -> dict[str, Any]:
+    """All that is measured of one set of senses."""
+    folder, streams = runs / f"{_slug(name)}-{seed}-{effort:g}", SENSES[name]
+    recipe = RECIPES[TASK.recipe]
+    recipe = replace(recipe, stages=tuple(replace(stage, steps=round(effort * stage.steps)) for stage in recipe.stages))
+    habits = replace(TASK.habit, steps=round(effort * TASK.habit.steps))
+    began, spent, known = time.process_time(), folder / "cpu_seconds.json", (folder / "model.safetensors").exists()
+    config = TrainConfig(seed=seed)
+    model = fit(episodes, folder, recipe, config, streams=streams, held_out=0.05, device="cpu", resume=known)
+    seen = learned_from(model, episodes)
+    if not (folder / "habit.safetensors").exists():
+        train_habit(model, episodes, habits, which=seen, seed=seed).save(folder / "habit.safetensors")
+        spent.write_text(json.dumps(time.process_time() - began))
+    habit = Habit.load(folder, model)
+    result: dict[str, Any] = {"commit": commit(), "streams": streams, "parameters": sum(p.numel() for p in model.parameters())}
+    result["train_cpu_seconds"] = json.loads(spent.read_text())
+    with one_thread():
+        torch.manual_seed(seed)
+        for row, encoder in {"model": model, "untrained": model.untrained()}.items():
+            result[row] = space(encoder, episodes, unseen, seen[:READ], seed)
+        agent = Planned(model, TASK.planner, configurator, execute=TASK.execute, seed=seed, habit=habit)
+        result["navigate"] = {label: navigate(agent, goals, streams, pairs, seed, runs) for label, goals in TASK.sets.items()}
+    return result
+
+
+def space(model: WorldModel, episodes: Episodes, unseen: Episodes, which: np.ndarray, seed: int) -> dict[str, Any]:
+    """Localise and map: every estimate by name."""
+    train, test = walks(model, episodes, which), walks(model, unseen, range(len(unseen)))
+    found: dict[str, Any] = {"pose": localise(train, test, seed), "mean pose": locate_by_mean(train, test)}
+    found["motion"] = {apart: locate_motion(train, test, apart, seed) for apart in APART}
+    found["odometry"] = {apart: locate_by_odometry(test, apart) for apart in APART}
+    found["scan"] = foretell_scans(model, train, test, HORIZONS, SCAN_RANGE, seed)
+    return json.loads(json.dumps(found, default=asdict))
+
+
+def navigate(agent: Planned, goals: Any, streams: tuple[str, ...], pairs: int, seed: int, runs: Path) -> dict[str, Any]:
+    """The control table of one evaluation set, without what happened to single pairs."""
+    options = {**TASK.options, **goals.options}
+    path = runs / f"pairs-{pairs}-{'-'.join(map(str, goals.constraints.values()))}.json"
+    if not path.exists():
+        world = make("house", num_envs=ENVS, max_steps=None, autoreset_mode="Disabled", **{**options, "streams": ("odometry",)})
+        plain = json.loads(json.dumps(options))
+        make_eval_set(world, pairs, SEED, forbidden_seeds=[seed], options=plain, **goals.constraints).save(path)
+    chosen = EvalSet.load(path)
+    chosen.refuse([seed])
+    world = make("house", num_envs=TASK.batch, max_steps=None, autoreset_mode="Disabled", **{**options, "streams": streams})
+    others = {"behaviour_cloning": Habitual(agent.model, agent.habit)}
+    table = evaluate(world, chosen, agent, others=others, seed=seed).to_json()
+    del table["rollouts"]
+    for row in table["rows"].values():
+        del row["held"], row["arrival"]
+    return {**table, "rejected": chosen.rejected}
+
+
+def _slug(name: str) -> str:
+    return name.lower().replace(" ", "")
+
+
+def tables(senses: dict[str, Any]) -> str:
+    """What docs/house.md shows, in Markdown: by set of senses, and of navigation every row."""
+    one = next(iter(senses.values()))["model"]
+    apart, horizons = list(one["motion"]), list(one["scan"]["seen"])
+    head = ["", "pose, m", "pose, degrees", *(f"motion over {k}, m" for k in apart), *(f"over {k}, degrees" for k in apart)]
+
+    def located(row: str, found: dict[str, Any]) -> list[str]:
+        motion = [found["motion"][k][unit] for unit in ("metres", "degrees") for k in apart]
+        return [row, *map(plain, (found["pose"]["metres"], found["pose"]["degrees"], *motion))]
+
+    body = [located(name, found["model"]) for name, found in senses.items()]
+    body += [located(f"{name}, untrained", found["untrained"]) for name, found in senses.items()]
+    body.append(["odometry alone", "", "", *(plain(one["odometry"][k][unit]) for unit in ("metres", "degrees") for k in apart)])
+    body.append(["mean pose", plain(one["mean pose"]["metres"]), plain(one["mean pose"]["degrees"]), *[""] * (2 * len(apart))])
+    scans = [
+        [f"{name}, {row}", *(plain(found[of]["scan"][of_row][h]) for h in horizons)]
+        for name, found in senses.items()
+        for row, of, of_row in (
+            ("imagined", "model", "imagined"),
+            ("seen", "model", "seen"),
+            ("untrained, seen", "untrained", "seen"),
+        )
+    ]
+    scans += [[row, *(plain(one["scan"][row][h]) for h in horizons)] for row in ("persistence", "turned")]
+    held = [
+        [name, *(share(found["navigate"][label]["rows"][row]["success"]) for label in found["navigate"] for row in ROWS)]
+        for name, found in senses.items()
+    ]
+    labels = next(iter(senses.values()))["navigate"]
+    first = ["", *(f"{label}, {row.replace('_', ' ')}" for label in labels for row in ROWS)]
+    return "\n\n".join([_table(head, body), _table(["", *(f"{h} ahead, m" for h in horizons)], scans), _table(first, held)])
+
+
+ROWS = "model", "behaviour_cloning", "untrained", "shuffled", "random", "do_nothing", "oracle"
+
+
+def plain(e: dict[str, float]) -> str:
+    return f"{e['value']:.2f} [{e['low']:.2f}, {e['high']:.2f}]"
+
+
+def share(e: dict[str, float]) -> str:
+    return f"{100 * e['value']:.1f} [{100 * e['low']:.0f}, {100 * e['high']:.0f}]"
+
+
+def _table(head: list[str], body: list[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *body))
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
