@@ -4,8 +4,8 @@ One recording of play in seen layouts; for each set of senses one model, by the 
 - localise: the pose in the apartment from one observation, and the motion over some steps, in metres and degrees;
 - map: the scan after moves to come, in metres, against persistence;
 - navigate: to a goal seen once, near (within a room or a door away) and far, by the rules of evaluation/control.py.
-Beside them an untrained model, odometry alone, and what a policy does by chance. Raw results go to results/house, a file for each
-set of senses; what is there is not run again.
+Beside them an untrained model, odometry alone, and what a policy does by chance. Raw results go to results/house, a file for
+each set of senses; what is there is not run again.
 """
 
 import json
@@ -26,11 +26,11 @@ from armillary.evaluation.habitual import Habitual
 from armillary.evaluation.judge import configurator, machine
 from armillary.evaluation.methods import learned_from
 from armillary.evaluation.pairs import EvalSet, make_eval_set
-from armillary.evaluation.rollouts import Planned
+from armillary.evaluation.rollouts import Planned, Policy
 from armillary.evaluation.run import SEED
 from armillary.evaluation.spatial import foretell_scans, localise, locate_by_mean, locate_by_odometry, locate_motion, walks
 from armillary.evaluation.suite import commit
-from armillary.evaluation.tasks import SUITE
+from armillary.evaluation.tasks import SUITE, Goals
 from armillary.files import write_whole
 from armillary.habit import Habit, train_habit
 from armillary.model import WorldModel
@@ -38,7 +38,7 @@ from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import RECIPES
 from armillary.worlds import make
-from armillary.worlds.house import SCAN_RANGE, STREAMS
+from armillary.worlds.house import POSITION, SCAN_RANGE, STREAMS, towards
 
 SENSES: dict[str, tuple[str, ...]] = {
     "RGB": ("image",),
@@ -91,7 +91,10 @@ def main(
             found = {**facts, "name": name, **judge(name, episodes, unseen, runs, pairs, seed, effort)}
             write_whole(path, json.dumps(found, indent=1) + "\n")
         results[name] = json.loads(path.read_text())
-    print(tables(results))
+    told = {"bee_line": BeeLine()}
+    told = {label: navigate(told, None, goals, ("odometry",), pairs, seed, runs) for label, goals in TASK.sets.items()}
+    write_whole(out / f"told-{seed}.json", json.dumps({"commit": commit(), "navigate": told}, indent=1) + "\n")
+    print(tables(results, told))
 
 
 def recording(path: Path, layouts: str, episodes: int, seed: int) -> Episodes:
@@ -128,7 +131,10 @@ def judge(name: str, episodes: Episodes, unseen: Episodes, runs: Path, pairs: in
         for row, encoder in {"model": model, "untrained": model.untrained()}.items():
             result[row] = space(encoder, episodes, unseen, seen[:READ], seed)
         agent = Planned(model, TASK.planner, configurator, execute=TASK.execute, seed=seed, habit=habit)
-        result["navigate"] = {label: navigate(agent, goals, streams, pairs, seed, runs) for label, goals in TASK.sets.items()}
+        others = {"behaviour_cloning": Habitual(model, habit)}
+        result["navigate"] = {
+            label: navigate(others, agent, goals, streams, pairs, seed, runs) for label, goals in TASK.sets.items()
+        }
     return result
 
 
@@ -142,7 +148,9 @@ def space(model: WorldModel, episodes: Episodes, unseen: Episodes, which: np.nda
     return json.loads(json.dumps(found, default=asdict))
 
 
-def navigate(agent: Planned, goals: Any, streams: tuple[str, ...], pairs: int, seed: int, runs: Path) -> dict[str, Any]:
+def navigate(
+    others: dict[str, Policy], agent: Planned | None, goals: Goals, streams: tuple[str, ...], pairs: int, seed: int, runs: Path
+) -> dict[str, Any]:
     """The control table of one evaluation set, without what happened to single pairs."""
     options = {**TASK.options, **goals.options}
     path = runs / f"pairs-{pairs}-{'-'.join(map(str, goals.constraints.values()))}.json"
@@ -153,7 +161,6 @@ def navigate(agent: Planned, goals: Any, streams: tuple[str, ...], pairs: int, s
     chosen = EvalSet.load(path)
     chosen.refuse([seed])
     world = make("house", num_envs=TASK.batch, max_steps=None, autoreset_mode="Disabled", **{**options, "streams": streams})
-    others = {"behaviour_cloning": Habitual(agent.model, agent.habit)}
     table = evaluate(world, chosen, agent, others=others, seed=seed).to_json()
     del table["rollouts"]
     for row in table["rows"].values():
@@ -161,11 +168,23 @@ def navigate(agent: Planned, goals: Any, streams: tuple[str, ...], pairs: int, s
     return {**table, "rejected": chosen.rejected}
 
 
+class BeeLine:
+    """Straight at the goal, told where it is and where the goal is: what can be reached without knowing walls."""
+
+    looks = False
+
+    def begin(self, problems: np.ndarray, goal: np.ndarray, *_: Any) -> None:
+        self.goal = goal[:, POSITION]
+
+    def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
+        return towards(state, self.goal)
+
+
 def _slug(name: str) -> str:
     return name.lower().replace(" ", "")
 
 
-def tables(senses: dict[str, Any]) -> str:
+def tables(senses: dict[str, Any], told: dict[str, Any]) -> str:
     """What docs/house.md shows, in Markdown: by set of senses, and of navigation every row."""
     one = next(iter(senses.values()))["model"]
     apart, horizons = list(one["motion"]), list(one["scan"]["seen"])
@@ -190,15 +209,31 @@ def tables(senses: dict[str, Any]) -> str:
     ]
     scans += [[row, *(plain(one["scan"][row][h]) for h in horizons)] for row in ("persistence", "turned")]
     held = [
-        [name, *(share(found["navigate"][label]["rows"][row]["success"]) for label in found["navigate"] for row in ROWS)]
+        [
+            f"{name}{said}",
+            *(share(found["navigate"][label]["rows"][row]["success"]) for label in told),
+            *(share(found["navigate"][label]["rows"][row]["first_touch"]) for label in told),
+        ]
+        for row, said in ROWS.items()
         for name, found in senses.items()
     ]
-    labels = next(iter(senses.values()))["navigate"]
-    first = ["", *(f"{label}, {row.replace('_', ' ')}" for label in labels for row in ROWS)]
+    for row in ("bee_line", "random", "do_nothing", "oracle"):
+        held.append(
+            [
+                row.replace("_", " "),
+                *(share(told[label]["rows"][row][of]) for of in ("success", "first_touch") for label in told),
+            ]
+        )
+    first = ["", *(f"{label}, {said}" for said in ("held", "touched") for label in told)]
     return "\n\n".join([_table(head, body), _table(["", *(f"{h} ahead, m" for h in horizons)], scans), _table(first, held)])
 
 
-ROWS = "model", "behaviour_cloning", "untrained", "shuffled", "random", "do_nothing", "oracle"
+ROWS = {
+    "model": ", planning",
+    "behaviour_cloning": ", behaviour cloning on its latents",
+    "untrained": ", untrained, planning",
+    "shuffled": ", told the wrong actions",
+}
 
 
 def plain(e: dict[str, float]) -> str:

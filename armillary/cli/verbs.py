@@ -21,6 +21,7 @@ RecipeChoice = tyro.extras.subcommand_type_from_defaults(
         "two-room": "Small images of a world that stays the same: seconds on a CPU.",
         "two-room-random-door": "Small images of a world whose layout varies: two minutes on a CPU.",
         "maze": "Small images of corridors, another layout in every episode: ten minutes on a CPU.",
+        "house": "Camera, depth and scan of apartments, another layout in every episode: minutes on a CPU.",
         "reacher": "Small images in which velocity matters: ten minutes on a CPU.",
         "push-t": "Small images of something that is pushed: ten minutes on a CPU.",
         "sensors": "A machine's sensors alone: seconds on a CPU.",

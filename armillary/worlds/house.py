@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
+from jaxtyping import Float, Float32
 
 from armillary.episodes.policies import Policy
 from armillary.errors import ArmillaryError
@@ -264,14 +265,8 @@ class House(NativeWorld):
         return self._floor(start).distance(start[:, POSITION], goal[:, POSITION]) / STEP
 
     def _steer(self, state: np.ndarray, place: np.ndarray) -> np.ndarray:
-        """Actions (n, 2) from states on the shortest way to places (n, 2): turn towards it, and go where it is ahead."""
-        way = self._floor(state).next_bend(state[:, POSITION], place) - state[:, POSITION]
-        length = np.hypot(*way.T)
-        off = (np.arctan2(way[:, 1], way[:, 0]) - state[:, HEADING] + np.pi) % (2 * np.pi) - np.pi
-        off = np.where(length > 1e-4, off, 0)
-        turn = np.clip(off / TURN, -1, 1)
-        move = np.where(np.abs(off) <= TURN, np.minimum(length / STEP, 1), 0)
-        return np.stack([turn, move], axis=1).astype(np.float32)
+        """Actions (n, 2) from states on the shortest way to places (n, 2)."""
+        return towards(state, self._floor(state).next_bend(state[:, POSITION], place))
 
     def _sense(self, state: np.ndarray) -> dict[str, np.ndarray]:
         parts = [self._sense_some(state[begin : begin + CHUNK]) for begin in range(0, max(len(state), 1), CHUNK)]
@@ -319,6 +314,16 @@ class House(NativeWorld):
             raise ArmillaryError(f"house: state {i} at {states[i, POSITION].tolist()} m is not clear of walls and furniture")
         states[:, POSITION] = free
         return states
+
+
+def towards(state: np.ndarray, place: Float[np.ndarray, "n 2"]) -> Float32[np.ndarray, "n 2"]:
+    """Actions from states (n, S) straight to places: turn towards them, and go where they are ahead."""
+    way = place - state[:, POSITION]
+    length = np.hypot(*way.T)
+    off = (np.arctan2(way[:, 1], way[:, 0]) - state[:, HEADING] + np.pi) % (2 * np.pi) - np.pi
+    off = np.where(length > 1e-4, off, 0)
+    move = np.where(np.abs(off) <= TURN, np.minimum(length / STEP, 1), 0)
+    return np.stack([np.clip(off / TURN, -1, 1), move], axis=1).astype(np.float32)
 
 
 def _measured(state: np.ndarray, true: np.ndarray, reach: float, stream: int) -> np.ndarray:
