@@ -29,7 +29,7 @@ from armillary.evaluation.pairs import EvalSet, make_eval_set
 from armillary.evaluation.rollouts import Planned, Policy
 from armillary.evaluation.run import SEED
 from armillary.evaluation.spatial import foretell_scans, localise, locate_by_mean, locate_by_odometry, locate_motion, walks
-from armillary.evaluation.suite import commit
+from armillary.evaluation.suite import HELD_OUT, commit
 from armillary.evaluation.tasks import SUITE, Goals
 from armillary.files import write_whole
 from armillary.habit import Habit, train_habit
@@ -48,6 +48,7 @@ SENSES: dict[str, tuple[str, ...]] = {
     "RGB-D + scan": ("image", "depth", "scan"),
     "all": STREAMS,
 }
+WHOLE = "RGB-D + scan"  # the set that untrained models and wrong actions are compared with, too: they take as long as the model
 TASK = SUITE["house"]
 ENVS, WALKS, READ = 100, 100, 200  # environments at a time, walks in unseen layouts, training walks that probes learn from
 APART, HORIZONS = (5, 20), (1, 2, 4, 8)  # steps
@@ -110,30 +111,38 @@ def recording(path: Path, layouts: str, episodes: int, seed: int) -> Episodes:
     return Episodes.open(path)
 
 
+def learn(name: str, episodes: Episodes, runs: Path, seed: int, effort: float) -> tuple[WorldModel, Habit, float]:
+    """The model of one set of senses, a habit on its latents, and the CPU seconds of both; those that there are, once made."""
+    folder, recipe = runs / f"{_slug(name)}-{seed}-{effort:g}", RECIPES[TASK.recipe]
+    stages = tuple(replace(stage, steps=round(effort * stage.steps)) for stage in recipe.stages)
+    began, spent, known = time.process_time(), folder / "cpu_seconds.json", (folder / "model.safetensors").exists()
+    recipe, how = (
+        replace(recipe, stages=stages),
+        {"streams": SENSES[name], "held_out": HELD_OUT, "device": "cpu", "resume": known},
+    )
+    model = fit(episodes, folder, recipe, TrainConfig(seed=seed), **how)
+    if not spent.exists():
+        config = replace(TASK.habit, steps=round(effort * TASK.habit.steps))
+        train_habit(model, episodes, config, which=learned_from(model, episodes), seed=seed).save(folder / "habit.safetensors")
+        spent.write_text(json.dumps(time.process_time() - began))
+    return model, Habit.load(folder, model), json.loads(spent.read_text())
+
+
 def judge(name: str, episodes: Episodes, unseen: Episodes, runs: Path, pairs: int, seed: int, effort: float) -> dict[str, Any]:
     """All that is measured of one set of senses."""
-    folder, streams = runs / f"{_slug(name)}-{seed}-{effort:g}", SENSES[name]
-    recipe = RECIPES[TASK.recipe]
-    recipe = replace(recipe, stages=tuple(replace(stage, steps=round(effort * stage.steps)) for stage in recipe.stages))
-    habits = replace(TASK.habit, steps=round(effort * TASK.habit.steps))
-    began, spent, known = time.process_time(), folder / "cpu_seconds.json", (folder / "model.safetensors").exists()
-    config = TrainConfig(seed=seed)
-    model = fit(episodes, folder, recipe, config, streams=streams, held_out=0.05, device="cpu", resume=known)
-    seen = learned_from(model, episodes)
-    if not (folder / "habit.safetensors").exists():
-        train_habit(model, episodes, habits, which=seen, seed=seed).save(folder / "habit.safetensors")
-        spent.write_text(json.dumps(time.process_time() - began))
-    habit = Habit.load(folder, model)
-    result: dict[str, Any] = {"commit": commit(), "streams": streams, "parameters": sum(p.numel() for p in model.parameters())}
-    result["train_cpu_seconds"] = json.loads(spent.read_text())
+    model, habit, seconds = learn(name, episodes, runs, seed, effort)
+    result: dict[str, Any] = {"commit": commit(), "streams": SENSES[name], "train_cpu_seconds": seconds}
+    result["parameters"] = sum(p.numel() for p in model.parameters())
     with one_thread():
         torch.manual_seed(seed)
         for row, encoder in {"model": model, "untrained": model.untrained()}.items():
-            result[row] = space(encoder, episodes, unseen, seen[:READ], seed)
+            result[row] = space(encoder, episodes, unseen, learned_from(model, episodes)[:READ], seed)
         agent = Planned(model, TASK.planner, configurator, execute=TASK.execute, seed=seed, habit=habit)
         others = {"behaviour_cloning": Habitual(model, habit)}
+        if name != WHOLE:
+            others, agent = {"model": agent, **others}, None
         result["navigate"] = {
-            label: navigate(others, agent, goals, streams, pairs, seed, runs) for label, goals in TASK.sets.items()
+            label: navigate(others, agent, goals, SENSES[name], pairs, seed, runs) for label, goals in TASK.sets.items()
         }
     return result
 
@@ -208,15 +217,12 @@ def tables(senses: dict[str, Any], told: dict[str, Any]) -> str:
         )
     ]
     scans += [[row, *(plain(one["scan"][row][h]) for h in horizons)] for row in ("persistence", "turned")]
-    held = [
-        [
-            f"{name}{said}",
-            *(share(found["navigate"][label]["rows"][row]["success"]) for label in told),
-            *(share(found["navigate"][label]["rows"][row]["first_touch"]) for label in told),
-        ]
-        for row, said in ROWS.items()
-        for name, found in senses.items()
-    ]
+    held = []
+    for row, said in ROWS.items():
+        for name, found in senses.items():
+            tables = [found["navigate"][label]["rows"].get(row) for label in told]
+            if all(tables):
+                held.append([name + said, *(share(table[of]) for of in ("success", "first_touch") for table in tables)])
     for row in ("bee_line", "random", "do_nothing", "oracle"):
         held.append(
             [

@@ -18,7 +18,7 @@ from armillary.evaluation.judge import default_planner
 from armillary.evaluation.rollouts import Planned
 from armillary.habit import INVERSE_DYNAMICS, HabitConfig, train_habit
 from armillary.model import WorldModel
-from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, GraphSearch, Planner, RandomShooting
+from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Planner, RandomShooting
 
 HABITS = {"behaviour_cloning": HabitConfig(), "inverse_dynamics": INVERSE_DYNAMICS}
 
@@ -61,7 +61,7 @@ def said(method: Planned | Habitual) -> str:
 
 
 def _planners(agent: Planned) -> dict[str, Planner]:
-    plain = agent.planner.refine if isinstance(agent.planner, GraphSearch) else agent.planner
+    plain = getattr(agent.planner, "refine", agent.planner)
     own = plain if type(plain) is CEM else default_planner(agent.model)
     candidates, shrinking = own.samples * own.iterations, sum(ICEM.decay**-i for i in range(own.iterations))
     rounds = {"iterations": own.iterations, "sigma": own.sigma}

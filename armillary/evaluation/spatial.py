@@ -22,7 +22,7 @@ from armillary.evaluation.statistics import Estimate, bootstrap
 from armillary.model import WorldModel
 
 SAMPLES = 300  # of the bootstrap
-WIDTH, STEPS = 128, 800  # of the networks
+WIDTH, STEPS = 128, 500  # of the networks
 ROWS = 10_000  # moments that they learn from, at most
 VALIDATION = 5  # one training walk in so many, and as many of their moments, say when they stop
 

@@ -1,5 +1,6 @@
 """Mode 2: find actions by imagining what they lead to. Any planner works with any model and any cost."""
 
+from armillary.planning.arrive import Arrive
 from armillary.planning.cem import CEM
 from armillary.planning.gradient import GradientPlanner
 from armillary.planning.graph import GraphSearch
@@ -8,4 +9,15 @@ from armillary.planning.mppi import MPPI
 from armillary.planning.planner import Plan, Planner, RandomStreams
 from armillary.planning.shooting import RandomShooting
 
-__all__ = ["CEM", "ICEM", "MPPI", "GradientPlanner", "GraphSearch", "Plan", "Planner", "RandomShooting", "RandomStreams"]
+__all__ = [
+    "CEM",
+    "ICEM",
+    "MPPI",
+    "Arrive",
+    "GradientPlanner",
+    "GraphSearch",
+    "Plan",
+    "Planner",
+    "RandomShooting",
+    "RandomStreams",
+]
