@@ -166,7 +166,7 @@ def navigate(
     if not path.exists():
         world = make("house", num_envs=ENVS, max_steps=None, autoreset_mode="Disabled", **{**options, "streams": ("odometry",)})
         plain = json.loads(json.dumps(options))
-        make_eval_set(world, pairs, SEED, forbidden_seeds=[seed], options=plain, **goals.constraints).save(path)
+        make_eval_set(world, pairs, SEED + 1, forbidden_seeds=[seed], options=plain, **goals.constraints).save(path)
     chosen = EvalSet.load(path)
     chosen.refuse([seed])
     world = make("house", num_envs=TASK.batch, max_steps=None, autoreset_mode="Disabled", **{**options, "streams": streams})
