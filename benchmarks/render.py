@@ -1,9 +1,9 @@
-"""How fast the two-room world and the apartment render and step, on one core: `python benchmarks/render.py`.
+"""How fast a world renders and steps, on one core: `python benchmarks/render.py`, and again with `--world house`.
 
-Rendered frames a second of `render_states` over trajectories of 90 states, for a fixed and a random door, and of a stepping
-batch (physics and image). Of the apartment, observations a second of a stepping batch, by what is sensed. Nothing here uses a
-second core, so frames per CPU second are what an undisturbed core does, whatever else the machine is doing; wall time stands
-beside it. Medians of `repeats` runs; raw results go to results/render.json.
+Of two rooms, rendered frames a second of `render_states` over trajectories of 90 states, for a fixed and a random door, and of a
+stepping batch (physics and image); of the apartment, observations a second of a stepping batch, by what is sensed. Nothing here
+uses a second core, so frames per CPU second are what an undisturbed core does, whatever else the machine is doing; wall time
+stands beside it. Medians of `repeats` runs; raw results go to results/render.json and results/render_house.json.
 """
 
 import json
@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import tyro
@@ -36,24 +37,52 @@ def rate(work: Callable[[], object], frames: int, repeats: int) -> dict[str, flo
 
 
 def main(
-    out: Path = Path("results/render.json"), size: int = 64, episodes: int = 50, num_envs: int = 256, repeats: int = 21
+    world: Literal["two_room", "house"] = "two_room",
+    out: Path | None = None,
+    size: int = 64,
+    episodes: int = 50,
+    num_envs: int = 256,
+    repeats: int = 21,
 ) -> None:
     """Measure and write `out`.
 
     Args:
-        out: the JSON file to write.
+        world: which one.
+        out: the JSON file to write; results/render.json, or results/render_house.json, unless given.
         size: pixels.
         episodes: trajectories of 90 states that one call renders.
         num_envs: environments that step together.
         repeats: runs, of which the median counts.
     """
-    rows, seed = {}, 0
-    world = make("two_room", num_envs=num_envs, size=size, max_steps=None)
-    world.reset(seed=seed)
-    world.action_space.seed(seed)
+    seed = 0
+    if world == "two_room":
+        rows = two_room(size, episodes, num_envs, repeats, seed)
+    else:
+        rows = house(size, num_envs, repeats, seed)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    result = {
+        "rows": rows,
+        "size": size,
+        "states": episodes * EPISODE,
+        "repeats": repeats,
+        "seed": seed,
+        "world": make(world, size=size).version,
+        "versions": {"python": platform.python_version(), "numpy": np.__version__},
+        "machine": platform.machine(),
+        "commit": commit,
+    }
+    out = out or Path("results") / ("render.json" if world == "two_room" else f"render_{world}.json")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(result, indent=2) + "\n")
+    for name, row in rows.items():
+        print(f"{name:45} {row['frames_per_cpu_second']:>9,} frames per CPU second {row['frames_per_second']:>9,} per second")
+
+
+def two_room(size: int, episodes: int, num_envs: int, repeats: int, seed: int) -> dict[str, dict[str, float]]:
+    """A stepping batch, and states of trajectories."""
+    rows, world = {}, stepping("two_room", num_envs, seed, size=size)
     actions = world.action_space.sample()
     rows[f"step, {num_envs} environments"] = rate(lambda: world.step(actions), num_envs, 20 * repeats)
-
     for door in ("fixed", "random"):
         world = make("two_room", size=size, door=door)
         layouts, _ = world.sample_pairs(episodes, np.random.default_rng(seed))
@@ -66,30 +95,25 @@ def main(
             world.step(world.action_space.sample())
         states = np.concatenate(np.stack(walk, axis=1))
         rows[f"render_states, {door} door"] = rate(lambda s=states, w=world: w.render_states(s), len(states), repeats)
+    return rows
 
+
+def house(size: int, num_envs: int, repeats: int, seed: int) -> dict[str, dict[str, float]]:
+    """A stepping batch, by what is sensed."""
+    rows = {}
     for streams in SENSED:
-        world = make("house", num_envs=num_envs, size=size, streams=streams, max_steps=None)
-        world.reset(seed=seed)
-        world.action_space.seed(seed)
+        world = stepping("house", num_envs, seed, size=size, streams=streams)
         actions = world.action_space.sample()
-        rows[f"house, {' + '.join(streams)}"] = rate(lambda w=world, a=actions: w.step(a), num_envs, repeats)
+        rows[f"step, {' + '.join(streams)}"] = rate(lambda w=world, a=actions: w.step(a), num_envs, repeats)
+    return rows
 
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    result = {
-        "rows": rows,
-        "size": size,
-        "states": episodes * EPISODE,
-        "repeats": repeats,
-        "seed": seed,
-        "worlds": {name: make(name, size=size).version for name in ("two_room", "house")},
-        "versions": {"python": platform.python_version(), "numpy": np.__version__},
-        "machine": platform.machine(),
-        "commit": commit,
-    }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, indent=2) + "\n")
-    for name, row in rows.items():
-        print(f"{name:45} {row['frames_per_cpu_second']:>9,} frames per CPU second {row['frames_per_second']:>9,} per second")
+
+def stepping(name: str, num_envs: int, seed: int, **options: Any) -> Any:
+    """A world ready to step."""
+    world = make(name, num_envs=num_envs, max_steps=None, **options)
+    world.reset(seed=seed)
+    world.action_space.seed(seed)
+    return world
 
 
 if __name__ == "__main__":
