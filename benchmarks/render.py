@@ -1,9 +1,9 @@
 """How fast a world renders and steps, on one core: `python benchmarks/render.py`, and again with `--world house`.
 
-Of two rooms, rendered frames a second of `render_states` over trajectories of 90 states, for a fixed and a random door, and of a
-stepping batch (physics and image); of the apartment, observations a second of a stepping batch, by what is sensed. Nothing here
-uses a second core, so frames per CPU second are what an undisturbed core does, whatever else the machine is doing; wall time
-stands beside it. Medians of `repeats` runs; raw results go to results/render.json and results/render_house.json.
+Of two rooms, frames a second that `render_states` renders of trajectories of 90 states, for a fixed and a random door, and of
+a stepping batch (physics and image); of the apartment, observations a second of a stepping batch, by what is sensed. Nothing
+here uses a second core, so frames per CPU second are what an undisturbed core does, whatever else the machine is doing; wall
+time stands beside it. Medians of `repeats` runs; raw results go to results/render.json and results/render_house.json.
 """
 
 import json
@@ -55,10 +55,8 @@ def main(
         repeats: runs, of which the median counts.
     """
     seed = 0
-    if world == "two_room":
-        rows = two_room(size, episodes, num_envs, repeats, seed)
-    else:
-        rows = house(size, num_envs, repeats, seed)
+    counts = (episodes, num_envs) if world == "two_room" else (num_envs,)
+    rows = {"two_room": two_room, "house": house}[world](size, *counts, repeats, seed)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     result = {
         "rows": rows,
