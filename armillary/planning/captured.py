@@ -15,7 +15,6 @@ from time import perf_counter
 from typing import Any
 
 import torch
-import torch._inductor.config
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -98,9 +97,11 @@ class Decision:
         Whole tiles of samples spare it from filling up each matrix by itself, and weights that are taken as constants let it
         compute products that have a factor in common as one.
         """
+        import torch._inductor.config as compiler  # two seconds, which only those who compile have to wait for
+
         count = blocks.shape[1]
         self._samples = max(self._samples, -(-count // TILE) * TILE)
-        with torch._inductor.config.patch(freezing=True):
+        with compiler.patch(freezing=True):
             return self._rollout(context, F.pad(blocks, (0, 0, 0, 0, 0, self._samples - count)), self._shared)[:, :count]
 
     def _run(self, model: WorldModel, inputs: dict[str, Tensor], draw: Callable[..., Tensor]) -> tuple:
