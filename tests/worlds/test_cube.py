@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from world_checks import assert_same
 
 pytest.importorskip("ogbench", reason="the cube is OGBench's: pip install 'armillary[cube]'")
 if sys.platform == "linux" and not os.environ.get("DISPLAY") and find_library("EGL"):
@@ -41,12 +42,6 @@ def drawn():
         simulator(64).render(simulator(64).new_state(0))
     except ArmillaryError as error:
         pytest.skip(str(error))
-
-
-def assert_same(ours: dict, theirs: dict) -> None:
-    assert ours.keys() == theirs.keys()
-    for name, value in ours.items():
-        np.testing.assert_array_equal(value, theirs[name], err_msg=name)
 
 
 # Gymnasium

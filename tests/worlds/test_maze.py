@@ -1,6 +1,5 @@
 """The maze as Gymnasium sees it, as a judge sees it, and frozen: what it computes may not change unnoticed."""
 
-import hashlib
 import warnings
 
 import gymnasium
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from world_checks import assert_oracle_holds_along_the_shortest_path, assert_same, digest
 
 import armillary.worlds  # noqa: F401  (registers the world)
 from armillary.errors import ArmillaryError
@@ -18,16 +18,6 @@ from armillary.worlds.layouts import draw_walls, unseen
 from armillary.worlds.maze import AGENT_RGB, FACTORS, LAYOUT, POSITION, WALLS, Maze, single
 
 WALL, FLOOR, AGENT = (50, 55, 70), (230, 230, 225), (220, 40, 40)
-
-
-def assert_same(ours: dict, theirs: dict) -> None:
-    assert ours.keys() == theirs.keys()
-    for name, value in ours.items():
-        np.testing.assert_array_equal(value, theirs[name], err_msg=name)
-
-
-def digest(*arrays: np.ndarray) -> str:
-    return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()[:16]
 
 
 # Gymnasium
@@ -243,17 +233,7 @@ def test_oracle_solves_an_evaluation_set_and_nothing_else_does():
 def test_oracle_reaches_every_goal_along_the_shortest_path_and_stays(options):
     world = Maze(60, autoreset_mode="Disabled", **options)
     start, goal = world.sample_pairs(60, np.random.default_rng(0))
-    world.reset(options={"state": start})
-    left = world.shortest_path(start, goal)
-    budget, held = np.ceil(2 * left) + 3, np.ones(60, bool)
-    for step in range(1, int(budget.max()) + 1):
-        actions = world.oracle(world.state, goal)
-        assert actions in world.action_space
-        world.step(actions)
-        held &= world.success(world.state, goal) | (step <= budget - 3)
-        before, left = left, world.shortest_path(world.state, goal)
-        assert (before - left <= 1 + 1e-6).all()  # no step gains more: the bound is one
-    assert held.all()
+    assert_oracle_holds_along_the_shortest_path(world, start, goal, slack=1e-6)
     assert np.abs(world.state - goal).max() < 1e-3
 
 

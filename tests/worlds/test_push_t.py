@@ -1,6 +1,5 @@
 """Push-T as Gymnasium sees it, as a judge sees it, and frozen: what it computes may not change unnoticed."""
 
-import hashlib
 import pickle
 import warnings
 
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from world_checks import assert_same, digest
 
 pytest.importorskip("pymunk", reason="Push-T needs pymunk")
 
@@ -20,16 +20,6 @@ from armillary.evaluation.pairs import make_eval_set
 from armillary.spec import Spec
 from armillary.worlds import tee
 from armillary.worlds.push_t import AGENT, ANGLE, BLOCK, FACTORS, LAYOUT, PushT, single
-
-
-def assert_same(ours: dict, theirs: dict) -> None:
-    assert ours.keys() == theirs.keys()
-    for name, value in ours.items():
-        np.testing.assert_array_equal(value, theirs[name], err_msg=name)
-
-
-def digest(*arrays: np.ndarray) -> str:
-    return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()[:16]
 
 
 def pose(state: np.ndarray) -> np.ndarray:

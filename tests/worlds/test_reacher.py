@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from world_checks import assert_same
 
 pytest.importorskip("mujoco", reason="the reacher's physics needs mujoco")
 
@@ -19,13 +20,6 @@ from armillary.evaluation.pairs import make_eval_set
 from armillary.spec import Spec
 from armillary.worlds.arm import LIMIT
 from armillary.worlds.reacher import ANGLE, FACTORS, FLOOR_RGB, LAYOUT, MOTION, STRENGTH, VELOCITY, Reacher, single
-
-
-def assert_same(ours: dict, theirs: dict) -> None:
-    assert ours.keys() == theirs.keys()
-    for name, value in ours.items():
-        np.testing.assert_array_equal(value, theirs[name], err_msg=name)
-
 
 # Gymnasium
 

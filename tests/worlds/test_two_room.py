@@ -1,6 +1,5 @@
 """The two-room world as Gymnasium sees it, as a judge sees it, and frozen: what it computes may not change unnoticed."""
 
-import hashlib
 import pickle
 import warnings
 
@@ -9,23 +8,13 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from world_checks import assert_same, digest
 
 import armillary.worlds  # noqa: F401  (registers the world)
 from armillary.errors import ArmillaryError
 from armillary.spec import Spec
 from armillary.worlds.single import Single
 from armillary.worlds.two_room import FACTORS, LAYOUT, POSITION, TwoRoom, single
-
-
-def assert_same(ours: dict, theirs: dict) -> None:
-    assert ours.keys() == theirs.keys()
-    for name, value in ours.items():
-        np.testing.assert_array_equal(value, theirs[name], err_msg=name)
-
-
-def digest(*arrays: np.ndarray) -> str:
-    return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()[:16]
-
 
 # Gymnasium
 
