@@ -1,4 +1,8 @@
-"""The smallest predictor: z + MLP([z, a]). Markov (it sees one step), and milliseconds a plan on a CPU."""
+"""The smallest predictor: z + MLP([z, a]). Markov (it sees one step), and milliseconds a plan on a CPU.
+
+A plan for one problem is hundreds of small operations, each of which costs a CPU about as much to begin as to do. So what can
+be done once a rollout is: looking up weights, and what the actions add to the first layer, at all steps in one product.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -6,6 +10,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from armillary.dynamics.predictor import Predictor
+
+Affine = tuple[Tensor, Tensor]
+"""Bias and transposed matrix of a layer, as `torch.addmm` takes them."""
+FEW = 10_000
+"""Numbers of which a CPU has the GELU sooner by PyTorch's own kernel than by oneDNN's, which takes long to begin."""
 
 
 class MLPPredictor(Predictor):
@@ -27,30 +36,36 @@ class MLPPredictor(Predictor):
         self.net = nn.Sequential(*layers, nn.Linear(width, latent))
 
     def forward(self, z: Float[Tensor, "*batch d"], actions: Float[Tensor, "*batch a"]) -> Float[Tensor, "*batch d"]:
-        return _step(z, actions, *self._layers())
+        (bias, matrix), rest = self._layers()
+        x = torch.addmm(bias, torch.cat([z, actions], -1).flatten(0, -2), matrix)
+        return z + _through(rest, x).view(z.shape)
 
     def rollout(
         self, z: Float[Tensor, "n c d"], past: Float[Tensor, "n c-1 a"], actions: Float[Tensor, "n h a"]
     ) -> Float[Tensor, "n h d"]:
-        layers, now, states = self._layers(), z[:, -1], []
-        for action in actions.unbind(1):
-            now = _step(now, action, *layers)
+        (bias, matrix), rest = self._layers()
+        from_z, from_action = matrix.split([z.shape[-1], actions.shape[-1]])
+        now, states = z[:, -1], []
+        for given in F.linear(actions, from_action.t(), bias).unbind(1):
+            now = now + _through(rest, torch.addmm(given, now, from_z))
             states.append(now)
         return torch.stack(states, 1)
 
-    def _layers(self) -> tuple[list[tuple[Tensor, ...]], tuple[Tensor, Tensor]]:
-        """Matrix, bias, gain and shift of each hidden layer; matrix and bias of the last.
-
-        A plan for one problem has hundreds of small products, and to call a module, or to look up what it holds, costs a fifth
-        of its time. So they are looked up once a rollout.
-        """
-        *hidden, last = self.net
-        pairs = zip(hidden[::3], hidden[1::3], strict=True)
-        return [(linear.weight, linear.bias, norm.weight, norm.bias) for linear, norm in pairs], (last.weight, last.bias)
+    def _layers(self) -> tuple[Affine, list[tuple[tuple, Affine]]]:
+        """The first layer; each LayerNorm, as `torch.layer_norm` takes it, with the layer behind it."""
+        layers = list(self.net)
+        first, *others = [(linear.bias, linear.weight.t()) for linear in layers[::3]]
+        norms = [(norm.normalized_shape, norm.weight, norm.bias) for norm in layers[1::3]]
+        return first, list(zip(norms, others, strict=True))
 
 
-def _step(z: Tensor, actions: Tensor, hidden: list[tuple[Tensor, ...]], last: tuple[Tensor, Tensor]) -> Tensor:
-    x = torch.cat([z, actions], -1)
-    for matrix, bias, gain, shift in hidden:
-        x = F.gelu(torch.layer_norm(F.linear(x, matrix, bias), gain.shape, gain, shift))
-    return z + F.linear(x, *last)
+def _through(rest: list[tuple[tuple, Affine]], x: Float[Tensor, "n w"]) -> Float[Tensor, "n d"]:
+    """From what the first layer gives to the change of the latent."""
+    for norm, (bias, matrix) in rest:
+        x = torch.addmm(bias, _gelu(torch.layer_norm(x, *norm)), matrix)
+    return x
+
+
+def _gelu(x: Float[Tensor, "n w"]) -> Float[Tensor, "n w"]:
+    """GELU. PyTorch leaves it to oneDNN only where numbers lie in the order of their indices, which a transpose changes."""
+    return F.gelu(x.mT).mT if x.numel() < FEW else F.gelu(x)
