@@ -7,6 +7,7 @@ are kept here, in the checkpoint, and planners search in their whitened coordina
 """
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -83,7 +84,7 @@ class ActionBlocks(nn.Module):
 
     def decode(self, coordinates: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch a"]:
         """Whitened coordinates to raw blocks within the bounds; choices come out as hard one-hot."""
-        raw = torch.addcmul(self.mean, coordinates @ self.basis.T, self.std)
+        raw = torch.addcmul(self.mean, F.linear(coordinates, self.basis), self.std)
         if self.space.kind != "discrete":
             return raw.clamp_(self.low, self.high)
         choices = raw.unflatten(-1, (self.skip, self.space.n))

@@ -110,7 +110,8 @@ class Agent:
         self.decisions = Decisions()
         self.last_plan: Plan | None = None
         """the latest plan of each environment, N rows; replaced, never changed in place"""
-        self._goal = torch.full((num_envs, model.width), torch.nan, device=model.device)
+        self._goal = torch.zeros(num_envs, model.width, device=model.device)
+        self._has_goal = np.zeros(num_envs, bool)
         self._streams = RandomStreams(seed, range(num_envs))
         self._steps = np.zeros(num_envs, np.int64)
         self._next_problem = 0
@@ -150,6 +151,7 @@ class Agent:
         if len(goal) not in (1, len(indices)):
             raise SpecMismatch(f"{len(goal)} goals for {len(indices)} environments; give one each, or one for all")
         self._goal[indices] = goal
+        self._has_goal[indices] = True
 
     @torch.no_grad()
     def act(self, observations: Mapping[str, Any]) -> np.ndarray:
@@ -167,17 +169,17 @@ class Agent:
         skip = self.model.config.skip
         kept = np.flatnonzero(self._steps % skip == 0)
         due = kept[self._steps[kept] % (skip * self.execute) == 0]
-        if lost := self._goal[due].isnan().any(-1).nonzero().flatten().tolist():
-            raise ArmillaryError(f"environments {due[lost].tolist()} have no goal; call set_goal before act")
+        if not self._has_goal[due].all():
+            raise ArmillaryError(f"environments {due[~self._has_goal[due]].tolist()} have no goal; call set_goal before act")
         if len(kept):
             seen = self._seen(observations)
             at_once = self._decision if len(due) == len(kept) else None
             encode_seconds = self._see(seen, kept, at_once is None)
             if len(due):
                 self._decide(due, encode_seconds, seen, at_once)
-        rows = torch.as_tensor(self._steps % (skip * self.execute), device=self.model.device)
+        now = self._steps % (skip * self.execute)
         self._steps += 1
-        return self.last_plan.actions[torch.arange(self.num_envs, device=rows.device), rows].cpu().numpy()
+        return self.last_plan.actions.cpu().numpy()[np.arange(self.num_envs), now]
 
     def _seen(self, observations: Mapping[str, Any]) -> dict[str, Any]:
         """The model's streams of all environments."""
@@ -217,7 +219,8 @@ class Agent:
                 start = propose(self.model, self.habit, context, self._goal[group], proposed)
             elif self.last_plan is not None and self.execute < self.planner.horizon:
                 start = self.model.blocks.encode(self.last_plan.blocks[group, self.execute :])
-                start[self._steps[group] == 0] = 0
+                if (first := self._steps[group] == 0).any():
+                    start[first] = 0
             streams = self._streams.take(group)
             if at_once:
                 self.memory.z[group, -1], plan = at_once(self._some(seen, group), context, self._goal[group], start, streams)
@@ -233,6 +236,8 @@ class Agent:
 
 def _merge(old: Plan | None, new: list[Plan], indices: np.ndarray, count: int) -> Plan:
     """`old` with rows `indices` from `new`; without an old one, the other rows are zeros until they are planned."""
+    if len(new) == 1 and len(indices) == count:
+        return new[0]
     rows = torch.as_tensor(indices, device=new[0].cost.device)
     merged = {}
     for name in ("actions", "blocks", "latents", "cost"):

@@ -42,8 +42,9 @@ class Memory:
             z: their latents.
             blocks: raw action blocks that led to them; of no meaning, and never handed out, at the first after a reset.
         """
+        rows = torch.as_tensor(indices, device=self.z.device)
         for kept, new in ((self.z, z), (self.blocks, blocks)):
-            kept[indices] = torch.cat([kept[indices, 1:], new.unsqueeze(1)], 1)
+            kept[rows] = torch.cat([kept[rows, 1:], new.unsqueeze(1)], 1)
         self.lengths[indices] = np.minimum(self.lengths[indices] + 1, self.z.shape[1])
 
     def groups(self, indices: np.ndarray) -> Iterator[tuple[np.ndarray, Context]]:

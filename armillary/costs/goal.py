@@ -36,7 +36,7 @@ class LatentGoal(Cost):
 
     def __call__(self, z: Float[Tensor, "b s h d"], actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
         z, goal = _align(z, self.z_goal, self.reduce)
-        return (z - goal).square().mean(-1).sum(-1)
+        return (z - goal).square().sum((-2, -1)) / z.shape[-1]
 
 
 @dataclass(frozen=True, eq=False)

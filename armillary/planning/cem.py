@@ -12,6 +12,7 @@ best action lies on a bound, the mean may settle beyond it, and most samples the
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -51,24 +52,28 @@ class CEM(Planner):
             raise ArmillaryError(f"CEM needs 0 <= floor <= sigma, 0 <= momentum < 1 and 0 < narrowest <= 1: {self}")
 
     def search(self, mean: Float[Tensor, "b h k"], score: Score, draw: Draw) -> Float[Tensor, "b c h k"]:
-        noise = draw(self.iterations, self.samples).mul_(self.shares(self.samples, mean))
-        noise[:, :, 0] = 0  # sample 0 is the mean
+        noise = draw(self.iterations, self.samples).mul_(shares(self.samples, self.narrowest, mean.dtype, mean.device))
+        mean = mean.unsqueeze(1)
         sigma = torch.full_like(mean, self.sigma)
         for step in noise.unbind(1):
-            samples = torch.addcmul(mean.unsqueeze(1), sigma.unsqueeze(1), step)
+            samples = torch.addcmul(mean, sigma, step)
             elites, _ = self.best(samples, score(samples))
-            sigma, centre = torch.std_mean(elites, dim=1, correction=0)
+            sigma, centre = torch.std_mean(elites, dim=1, correction=0, keepdim=True)
             mean, sigma = centre.lerp(mean, self.momentum), sigma.clamp(min=self.floor)
-        return torch.stack([mean, elites[:, 0]], 1)
-
-    def shares(self, count: int, like: Tensor) -> Float[Tensor, "c 1 1"]:
-        """The share of the spread that each of `count` candidates has."""
-        return torch.logspace(0, math.log10(self.narrowest), count, dtype=like.dtype, device=like.device)[:, None, None]
+        return torch.cat([mean, elites[:, :1]], 1)
 
     def best(
         self, samples: Float[Tensor, "b s h k"], costs: Float[Tensor, "b s"]
     ) -> tuple[Float[Tensor, "b e h k"], Float[Tensor, "b e"]]:
         """The elites, cheapest first, and their costs."""
         costs, order = costs.topk(self.elites, dim=1, largest=False)
-        order = torch.where(costs.isfinite(), order, order[:, :1])  # what must not happen teaches nothing
+        order = torch.where(costs < torch.inf, order, order[:, :1])  # what must not happen teaches nothing
         return samples.gather(1, order[..., None, None].expand(-1, -1, *samples.shape[2:])), costs
+
+
+@cache
+def shares(count: int, narrowest: float, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "c 1 1"]:
+    """The share of the spread that each of `count` candidates has: 0 for the mean itself, then down to `narrowest`."""
+    shares = torch.logspace(0, math.log10(narrowest), count, dtype=dtype, device=device)[:, None, None]
+    shares[0] = 0
+    return shares

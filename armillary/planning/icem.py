@@ -24,7 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.errors import ArmillaryError
-from armillary.planning.cem import CEM
+from armillary.planning.cem import CEM, shares
 from armillary.planning.planner import Draw, Score
 
 
@@ -56,19 +56,19 @@ class ICEM(CEM):
 
     def search(self, mean: Float[Tensor, "b h k"], score: Score, draw: Draw) -> Float[Tensor, "b c h k"]:
         colour = _colour(self.horizon, self.beta, mean.dtype, mean.device)
+        mean = mean.unsqueeze(1)
         sigma = torch.full_like(mean, self.sigma)
-        pool, known = mean.new_empty(len(mean), 0, *mean.shape[1:]), mean.new_empty(len(mean), 0)
+        pool, known = mean[:, :0], mean.new_empty(len(mean), 0)
         for i in range(self.iterations):
             count = max(int(self.samples / self.decay**i), min(2 * self.elites, self.samples))
-            noise = (colour @ draw(count)).mul_(self.shares(count, mean))
-            noise[:, 0] = 0  # sample 0 is the mean
-            samples = torch.addcmul(mean.unsqueeze(1), sigma.unsqueeze(1), noise)
+            noise = (colour @ draw(count)).mul_(shares(count, self.narrowest, mean.dtype, mean.device))
+            samples = torch.addcmul(mean, sigma, noise)
             pool, known = torch.cat([samples, pool], 1), torch.cat([score(samples), known], 1)
             elites, known = self.best(pool, known)
-            spread, centre = torch.std_mean(elites, dim=1, correction=0)
+            spread, centre = torch.std_mean(elites, dim=1, correction=0, keepdim=True)
             mean, sigma = centre.lerp(mean, self.momentum), spread.lerp(sigma, self.momentum).clamp(min=self.floor)
             pool, known = elites[:, : self.keep], known[:, : self.keep]
-        return torch.stack([mean, elites[:, 0]], 1)
+        return torch.cat([mean, elites[:, :1]], 1)
 
 
 @lru_cache

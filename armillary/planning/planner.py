@@ -219,8 +219,8 @@ class Planner(ABC):
             ArmillaryError: a problem for which no candidate has a finite cost.
         """
         blocks, z, costs, imagined = found
-        if not costs.isfinite().all():
-            lost = (~costs.isfinite()).nonzero().flatten().tolist()
+        if torch.inf in costs:
+            lost = (costs == torch.inf).nonzero().flatten().tolist()
             raise ArmillaryError(f"no future with a finite cost was found for problems {lost}; look for NaN in model and cost")
         space = model.spec.action
         actions = blocks.unflatten(-1, (-1, space.n)).flatten(1, 2)
