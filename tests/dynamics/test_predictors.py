@@ -8,7 +8,7 @@ from torch import nn
 from armillary.attention import Block
 from armillary.dynamics.gru import GRUPredictor
 from armillary.dynamics.map import MapPredictor
-from armillary.dynamics.mlp import MLPPredictor
+from armillary.dynamics.mlp import FEW, MLPPredictor
 from armillary.dynamics.transformer import TransformerPredictor
 
 LATENT, ACTION, FRAMES = 6, 4, 7
@@ -161,3 +161,11 @@ def test_a_head_that_looks_sharply_at_a_place_reads_its_cell():
         changes.append((model(other, actions) - model(z, actions))[..., :LATENT].abs().max().item())
     assert changes[1] > 1e-3
     assert max(changes[0], *changes[2:]) < 1e-5
+
+
+@pytest.mark.parametrize("rows", [3, 2 * FEW // 16])
+def test_the_mlp_computes_what_its_modules_say(rows):
+    model, (z, actions) = predictor("mlp"), clip(rows, 1)
+    expected = z + model.net(torch.cat([z, actions], -1))
+    torch.testing.assert_close(model(z, actions), expected, **CLOSE)
+    torch.testing.assert_close(model.rollout(z, actions[:, 1:], actions), expected, **CLOSE)
