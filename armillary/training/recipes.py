@@ -5,8 +5,9 @@
 - `two_room_random_door`: the layout varies between episodes. SIGReg within episodes and inverse dynamics keep the latent from
   holding the door alone; the critic knows the way round the wall.
 - `two_room_any_look`: the same, in colours and light that no recording shows.
-- `maze`: the layout is new in every episode. It stands in a map beside the latent, all of whose few numbers change within an
-  episode; the critic tells how far apart two places are, for a search among them.
+- `maze`: the layout is new in every episode. It stands in a map beside the latent, all of whose eight numbers change within an
+  episode (with four or two, a place is known half as well); the critic tells how far apart two places are, for a search among
+  them.
 - `reacher`: velocity matters, which a single image does not show; the critic counts steps where distance in angles does not.
 - `house`: seen from within, where no look shows the whole. Temporal contrast keeps the place in the latent, inverse dynamics
   the way it looks; a habit learned on top proposes what the planner refines.
@@ -68,15 +69,15 @@ RECIPES: dict[str, Recipe] = {
     "maze": Recipe(
         ModelConfig.sized(
             "nano",
-            latent=4,
+            latent=8,
             map_channels=8,
             predictor="map",
-            objective=Objective(sigreg=5.0, episode_dims=4, clips_per_episode=4, inverse=1.0),
+            objective=Objective(sigreg=5.0, episode_dims=8, clips_per_episode=4, inverse=1.0),
         ),
         (
-            StageConfig("joint", steps=1600, learning_rate=3e-3),
-            StageConfig("dynamics", steps=5000, batch=192, learning_rate=3e-3, length=6),
-            StageConfig("critic", steps=2000, batch=128, learning_rate=2e-3),
+            StageConfig("joint", steps=3200, learning_rate=3e-3),
+            StageConfig("dynamics", steps=10_000, batch=192, learning_rate=3e-3, length=6),
+            StageConfig("critic", steps=3000, batch=128, learning_rate=2e-3),
         ),
     ),
     "house": Recipe(
