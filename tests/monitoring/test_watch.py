@@ -39,8 +39,8 @@ def test_each_row_gets_its_line(run, tmp_path):
     rows, summary = watched(run, write(tmp_path / "new.csv", plant(600, 90)), false_alarms_per_hour=20)
     assert (len(rows), summary.rows, summary.episodes) == (600, 600, 1)
     assert [row["time"] for row in rows[:3]] == ["0.0", "0.5", "1.0"]
-    assert [row["p"] for row in rows[:5]] == [""] * 5  # a context
-    assert rows[5]["p"]
+    assert [row["p"] for row in rows[:10]] == [""] * 10  # a context
+    assert rows[10]["p"]
     assert numbers(rows, "alarm").mean() < 0.05
     assert 0.3 < np.median(numbers(rows, "surprise")[50:]) < 2
     assert (numbers(rows, "p")[50:] < 0.1).mean() < 0.3
