@@ -22,6 +22,7 @@ from armillary import weights
 from armillary.actions import ActionBlocks
 from armillary.device import pick_device
 from armillary.dynamics.gru import GRUPredictor
+from armillary.dynamics.linear import CombinedPredictor, LinearPredictor
 from armillary.dynamics.map import MapPredictor
 from armillary.dynamics.mlp import MLPPredictor
 from armillary.dynamics.predictor import Predictor
@@ -115,6 +116,9 @@ class ModelConfig:
     with the predictor map."""
     predictor: Literal["mlp", "gru", "transformer", "map"] = "mlp"
     """What foretells the next latent."""
+    linear: float = 0.0
+    """Share of a linear path in what is foretold; the predictor has the rest. The path is a ridge regression on the context,
+    solved for when a stage of dynamics begins; for signals whose rows are few and whose ways are about linear."""
     predictor_width: int = 256
     """Hidden width of the predictor (of the MLP inside a transformer's blocks)."""
     predictor_depth: int = 2
@@ -285,7 +289,7 @@ class WorldModel(nn.Module):
             start = z
             if self.config.map_channels:  # The map of another moment of the episode has to do: what is on it must stay.
                 start = self.with_map(z, z.unflatten(0, (-1, aim.clips_per_episode)).roll(1, 1).flatten(0, 1))
-            error = (prediction.one_step if aim.rollout == 1 else prediction.rollout)(self.predictor, start, actions)
+            error = (prediction.one_step if aim.rollout == 1 else prediction.rollout)(self.predictor.learned, start, actions)
             losses["prediction"] = error.float().mean()
         z = z[..., : self.config.latent]
         if aim.sigreg:
@@ -436,6 +440,15 @@ def _encoder(stream: Stream, config: ModelConfig) -> nn.Module:
 
 
 def _predictor(config: ModelConfig, action: int, grid: tuple[int, int, int]) -> Predictor:
+    if not 0 <= config.linear < 1 or (config.linear and config.map_channels):
+        raise ArmillaryError(f"the share of a linear path is 0 or more and below 1, and 0 beside a map; got {config.linear:g}")
+    network = _network(config, action, grid)
+    if not config.linear:
+        return network
+    return CombinedPredictor(network, LinearPredictor(config.latent, action, config.context), config.linear)
+
+
+def _network(config: ModelConfig, action: int, grid: tuple[int, int, int]) -> Predictor:
     if bool(config.map_channels) != (config.predictor == "map"):
         raise ArmillaryError(
             f"a predictor 'map' and map_channels go together; got {config.predictor!r} and {config.map_channels}"

@@ -134,6 +134,8 @@ def test_sizes_and_settings():
         (SPEC, small_config("mlp", map_channels=2), "'map' and map_channels go together; got 'mlp' and 2"),
         (SPEC, small_config("map", map_channels=0), "go together; got 'map' and 0"),
         (SPEC, small_config("map", encoder="vit", patch=4, heads=2), "a map is made of an image"),
+        (SPEC, small_config("gru", linear=1.0), "share of a linear path is 0 or more and below 1, and 0 beside a map; got 1"),
+        (SPEC, small_config("map", linear=0.5), "0 beside a map; got 0.5"),
     ):
         with pytest.raises(ArmillaryError, match=message):
             WorldModel(spec, config)

@@ -5,6 +5,7 @@ here slides a window of the last `context` steps and suits any predictor. Nothin
 window. `imagine` is `rollout` of many sequences from each context, for planning.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -21,6 +22,14 @@ class Predictor(nn.Module):
 
     context: int = 1
     moving: int | None = None
+
+    @property
+    def learned(self) -> "Predictor":
+        """What gradients are for; all of it, but for what `fit` solves for."""
+        return self
+
+    def fit(self, windows: Iterable[tuple[Float[Tensor, "n t d"], Float[Tensor, "n t-1 a"]]]) -> None:
+        """Solve for what has a closed form, on frozen latents, before the rest learns. Most predictors have nothing of it."""
 
     def forward(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> Float[Tensor, "b t d"]:
         """z[:, t] and actions[:, t], and those before, to the latent at t + 1."""

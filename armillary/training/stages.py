@@ -1,8 +1,9 @@
 """What a step of training does, stage by stage. The loop (`loop.py`) runs one stage after another.
 
 - `Joint`: perception and dynamics together, end to end, on raw clips.
-- `Dynamics`: the encoder frozen and every frame encoded once, so that a step costs the predictor alone. Half the clips are
-  drawn in proportion to their last known one-step error: walls are rare, and most of the error.
+- `Dynamics`: the encoder frozen and every frame encoded once, so that a step costs the predictor alone. What of it has a closed
+  form is solved for at the start. Half the clips are drawn in proportion to their last known one-step error: walls are rare,
+  and most of the error.
 - `Critic`: the temporal-distance head on the same latents, encoded and imagined.
 
 A stage draws everything from the generator that it is given, made anew from (seed, stage, step) at each step. So nothing of
@@ -27,6 +28,9 @@ from armillary.latents import encode_tracks
 from armillary.model import WorldModel
 from armillary.objectives.prediction import rollout
 from armillary.training.augmentation import Augmentation
+
+TOGETHER = 4096
+"""Windows in the host's memory at a time, where all of them are gone through."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,8 @@ class Dynamics(Stage):
     """
 
     def __init__(self, model: WorldModel, latents: Latents, config: StageConfig) -> None:
-        self.model, self.latents, self.batch, self.modules = model, latents, config.batch, [model.predictor]
+        self.model, self.latents, self.batch, self.modules = model, latents, config.batch, [model.predictor.learned]
+        model.predictor.fit(map(latents.windows, torch.arange(len(latents.starts)).split(TOGETHER)))
         self.state = {"error": torch.ones(len(self.latents.starts))}
 
     def losses(self, prepared: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
@@ -196,7 +201,7 @@ class Dynamics(Stage):
         if self.model.config.map_channels:
             later = distributed.shard(torch.from_numpy(rng.random(self.batch)))
             z = self.model.with_map(z, self.latents.later(shard, later).unsqueeze(1).expand_as(z))
-        squared = rollout(self.model.predictor, z, actions).float()
+        squared = rollout(self.model.predictor.learned, z, actions).float()
         error[chosen] = distributed.gather(squared[:, 0].detach().mean(-1)).to(error)
         return {"loss": squared.mean()}
 

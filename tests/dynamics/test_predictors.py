@@ -7,12 +7,13 @@ from torch import nn
 
 from armillary.attention import Block
 from armillary.dynamics.gru import GRUPredictor
+from armillary.dynamics.linear import CombinedPredictor, LinearPredictor
 from armillary.dynamics.map import MapPredictor
 from armillary.dynamics.mlp import FEW, MLPPredictor
 from armillary.dynamics.transformer import TransformerPredictor
 
 LATENT, ACTION, FRAMES = 6, 4, 7
-KINDS = ("mlp", "gru", "transformer", "transformer with a head")
+KINDS = ("mlp", "gru", "transformer", "transformer with a head", "linear", "combined")
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
 
 
@@ -25,8 +26,15 @@ def predictor(kind: str) -> nn.Module:
         "transformer with a head": lambda: TransformerPredictor(
             LATENT, ACTION, depth=2, heads=2, hidden=16, context=3, head=16
         ),
+        "linear": lambda: LinearPredictor(LATENT, ACTION, context=3),
+        "combined": lambda: CombinedPredictor(
+            GRUPredictor(LATENT, ACTION, 16, context=3), LinearPredictor(LATENT, ACTION, context=3), 0.75
+        ),
     }[kind]()
     shake(made)
+    for part in made.modules():
+        if isinstance(part, LinearPredictor):
+            part.weight += 0.2 * torch.randn_like(part.weight)
     return made.eval()
 
 

@@ -63,7 +63,7 @@ def test_a_moment_of_a_store_is_that_of_its_table(run, tmp_path):
 @pytest.mark.parametrize(
     ("start", "valve", "error", "message"),
     [
-        ("TABLE:3", [0.5], ArmillaryError, "rows 0 to 199, of which the first 4 are needed"),
+        ("TABLE:3", [0.5], ArmillaryError, "rows 0 to 199, of which the first 9 are needed"),
         ("TABLE:200", [0.5], ArmillaryError, "rows 0 to 199"),
         ("TABLE", [0.5], ArmillaryError, "names no row"),
         ("nowhere.csv:10", [0.5], ArmillaryError, "no such table"),

@@ -144,6 +144,29 @@ def test_dynamics_are_learned_with_the_map_of_a_later_moment(store):
     assert losses["loss"].isfinite()
 
 
+def test_a_linear_path_is_solved_for_when_the_stage_begins_and_the_network_learns_apart(store):
+    torch.manual_seed(0)
+    small = {"image_size": 16, "width": 4, "projector": 16, "latent": 4, "predictor_width": 16}
+    config = ModelConfig(predictor="gru", context=2, linear=0.5, objective=Objective(rollout=2), **small)
+    model = WorldModel(SPEC, config).eval()
+    model.fit_scales(clips_of(store)[:])
+    nothing_changes = model.predictor.linear.weight.clone()
+    stage = build_stage(model, clips_of(store, 4), StageConfig("dynamics", steps=1, batch=16))
+    z, actions = stage.latents.windows(torch.arange(len(stage.latents.starts)))
+    path = model.predictor.linear
+    foretold = path(z[:, :2], actions[:, :2])[:, 1]
+    assert not torch.equal(path.weight, nothing_changes)
+    assert (foretold - z[:, 2]).square().mean() < (z[:, 1] - z[:, 2]).square().mean()
+    solved = path.weight.clone()
+    build_stage(model, clips_of(store, 4), StageConfig("dynamics", steps=1, batch=16))  # as in a run that is resumed
+    assert torch.equal(path.weight, solved)
+    before = losses_of(stage)["loss"]
+    stage.state["error"].fill_(1)
+    path.weight.zero_()
+    torch.testing.assert_close(losses_of(stage)["loss"], before)
+    assert stage.modules == [model.predictor.network]
+
+
 def test_clips_that_are_too_short_and_batches_that_do_not_divide(store, model):
     with pytest.raises(ArmillaryError, match="clips of 2 frames are too short for this objective, which takes 3"):
         build_stage(model, clips_of(store, 2), StageConfig(steps=1, batch=16))
