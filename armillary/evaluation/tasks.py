@@ -108,13 +108,13 @@ SUITE: dict[str, Task] = {
             "near": Goals({"layouts": "unseen"}, {"min_distance": 3.0, "max_distance": 8.0}),  # within 4 m
             "far": Goals({"layouts": "unseen"}, {"min_distance": 8.0}),
         },
-        episodes=2000,
+        episodes=8000,
         steps=60,
         options={"layouts": "seen", "size": 32, "streams": ("image", "depth", "scan")},
         planner=Arrive(
             refine=ICEM(horizon=4, samples=48, iterations=1, elites=5, sigma=0.3, floor=0.02), within=1.1, trust=4.0
         ),
-        habit=HabitConfig(reach=25, width=384, steps=1200),
+        habit=HabitConfig(reach=25, width=384, steps=7200),
         without=("icem", "mppi", "gradient", "random_shooting", "latent_distance"),
     ),
     "reacher": Task(

@@ -3,13 +3,16 @@
 Each stream has its own encoder; their features are concatenated and projected. Images of the recording's size are reduced to
 the encoder's by area; images that already have its size (cached at it for training) are taken as they are. The projector is
 Linear, BatchNorm, GELU, Linear, in float32: without BatchNorm the latent collapses at every regularisation weight that was
-tried (LayerNorm and a plain linear layer included).
+tried (LayerNorm and a plain linear layer included). One hidden layer is enough for a single sense. Where one sense has to be
+read by what another says, as a range finder by which way a camera looks, a second one is worth more than wider encoders.
 
 A sensor may die, and a stream may be absent from whole episodes (`Stream.optional`). A learned vector then stands for the
 features of what is not there, and the latent is made of the others. To go on without any of them takes training in which
 streams are dropped (`drop`). They are dropped frame by frame: what one sense shows then has to foretell what
 another will, which is what makes their latents agree. Dropped from whole clips, each sense had latents of its own.
 """
+
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -22,10 +25,12 @@ from armillary.spec import Spec
 
 
 class Projector(nn.Sequential):
-    """(N, inputs) to (N, outputs), in float32 whatever the caller's precision."""
+    """(N, inputs) to (N, outputs) by `depth` hidden layers, in float32 whatever the caller's precision."""
 
-    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
-        super().__init__(nn.Linear(inputs, hidden), BatchNorm(hidden), nn.GELU(), nn.Linear(hidden, outputs))
+    def __init__(self, inputs: int, hidden: int, outputs: int, depth: int = 1) -> None:
+        widths = [inputs, *[hidden] * depth]
+        layers = [layer for i, o in pairwise(widths) for layer in (nn.Linear(i, o), BatchNorm(o), nn.GELU())]
+        super().__init__(*layers, nn.Linear(hidden, outputs))
 
     def forward(self, x: Float[Tensor, "n i"]) -> Float[Tensor, "n o"]:
         with torch.autocast(x.device.type, enabled=False):
@@ -44,6 +49,7 @@ class Perception(nn.Module):
             where they are still in their places, without the projector.
         drop: chance of each stream to be left out of a training frame; where all of them would be, none is. Above 0, any stream
             may be missing later on; else only those that are optional.
+        depth: hidden layers of the projector.
 
     Raises:
         ArmillaryError: no stream that may be seen, or none that a map can be made of; a chance that is none; a map beside
@@ -51,7 +57,14 @@ class Perception(nn.Module):
     """
 
     def __init__(
-        self, spec: Spec, encoders: dict[str, nn.Module], hidden: int, latent: int, map_channels: int = 0, drop: float = 0.0
+        self,
+        spec: Spec,
+        encoders: dict[str, nn.Module],
+        hidden: int,
+        latent: int,
+        map_channels: int = 0,
+        drop: float = 0.0,
+        depth: int = 1,
     ) -> None:
         super().__init__()
         if not 0 <= drop < 1 or (drop and map_channels):
@@ -65,7 +78,7 @@ class Perception(nn.Module):
         # Module names must not hold dots, and stream names do ("observation.state").
         self.encoders = nn.ModuleList(encoders[name] for name in self.streams)
         features = sum(encoder.features for encoder in self.encoders)
-        self.projector = Projector(features, hidden, latent) if hidden else nn.Identity()
+        self.projector = Projector(features, hidden, latent, depth) if hidden else nn.Identity()
         self.drop = drop
         absent = (torch.zeros(encoder.features) for encoder in self.encoders)
         self.absent = nn.ParameterList(absent) if self.expendable else None
