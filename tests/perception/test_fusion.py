@@ -31,12 +31,14 @@ def test_one_stream_is_enough():
         assert model.encode(random_batch(spec=spec).observations).shape == (4, 4, 8)
 
 
-def test_the_projector_is_normalised_over_the_batch_and_in_float32():
+@pytest.mark.parametrize("depth", [1, 3])
+def test_the_projector_is_normalised_over_the_batch_and_in_float32(depth):
     torch.manual_seed(0)
-    projector, x = Projector(6, 16, 4), torch.randn(64, 6)
+    projector, x = Projector(6, 16, 4, depth), torch.randn(64, 6)
     plain = projector(x)
     torch.testing.assert_close(projector(1000 * x), plain, rtol=1e-2, atol=1e-2)  # BatchNorm takes the scale away
-    assert (projector[1].running_mean != 0).all()
+    assert len(projector) == 3 * depth + 1
+    assert all((norm.running_mean != 0).all() for norm in list(projector)[1::3])
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(projector(x), plain)
         assert projector(x.bfloat16()).dtype == torch.float32
