@@ -3,8 +3,8 @@
 Each stream has its own encoder; their features are concatenated and projected. Images of the recording's size are reduced to
 the encoder's by area; images that already have its size (cached at it for training) are taken as they are. The projector is
 Linear, BatchNorm, GELU, Linear, in float32: without BatchNorm the latent collapses at every regularisation weight that was
-tried (LayerNorm and a plain linear layer included). One hidden layer is enough for a single sense. Where one sense has to be
-read by what another says, as a range finder by which way a camera looks, a second one is worth more than wider encoders.
+tried (LayerNorm and a plain linear layer included). One hidden layer is enough for a single sense. Where one has
+to be read by another, as a range finder by the way a camera looks, two more told the place better (docs/house.md).
 
 A sensor may die, and a stream may be absent from whole episodes (`Stream.optional`). A learned vector then stands for the
 features of what is not there, and the latent is made of the others. To go on without any of them takes training in which
