@@ -78,8 +78,6 @@ class Objective:
     """Weight of temporal contrast."""
     contrast_gap: int = 2
     """Kept frames between the moments that temporal contrast matches."""
-    foresight: float = 0.0
-    """Weight of contrast between what is foretold for a moment and what is seen there."""
 
     def frames(self, context: int) -> int:
         """Frames that a clip needs for all terms, with a predictor that looks back on `context`."""
@@ -183,7 +181,7 @@ class WorldModel(nn.Module):
 
     Raises:
         ArmillaryError: images too small for their encoder, a context that the predictor cannot use, an objective on more
-            dimensions than the latent has, on actions where there are none, or on predictions where none are learned.
+            dimensions than the latent has, or on actions where there are none.
     """
 
     def __init__(self, spec: Spec, config: ModelConfig | None = None) -> None:
@@ -193,8 +191,6 @@ class WorldModel(nn.Module):
             raise ArmillaryError(
                 f"episode_dims is {config.objective.episode_dims}, and the latent has {config.latent} dimensions"
             )
-        if config.objective.foresight and not config.objective.prediction:
-            raise ArmillaryError("foresight compares what is foretold; give objective.prediction a weight, too")
         if config.objective.inverse and not spec.action.n:
             raise ArmillaryError("inverse dynamics tell actions, and the recording has none; set objective.inverse to 0")
         self.spec = spec.select([stream.name for stream in spec.observed])
@@ -210,7 +206,6 @@ class WorldModel(nn.Module):
         aim = config.objective
         self.inverse = InverseDynamics(config.latent, self.blocks.size) if aim.inverse else None
         self.contrast = TemporalContrast(config.latent, gap=aim.contrast_gap) if aim.contrast else None
-        self.foresight = TemporalContrast(config.latent, embedding=config.latent) if aim.foresight else None
         self.critic: TemporalDistance | None = None
         self.provenance: dict[str, Any] = {}
         self.learned: frozenset[str] | None = None
@@ -296,13 +291,8 @@ class WorldModel(nn.Module):
             start = z
             if self.config.map_channels:  # The map of another moment of the episode has to do: what is on it must stay.
                 start = self.with_map(z, z.unflatten(0, (-1, aim.clips_per_episode)).roll(1, 1).flatten(0, 1))
-            network = self.predictor.learned
-            foretold = (prediction.one_step if aim.rollout == 1 else prediction.rollout)(network, start, actions)
-            losses["prediction"] = prediction.squared_error(network, foretold, z).float().mean()
-            if self.foresight is not None:
-                weights["foresight"] = aim.foresight
-                both = foretold, z[:, -foretold.shape[1] :]
-                losses["foresight"] = self.foresight.along(*(x[..., : self.config.latent] for x in both))
+            error = (prediction.one_step if aim.rollout == 1 else prediction.rollout)(self.predictor.learned, start, actions)
+            losses["prediction"] = error.float().mean()
         z = z[..., : self.config.latent]
         if aim.sigreg:
             weights["sigreg"] = aim.sigreg

@@ -93,11 +93,10 @@ SUITE: dict[str, Task] = {
             horizon=4,
             actions=8,
             spacing=0.35,
-            enough=0.5,  # env steps, as the critic counts them
+            enough=0.7,  # env steps, as the critic counts them
             places=250,
             refine=CEM(samples=32, iterations=3, elites=5, sigma=0.8),
         ),
-        execute=2,
         without=("gradient", "latent_distance"),  # slow; in another unit than `enough`
     ),
     # A habit finds the way as long as the critic counts more than four steps, as far as the planner looks; then that refines.
@@ -112,9 +111,9 @@ SUITE: dict[str, Task] = {
         steps=60,
         options={"layouts": "seen", "size": 32, "streams": ("image", "depth", "scan")},
         planner=Arrive(
-            refine=ICEM(horizon=4, samples=48, iterations=1, elites=5, sigma=0.3, floor=0.02), within=1.1, trust=4.0
+            refine=ICEM(horizon=4, samples=48, iterations=1, elites=5, sigma=0.3, floor=0.02), within=0.8, trust=4.0
         ),
-        habit=HabitConfig(reach=25, width=384, steps=7200),
+        habit=HabitConfig(reach=25, width=384, steps=9000),
         without=("icem", "mppi", "gradient", "random_shooting", "latent_distance"),
     ),
     "reacher": Task(

@@ -4,10 +4,6 @@ InfoNCE (van den Oord et al., arXiv 1807.03748) between the latents of a clip th
 moments of all other clips. It keeps in the latent whatever tells one moment from another and lasts, such as the pose
 of an object that hardly ever moves. A prediction loss drops exactly that when another part of the scene moves all the time:
 in Push-T, trained by prediction, 97-100% of the latent's variance is the agent's.
-
-Foresight is the same between what is foretold for a moment and what is then seen (as in CPC|Action, Guo et al.,
-arXiv 1811.06407). Where actions are known, so is where they lead, and to tell that place from others nearby takes a finer
-latent than to tell what lasts.
 """
 
 import torch
@@ -40,14 +36,8 @@ class TemporalContrast(nn.Module):
 
         Of each clip, its first latent and the one `gap` steps later are compared.
         """
-        return self.match(z[:, 0], z[:, self.gap])
-
-    def along(self, foretold: Float[Tensor, "b h d"], seen: Float[Tensor, "b h d"]) -> Float[Tensor, ""]:
-        """The same between what is foretold for each step and what is seen there; mean over the steps."""
-        return torch.stack([self.match(*step) for step in zip(foretold.unbind(1), seen.unbind(1), strict=True)]).mean()
-
-    def match(self, a: Float[Tensor, "b d"], b: Float[Tensor, "b d"]) -> Float[Tensor, ""]:
-        """Cross-entropy of finding the row of `b` that belongs to each of `a`, and the other way round."""
-        distance = torch.cdist(self.head(a).float(), self.head(b).float()).square()
-        logits, matches = -self.log_sharpness.exp() * distance, torch.arange(len(a), device=a.device)
+        embedded = self.head(z[:, [0, self.gap]]).float()
+        distance = torch.cdist(embedded[:, 0], embedded[:, 1]).square()
+        logits = -self.log_sharpness.exp() * distance
+        matches = torch.arange(len(z), device=z.device)
         return (F.cross_entropy(logits, matches) + F.cross_entropy(logits.T, matches)) / 2

@@ -11,17 +11,13 @@ from torch import Tensor
 from armillary.dynamics.predictor import Predictor
 
 
-def one_step(predictor: Predictor, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b t-1 d"]:
-    """What is foretold for each latent after the first, from the true ones before."""
-    return predictor(z[:, :-1], actions)
+def one_step(predictor: Predictor, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b t-1 m"]:
+    """Squared error of each prediction from true latents."""
+    return (predictor(z[:, :-1], actions) - z[:, 1:])[..., : predictor.moving].square()
 
 
-def rollout(predictor: Predictor, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b h d"]:
-    """What is foretold by an open-loop rollout from the first `context` latents to the clip's end."""
+def rollout(predictor: Predictor, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b h m"]:
+    """Squared error of each prediction of an open-loop rollout from the first `context` latents to the clip's end."""
     context = predictor.context
-    return predictor.rollout(z[:, :context], actions[:, : context - 1], actions[:, context - 1 :])
-
-
-def squared_error(predictor: Predictor, foretold: Float[Tensor, "b h d"], z: Float[Tensor, "b t d"]) -> Float[Tensor, "b h m"]:
-    """Of what is foretold for the last H of these latents, in what moves."""
-    return (foretold - z[:, -foretold.shape[1] :])[..., : predictor.moving].square()
+    imagined = predictor.rollout(z[:, :context], actions[:, : context - 1], actions[:, context - 1 :])
+    return (imagined - z[:, context:])[..., : predictor.moving].square()

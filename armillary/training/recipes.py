@@ -10,8 +10,7 @@
   them.
 - `reacher`: velocity matters, which a single image does not show; the critic counts steps where distance in angles does not.
 - `house`: seen from within, where no look shows the whole. Temporal contrast keeps the place in the latent, inverse dynamics
-  the way it looks, foresight both to where the next steps lead; three layers read one sense by another. A habit learned on top
-  proposes what the planner refines.
+  the way it looks; three layers read one sense by another. A habit learned on top proposes what the planner refines.
 - `push_t`: temporal contrast keeps the pose of the block in the latent, which the prediction loss alone would drop.
 - `cube`: patches of 4 px for a small object in dark images; inverse dynamics keep the hand in the latent, contrast the cube.
 - `robot`: camera and joint states at control rate, kept every few frames.
@@ -76,7 +75,7 @@ RECIPES: dict[str, Recipe] = {
             objective=Objective(sigreg=5.0, episode_dims=8, clips_per_episode=4, inverse=1.0),
         ),
         (
-            StageConfig("joint", steps=3200, learning_rate=3e-3),
+            StageConfig("joint", steps=6400, learning_rate=3e-3),
             StageConfig("dynamics", steps=10_000, batch=192, learning_rate=3e-3, length=6),
             StageConfig("critic", steps=3000, batch=128, learning_rate=2e-3),
         ),
@@ -89,12 +88,12 @@ RECIPES: dict[str, Recipe] = {
             stem=4,
             projector_depth=3,
             latent=64,
-            objective=Objective(rollout=2, sigreg=5.0, clips_per_episode=4, inverse=1.0, contrast=1.0, foresight=1.0),
+            objective=Objective(rollout=2, sigreg=5.0, clips_per_episode=4, inverse=1.0, contrast=1.0),
         ),
         (
-            StageConfig("joint", steps=6000, batch=128, learning_rate=4e-3),
-            StageConfig("dynamics", steps=3000, batch=192, learning_rate=3e-3, length=6),
-            StageConfig("critic", steps=3600, batch=128, learning_rate=2e-3),
+            StageConfig("joint", steps=16_000, batch=128, learning_rate=4e-3),
+            StageConfig("dynamics", steps=4000, batch=192, learning_rate=3e-3, length=6),
+            StageConfig("critic", steps=5000, batch=128, learning_rate=2e-3),
         ),
     ),
     "reacher": Recipe(

@@ -26,7 +26,7 @@ from armillary.episodes.clips import Batch, Clips
 from armillary.errors import ArmillaryError
 from armillary.latents import encode_tracks
 from armillary.model import WorldModel
-from armillary.objectives.prediction import rollout, squared_error
+from armillary.objectives.prediction import rollout
 from armillary.training.augmentation import Augmentation
 
 TOGETHER = 4096
@@ -108,7 +108,7 @@ class Joint(Stage):
         self.model, self.clips, self.batch, self.state = model, clips, config.batch, {}
         self.augmentation = config.augmentation
         self.ahead = works_aside(model.device) or set(clips.tiers.values()) != {"resident"}
-        trained = model.perception, model.predictor if aim.prediction else None, model.inverse, model.contrast, model.foresight
+        trained = model.perception, model.predictor if aim.prediction else None, model.inverse, model.contrast
         self.modules = [m for m in trained if m is not None]
 
     def prepare(self, rng: np.random.Generator) -> tuple[Batch, np.random.Generator]:
@@ -201,8 +201,7 @@ class Dynamics(Stage):
         if self.model.config.map_channels:
             later = distributed.shard(torch.from_numpy(rng.random(self.batch)))
             z = self.model.with_map(z, self.latents.later(shard, later).unsqueeze(1).expand_as(z))
-        network = self.model.predictor.learned
-        squared = squared_error(network, rollout(network, z, actions), z).float()
+        squared = rollout(self.model.predictor.learned, z, actions).float()
         error[chosen] = distributed.gather(squared[:, 0].detach().mean(-1)).to(error)
         return {"loss": squared.mean()}
 

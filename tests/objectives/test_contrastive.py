@@ -1,4 +1,4 @@
-"""Temporal contrast keeps what lasts, however little of the variance it is; foresight, what known actions change."""
+"""Temporal contrast keeps what lasts, however little of the variance it is."""
 
 import math
 
@@ -50,26 +50,3 @@ def test_an_encoder_learns_what_lasts_and_not_what_moves():
         optimizer.step()
     effect = encoder.weight.abs()[0] * torch.tensor([0.1] + [1.0] * 9)
     assert effect[0] > 3 * effect[1:].max()
-
-
-def test_along_a_rollout_every_step_counts_alike():
-    contrast, foretold, seen = TemporalContrast(4), torch.randn(8, 3, 4), torch.randn(8, 3, 4)
-    steps = [contrast.loss(torch.stack([foretold[:, k], seen[:, k], seen[:, k]], 1)) for k in range(3)]
-    torch.testing.assert_close(contrast.along(foretold, seen), torch.stack(steps).mean())
-
-
-def test_foresight_keeps_a_place_that_actions_change():
-    """Ten numbers of which one is a place: what an action adds to it is three times as large, so that next to nothing lasts."""
-    torch.manual_seed(0)
-    encoder, contrast, gain = nn.Linear(10, 1), TemporalContrast(1, embedding=1), nn.Parameter(torch.zeros(()))
-    optimizer = torch.optim.Adam([*encoder.parameters(), *contrast.parameters(), gain], 3e-2)
-    for _ in range(200):
-        seen, action = torch.randn(64, 2, 10), 3 * torch.randn(64)
-        seen[:, 1, 0] = seen[:, 0, 0] + action
-        z = encoder(seen)
-        loss = contrast.along(z[:, :1] + gain * action[:, None, None], z[:, 1:])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    place, *others = encoder.weight.abs()[0]
-    assert place > 3 * max(others)
