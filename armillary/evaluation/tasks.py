@@ -140,7 +140,7 @@ SUITE: dict[str, Task] = {
         "cube",
         "cube",
         {"placed": Goals()},
-        episodes=1000,
+        episodes=2000,
         steps=40,
         planner=ICEM(horizon=4, samples=65, elites=5, sigma=0.1, floor=0.02),
         habit=HabitConfig(reach=16, timed=False, width=512, steps=5000, learning_rate=3e-3),
