@@ -19,9 +19,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from armillary.config import ModelConfig
 from armillary.device import pick_device
 from armillary.errors import ArmillaryError, CorruptFile
-from armillary.model import ModelConfig, WorldModel
+from armillary.model import WorldModel
 from armillary.perception.convolutional import centre_pixels
 from armillary.spec import Spec
 

@@ -3,15 +3,13 @@
 `encode` raw observations into latents, `predict` the next latent from latents and raw actions, `rollout` many action sequences
 from one context, `losses` for training. Spec, scales, frame skip, context length and the statistics of action blocks are
 inside, and so inside the checkpoint: a file is all that planning needs. No decoder: nothing here draws pixels.
-
-`size` is the one dial: nano (a laptop learns it in seconds), tiny, small, base (LeWM, arXiv 2603.19312: 18 M parameters).
 """
 
 import copy
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,13 +18,9 @@ from torch import Tensor, nn
 
 from armillary import weights
 from armillary.actions import ActionBlocks
+from armillary.config import ModelConfig, Objective
 from armillary.device import pick_device
-from armillary.dynamics.gru import GRUPredictor
-from armillary.dynamics.linear import CombinedPredictor, LinearPredictor
-from armillary.dynamics.map import MapPredictor
-from armillary.dynamics.mlp import MLPPredictor
-from armillary.dynamics.predictor import Predictor
-from armillary.dynamics.transformer import TransformerPredictor
+from armillary.dynamics.predictors import new_predictor
 from armillary.episodes.clips import Batch
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.objectives import prediction
@@ -35,134 +29,12 @@ from armillary.objectives.inverse import InverseDynamics
 from armillary.objectives.sigreg import centred_by_episode, directions, sigreg
 from armillary.objectives.temporal import TemporalDistance
 from armillary.objectives.vicreg import vicreg
-from armillary.perception.convolutional import ConvolutionalEncoder
-from armillary.perception.depth import DepthEncoder
+from armillary.perception.encoders import new_encoder
 from armillary.perception.fusion import Perception
-from armillary.perception.points import PointsEncoder
-from armillary.perception.scan import ScanEncoder
-from armillary.perception.signal import SignalEncoder
 from armillary.perception.standard import Standardised
-from armillary.perception.vector import VectorEncoder
-from armillary.perception.vit import VisionTransformer
 from armillary.spec import Spec, Stream
 
 FORMAT = 1
-Size = Literal["nano", "tiny", "small", "base"]
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What training minimises. Weights that are 0 cost nothing."""
-
-    prediction: float = 1.0
-    """Weight of the prediction loss; 0 leaves dynamics to a stage of their own."""
-    rollout: int = 3
-    """Steps that the prediction loss looks ahead, open loop; 1 is teacher-forced at every step of the clip."""
-    sigreg: float = 1.0
-    """Weight of SIGReg (without the paper's factor N)."""
-    slices: int = 64
-    """Random directions a step for SIGReg."""
-    per_step: bool = False
-    """SIGReg at each step of the clips apart (LeWM), instead of on all latents pooled."""
-    episode_dims: int = 0
-    """SIGReg, once more, on this many first dimensions minus their mean over the episode; for worlds whose layout varies."""
-    clips_per_episode: int = 1
-    """Consecutive clips of a batch that come from one episode."""
-    variance: float = 0.0
-    """Weight of VICReg's variance term."""
-    covariance: float = 0.0
-    """Weight of VICReg's covariance term."""
-    inverse: float = 0.0
-    """Weight of inverse dynamics."""
-    contrast: float = 0.0
-    """Weight of temporal contrast."""
-    contrast_gap: int = 2
-    """Kept frames between the moments that temporal contrast matches."""
-
-    def frames(self, context: int) -> int:
-        """Frames that a clip needs for all terms, with a predictor that looks back on `context`."""
-        return max(context + self.rollout if self.prediction else 2, self.contrast_gap + 1 if self.contrast else 2)
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """The shape of a model. `sized` gives the four that are tested together."""
-
-    image_size: int | None = 64
-    """Images are reduced to this many pixels a side; None keeps the recording's size."""
-    standardise_images: bool = False
-    """Take each image minus the mean of each channel, over its spread: another light or ground then changes little."""
-    encoder: Literal["convolutional", "vit"] = "convolutional"
-    """Image encoder."""
-    width: int = 64
-    """Channels of the convolutional layers, or width of the vision transformer."""
-    stem: Literal[4, 8] = 8
-    """Patch of the convolutional encoder, in pixels."""
-    depth: int = 12
-    """Blocks of the vision transformer."""
-    heads: int = 3
-    """Attention heads of the vision transformer."""
-    patch: int = 14
-    """Patch of the vision transformer, in pixels."""
-    drop_streams: float = 0.0
-    """Chance of each stream to be left out of a training frame. Above 0, the model can do without some of its streams."""
-    projector: int = 256
-    """Hidden width of the projector. With 0, the latent is the standardised channels themselves, and perception learns nothing;
-    for vectors alone, such as a machine's sensors, of which a learned latent would drop what nobody can foretell."""
-    projector_depth: int = 1
-    """Hidden layers of the projector."""
-    latent: int = 32
-    """Width of the latent; without a projector, that of the channels."""
-    map_channels: int = 0
-    """Channels of a map that stands behind the latent, for what stays in its place through an episode, such as walls; it goes
-    with the predictor map."""
-    predictor: Literal["mlp", "gru", "transformer", "map"] = "mlp"
-    """What foretells the next latent."""
-    linear: float = 0.0
-    """Share of a linear path in what is foretold; the predictor has the rest. The path is a ridge regression on the context,
-    solved for when a stage of dynamics begins; for signals whose rows are few and whose ways are about linear."""
-    predictor_width: int = 256
-    """Hidden width of the predictor (of the MLP inside a transformer's blocks)."""
-    predictor_depth: int = 2
-    """Layers or blocks of the predictor."""
-    predictor_heads: int = 16
-    """Attention heads of a transformer predictor, each 64 wide."""
-    predictor_head: int = 0
-    """Hidden width of the transformer's projection head; 0 makes it residual instead."""
-    dropout: float = 0.0
-    """Dropout of a transformer predictor."""
-    critic_width: int = 128
-    """Hidden width of the critic, if the model is given one."""
-    context: int = 1
-    """Kept frames that a prediction looks back on; 1 for an MLP."""
-    skip: int = 1
-    """Environment steps between kept frames: the length of an action block."""
-    objective: Objective = field(default_factory=Objective)
-
-    @property
-    def is_small(self) -> bool:
-        """Whether its operations are too short to be shared between CPU threads; see `device.one_thread`."""
-        return self.encoder == "convolutional" and self.predictor_width <= 512
-
-    @classmethod
-    def sized(cls, size: Size, **changes: Any) -> "ModelConfig":
-        """One of the tested sizes, with `changes` to single fields."""
-        return replace(SIZES[size], **changes)
-
-
-SIZES: dict[Size, ModelConfig] = {
-    "nano": ModelConfig(),
-    "tiny": ModelConfig(width=96, projector=512, latent=64, predictor_width=128),
-    "small": ModelConfig(
-        image_size=112, encoder="vit", width=192, depth=6, projector=1024, latent=128, predictor="transformer",
-        predictor_width=512, predictor_depth=4, predictor_heads=4, dropout=0.1, context=3,
-    ),
-    "base": ModelConfig(
-        image_size=224, encoder="vit", width=192, projector=2048, latent=192, predictor="transformer", predictor_width=2048,
-        predictor_depth=6, predictor_head=2048, dropout=0.1, context=3,
-        objective=Objective(rollout=1, sigreg=0.09 * 128, slices=1024, per_step=True),
-    ),
-}  # fmt: skip
 
 
 class Context(NamedTuple):
@@ -194,7 +66,7 @@ class WorldModel(nn.Module):
         if config.objective.inverse and not spec.action.n:
             raise ArmillaryError("inverse dynamics tell actions, and the recording has none; set objective.inverse to 0")
         self.spec = spec.select([stream.name for stream in spec.observed])
-        encoders = {stream.name: _encoder(stream, config) for stream in spec.observed}
+        encoders = {stream.name: new_encoder(stream, config) for stream in spec.observed}
         if not config.projector:
             if other := [stream.name for stream in spec.observed if stream.kind != "vector"]:
                 raise ArmillaryError(f"a model without a projector is for vectors alone; {', '.join(other)} is none")
@@ -202,7 +74,7 @@ class WorldModel(nn.Module):
         sizes = config.projector, config.latent, config.map_channels
         self.perception = Perception(self.spec, encoders, *sizes, config.drop_streams, config.projector_depth)
         self.blocks = ActionBlocks(spec.action, config.skip)
-        self.predictor = _predictor(config, self.blocks.size, self.perception.grid)
+        self.predictor = new_predictor(config, self.blocks.size, self.perception.grid)
         aim = config.objective
         self.inverse = InverseDynamics(config.latent, self.blocks.size) if aim.inverse else None
         self.contrast = TemporalContrast(config.latent, gap=aim.contrast_gap) if aim.contrast else None
@@ -423,53 +295,3 @@ class WorldModel(nn.Module):
                 f"action blocks have {actions.shape[-1]} numbers; this model takes {skip} actions of {n} = {self.blocks.size}"
             )
         return actions
-
-
-def _encoder(stream: Stream, config: ModelConfig) -> nn.Module:
-    if stream.kind == "image":
-        side = config.image_size
-        shape = (side, side, stream.shape[2]) if side else stream.shape
-        if config.encoder == "convolutional":
-            return ConvolutionalEncoder(shape, config.width, config.stem, config.standardise_images)
-        return VisionTransformer(shape, config.width, config.depth, config.heads, config.patch, config.standardise_images)
-    if stream.kind == "vector":
-        return VectorEncoder(stream.shape, 64 if config.projector else 0, angles=stream.angles)
-    if stream.kind == "depth":
-        return DepthEncoder(stream.shape, config.width, config.stem)
-    if stream.kind == "scan":
-        return ScanEncoder(stream.shape, config.width, stream.full_turn)
-    return {"points": PointsEncoder, "signal": SignalEncoder}[stream.kind](stream.shape, config.width)
-
-
-def _predictor(config: ModelConfig, action: int, grid: tuple[int, int, int]) -> Predictor:
-    if not 0 <= config.linear < 1 or (config.linear and config.map_channels):
-        raise ArmillaryError(f"the share of a linear path is 0 or more and below 1, and 0 beside a map; got {config.linear:g}")
-    network = _network(config, action, grid)
-    if not config.linear:
-        return network
-    return CombinedPredictor(network, LinearPredictor(config.latent, action, config.context), config.linear)
-
-
-def _network(config: ModelConfig, action: int, grid: tuple[int, int, int]) -> Predictor:
-    if bool(config.map_channels) != (config.predictor == "map"):
-        raise ArmillaryError(
-            f"a predictor 'map' and map_channels go together; got {config.predictor!r} and {config.map_channels}"
-        )
-    if config.predictor in ("mlp", "map") and config.context != 1:
-        raise ArmillaryError(f"an MLP predictor sees one step; a context of {config.context} needs 'gru' or 'transformer'")
-    if config.predictor == "map":
-        return MapPredictor(config.latent, grid, action, config.predictor_width, config.predictor_depth)
-    if config.predictor == "mlp":
-        return MLPPredictor(config.latent, action, config.predictor_width, config.predictor_depth)
-    if config.predictor == "gru":
-        return GRUPredictor(config.latent, action, config.predictor_width, config.context)
-    return TransformerPredictor(
-        config.latent,
-        action,
-        depth=config.predictor_depth,
-        heads=config.predictor_heads,
-        hidden=config.predictor_width,
-        context=config.context,
-        dropout=config.dropout,
-        head=config.predictor_head,
-    )

@@ -19,8 +19,9 @@ import torch
 import tyro
 
 from armillary.agent import Agent
+from armillary.config import ModelConfig
 from armillary.costs import CriticGoal, LatentGoal
-from armillary.model import Context, ModelConfig, WorldModel
+from armillary.model import Context, WorldModel
 from armillary.planning import CEM, MPPI, Planner, RandomShooting
 from armillary.spec import ActionSpace, Spec, Stream
 

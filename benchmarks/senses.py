@@ -21,10 +21,10 @@ from typing import get_args
 import numpy as np
 import tyro
 
+from armillary.config import ModelConfig, Objective
 from armillary.episodes.store import Episode, Episodes
 from armillary.evaluation.probes import probe
 from armillary.evaluation.statistics import Estimate
-from armillary.model import ModelConfig, Objective
 from armillary.spec import ActionSpace, Kind, Spec, Stream
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig

@@ -3,9 +3,10 @@
 import torch
 from torch import nn
 
+from armillary.config import ModelConfig
 from armillary.distributed import BatchNorm
 from armillary.episodes.clips import Batch
-from armillary.model import ModelConfig, WorldModel
+from armillary.model import WorldModel
 from armillary.spec import ActionSpace, Spec, Stream
 
 CAMERA, STATE, PLACE = "camera.image", "state", "place"

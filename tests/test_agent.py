@@ -7,9 +7,10 @@ from linear_model import CHOICES, LinearModel
 from small_models import SPEC, small_model
 
 from armillary.agent import KEPT, Agent, Decisions
+from armillary.config import ModelConfig
 from armillary.costs import Effort, LatentGoal
 from armillary.errors import ArmillaryError, SpecMismatch
-from armillary.model import ModelConfig, WorldModel
+from armillary.model import WorldModel
 from armillary.planning import CEM, ICEM, MPPI
 from armillary.spec import ActionSpace, Spec, Stream
 

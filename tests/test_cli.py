@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from armillary import cli
+from armillary.config import ModelConfig, Objective
 from armillary.episodes.policies import random_policy
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation import labelling
 from armillary.evaluation.diagnose import Diagnosis
-from armillary.model import ModelConfig, Objective, WorldModel
+from armillary.model import WorldModel
 from armillary.training.augmentation import Augmentation
 from armillary.training.latent_actions import fit_inverse
 from armillary.training.stages import StageConfig

@@ -10,8 +10,9 @@ import pytest
 import torch
 from small_models import CAMERA, PLACE, PREDICTORS, SPEC, STATE, random_batch, small_config, small_model
 
+from armillary.config import ModelConfig, Objective
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
-from armillary.model import Context, ModelConfig, Objective, WorldModel
+from armillary.model import Context, WorldModel
 from armillary.spec import ActionSpace, Spec, Stream
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}

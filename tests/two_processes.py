@@ -13,9 +13,10 @@ import torch
 from training.training_fakes import SPEC, clips_of, new_model
 
 from armillary import distributed, weights
+from armillary.config import ModelConfig, Objective
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episodes
-from armillary.model import ModelConfig, Objective, WorldModel
+from armillary.model import WorldModel
 from armillary.training import loop
 from armillary.training.loop import TrainConfig, train
 from armillary.training.stages import StageConfig

@@ -8,6 +8,8 @@ and grows again. A prediction then sees between 2 latents and `context`, as many
 at other positions instead would be faster still, and ranks plans worse than to forget it.
 """
 
+import warnings
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -55,7 +57,9 @@ class TransformerPredictor(Predictor):
         super().__init__()
         self.context = context
         self.position = nn.Parameter(torch.randn(1, context, latent))
-        self.embed = nn.Sequential(nn.Linear(action, 4 * latent), nn.SiLU(), nn.Linear(4 * latent, latent))
+        with warnings.catch_warnings():  # without actions, the first layer is its bias alone
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+            self.embed = nn.Sequential(nn.Linear(action, 4 * latent), nn.SiLU(), nn.Linear(4 * latent, latent))
         self.blocks = nn.ModuleList(
             Block(latent, heads, head_width, hidden, condition=latent, causal=True, dropout=dropout) for _ in range(depth)
         )

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from armillary.config import ModelConfig, Objective
 from armillary.device import one_thread, pick_device
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
@@ -35,7 +36,7 @@ from armillary.evaluation.run import SEED
 from armillary.evaluation.tasks import SUITE, Goals, Task
 from armillary.files import write_whole
 from armillary.habit import Habit, train_habit
-from armillary.model import ModelConfig, Objective, WorldModel
+from armillary.model import WorldModel
 from armillary.training.fit import fit
 from armillary.training.loop import MODEL, STATE, TrainConfig
 from armillary.training.recipes import RECIPES

@@ -16,7 +16,7 @@ of those held back. Intervals are by bootstrap over files.
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -59,6 +59,7 @@ PASSES = 50
 """How often training sees each row; at most as many steps as the recipe has."""
 FOLDERS = ("valve1", "valve2", "other")
 DEVELOPMENT = tuple(f"valve1/{number}.csv" for number in range(0, 16, 3))
+OURS = "world model"
 LABELS = ("datetime", "anomaly", "changepoint")
 
 
@@ -131,7 +132,8 @@ def bench_monitor(
         progress: show progress bars.
 
     Returns:
-        JSON-able: `tables[protocol][files][method]` with the fields of `Scores`, and what was run, on what.
+        JSON-able: `tables[protocol][files][method]` with the fields of `Scores`, `leads[protocol][files][method]` as `lead` has
+        them, and what was run, on what.
 
     Raises:
         ArmillaryError: the data are not there, or there is no such protocol.
@@ -145,13 +147,14 @@ def bench_monitor(
         raise ArmillaryError(f"{path}: expected SKAB's data there: anomaly-free/anomaly-free.csv, valve1/0.csv, ...")
     normal = _read(path / "anomaly-free" / "anomaly-free.csv").rows if "free" in protocols else None
     methods: dict[str, list[Fit]] = {
-        "world model": [partial(world_model, seed=seed) for seed in seeds],
+        OURS: [partial(world_model, seed=seed) for seed in seeds],
         "linear forecaster": [linear_forecaster],
         "PCA (T2 + Q)": [principal_components],
         "persistence": [persistence],
         "untrained model": [partial(world_model, seed=seed, trained=False) for seed in seeds],
     }
     tables: dict[str, dict[str, dict[str, Any]]] = {}
+    leads: dict[str, dict[str, dict[str, Any]]] = {}
     with one_thread():
         for protocol in protocols:
             watched: dict[str, list[Watched]] = {}
@@ -165,10 +168,11 @@ def bench_monitor(
                 replace(one, surprise=np.zeros(len(one.p)), p=np.zeros(len(one.p))) for one in watched["persistence"]
             ]
             measured = {method: [measure(one) for one in of] for method, of in watched.items()}
-            tables[protocol] = {
-                part: {method: _plain(scores([one for one in of if one.name in names])) for method, of in measured.items()}
-                for part, names in _parts([file.name for file in files]).items()
-            }
+            tables[protocol], leads[protocol] = {}, {}
+            for part, names in _parts([file.name for file in files]).items():
+                some = {method: [one for one in of if one.name in names] for method, of in measured.items()}
+                tables[protocol][part] = {method: _plain(asdict(scores(of))) for method, of in some.items()}
+                leads[protocol][part] = {method: _plain(lead(some[OURS], of)) for method, of in some.items() if method != OURS}
     return {
         "files": [file.name for file in files],
         "development": [file.name for file in files if file.name in DEVELOPMENT],
@@ -176,6 +180,7 @@ def bench_monitor(
         "settings": {"level": LEVEL, "hourly": HOURLY, "buffer": BUFFER, "folds": FOLDS, "passes": PASSES},
         "recipe": asdict(RECIPES["sensors"]),
         "tables": tables,
+        "leads": leads,
         "commit": commit(),
         "machine": machine(),
         "cpu_seconds": time.process_time() - began,
@@ -241,11 +246,29 @@ def scores(measured: Sequence[Measured]) -> Scores:
     )
 
 
-def _plain(scores: Scores) -> dict[str, dict[str, float | None]]:
+def lead(ours: Sequence[Measured], theirs: Sequence[Measured]) -> dict[str, dict[str, float]]:
+    """How far one method is before another in F1 and VUS-PR, with intervals over the files, each of which judged both."""
+    both = [*ours, *theirs]
+    first, files = np.arange(len(both)) < len(ours), np.array([one.name for one in both])
+
+    def estimate(values: np.ndarray, statistic: Any) -> Estimate:
+        def difference(values: np.ndarray, first: np.ndarray) -> float:
+            return statistic(values[first]) - statistic(values[~first])
+
+        return bootstrap(values, first, groups=files, statistic=difference, samples=RESAMPLES)
+
+    rows, areas = np.array([one.rows for one in both], float), np.array([one.vus_pr for one in both])
+    return {
+        "f1": asdict(estimate(rows, lambda counts: Confusion(*counts.sum(0)).f1)),
+        "vus_pr": asdict(estimate(areas, np.mean)),
+    }
+
+
+def _plain(estimates: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float | None]]:
     """For JSON, which has no NaN."""
     return {
         name: {bound: value if np.isfinite(value) else None for bound, value in estimate.items()}
-        for name, estimate in asdict(scores).items()
+        for name, estimate in estimates.items()
     }
 
 

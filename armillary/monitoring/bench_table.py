@@ -36,6 +36,11 @@ def render(result: dict[str, Any]) -> str:
         for part, rows in parts.items():
             lines = [[method, *(_cell(name, scores[name]) for name in COLUMNS)] for method, scores in rows.items()]
             pages.append(f"Protocol {protocol}, {part}\n\n" + _table(["", *COLUMNS.values()], lines))
+            ahead = [
+                [method, *(_cell(name, differences[name], 3) for name in differences)]
+                for method, differences in result["leads"][protocol][part].items()
+            ]
+            pages.append("By how much the world model is before\n\n" + _table(["", COLUMNS["f1"], COLUMNS["vus_pr"]], ahead))
     published = [
         [name, f"{f1:.2f}", f"{100 * false:.1f}", f"{100 * missed:.1f}"] for name, (f1, false, missed) in PUBLISHED.items()
     ]
@@ -43,10 +48,10 @@ def render(result: dict[str, Any]) -> str:
     return "\n\n".join(pages)
 
 
-def _cell(name: str, estimate: dict[str, float | None]) -> str:
+def _cell(name: str, estimate: dict[str, float | None], digits: int = 2) -> str:
     if estimate["value"] is None:
         return ""
-    scale, digits = 100 if name in PERCENT else 1, 0 if name in WHOLE else 2 if name != "false_alarms_per_hour" else 1
+    scale, digits = 100 if name in PERCENT else 1, 0 if name in WHOLE else 1 if name == "false_alarms_per_hour" else digits
     value, low, high = (f"{scale * estimate[bound]:.{digits}f}" for bound in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
 

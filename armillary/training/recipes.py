@@ -21,7 +21,7 @@
 
 from dataclasses import dataclass, replace
 
-from armillary.model import ModelConfig, Objective, Size
+from armillary.config import ModelConfig, Objective, Size
 from armillary.training.augmentation import Augmentation
 from armillary.training.stages import StageConfig
 

@@ -3,9 +3,10 @@
 import common
 import torch
 
+from armillary.config import ModelConfig
 from armillary.device import autocast
 from armillary.episodes.clips import Batch
-from armillary.model import ModelConfig, WorldModel
+from armillary.model import WorldModel
 from armillary.spec import ActionSpace, Spec, Stream
 
 

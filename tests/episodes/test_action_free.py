@@ -6,12 +6,13 @@ import torch
 from episode_fakes import assert_equal
 
 from armillary.agent import Agent
+from armillary.config import ModelConfig, Objective
 from armillary.episodes.clips import Clips, split
 from armillary.episodes.doctor import diagnose
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.evaluation.prediction import evaluate_prediction
-from armillary.model import ModelConfig, Objective, WorldModel
+from armillary.model import WorldModel
 from armillary.planning import CEM
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
 from armillary.training.fit import fit

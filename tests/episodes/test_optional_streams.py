@@ -9,6 +9,7 @@ import torch
 from episode_fakes import assert_equal, random_episode, small_spec
 from gymnasium.spaces import Box, Dict
 
+from armillary.config import ModelConfig, Objective
 from armillary.episodes.clips import Clips, split
 from armillary.episodes.doctor import diagnose
 from armillary.episodes.formats.lerobot_export import export_lerobot
@@ -21,7 +22,7 @@ from armillary.evaluation.imagination import make_gallery
 from armillary.evaluation.latents import encode_episodes
 from armillary.evaluation.prediction import evaluate_prediction
 from armillary.latents import encode_tracks
-from armillary.model import ModelConfig, Objective, WorldModel
+from armillary.model import WorldModel
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from armillary.model import ModelConfig, WorldModel
+from armillary.config import ModelConfig
+from armillary.model import WorldModel
 from armillary.spec import ActionSpace, Spec, Stream
 
 STEP = 12.5 / 64

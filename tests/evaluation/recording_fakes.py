@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
+from armillary.config import ModelConfig
 from armillary.episodes.store import Episode, Episodes
-from armillary.model import ModelConfig, WorldModel
+from armillary.model import WorldModel
 from armillary.spec import ActionSpace, Spec, Stream
 
 

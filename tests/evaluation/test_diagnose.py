@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from judging_fakes import Known
 
+from armillary.config import ModelConfig
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
@@ -15,7 +16,7 @@ from armillary.evaluation import diagnose as diagnosing
 from armillary.evaluation.diagnose import diagnose
 from armillary.evaluation.pairs import make_eval_set
 from armillary.evaluation.substitution import Simulated, labelled_distance
-from armillary.model import ModelConfig, WorldModel
+from armillary.model import WorldModel
 from armillary.planning import CEM
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig

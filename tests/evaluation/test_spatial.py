@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from armillary.config import ModelConfig
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.evaluation import spatial
@@ -16,7 +17,7 @@ from armillary.evaluation.spatial import (
     locate_motion,
     walks,
 )
-from armillary.model import ModelConfig, WorldModel
+from armillary.model import WorldModel
 from armillary.worlds.house import SCAN_RANGE, TURN, House
 
 BEAMS = 18  # of 20 degrees: a full turn of the robot is three of them

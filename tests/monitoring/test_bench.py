@@ -1,12 +1,14 @@
 """The benchmark of monitors: baselines know what they should, nothing is learned from a test row, and tables are whole."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from armillary.errors import ArmillaryError
 from armillary.monitoring import bench
 from armillary.monitoring.baselines import linear_forecaster, persistence, principal_components
-from armillary.monitoring.bench import Recorded, bench_monitor, calibrated, watch
+from armillary.monitoring.bench import Measured, Recorded, bench_monitor, calibrated, lead, watch
 from armillary.monitoring.bench_table import render
 
 pytest.importorskip("pyarrow", reason="tables are read by pyarrow: pip install 'armillary[data]'")
@@ -85,9 +87,21 @@ def test_the_tables_are_whole(skab, monkeypatch):
     assert on["false_alarm_rate"]["value"] == on["event_recall"]["value"] == 1
     assert on["f1"]["value"] == pytest.approx(2 * 40 / (2 * 40 + 70))  # of 110 rows after the first 400 of each, 40 are faulty
     assert parts["all files"]["linear forecaster"]["auc_pr"]["value"] > on["auc_pr"]["value"]
+    ahead = found["leads"]["own"]["all files"]["an alarm always on"]["f1"]
+    assert ahead["value"] == pytest.approx(parts["all files"]["world model"]["f1"]["value"] - on["f1"]["value"])
     page = render(found)
     assert "| world model |" in page
     assert "| Conv-AE | 0.78 | 13.6 | 28.0 |" in page
+
+
+def test_a_lead_is_taken_file_by_file():
+    """Two methods of which one is always a little better, on files that differ by far more than the methods do."""
+    files = [(f"valve1/{i}.csv", rate) for i, rate in enumerate((10, 50, 90, 30, 70))]
+    theirs = [Measured(name, (rate, 0, 100 - rate, 100), rate / 100, 0, (0, 0, 0, 0), 0) for name, rate in files]
+    ours = [replace(one, vus_pr=one.vus_pr + 0.01) for one in theirs for _ in range(3)]
+    ahead = lead(ours, theirs)
+    assert ahead["vus_pr"] == pytest.approx({"value": 0.01, "low": 0.01, "high": 0.01})
+    assert ahead["f1"] == pytest.approx({"value": 0, "low": 0, "high": 0})
 
 
 def test_what_is_not_there_is_said(tmp_path, skab):

@@ -4,8 +4,9 @@ import pytest
 import torch
 from small_models import CAMERA, SPEC, STATE, random_batch, small_model
 
+from armillary.config import ModelConfig
 from armillary.errors import ArmillaryError
-from armillary.model import ModelConfig, WorldModel
+from armillary.model import WorldModel
 from armillary.perception.fusion import Projector, shrink
 from armillary.spec import NO_ACTION, Spec, Stream
 

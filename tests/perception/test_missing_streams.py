@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from armillary.agent import Agent
+from armillary.config import ModelConfig, Objective
 from armillary.costs import LatentGoal
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
-from armillary.model import ModelConfig, Objective, WorldModel
+from armillary.model import WorldModel
 from armillary.planning import CEM
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.training.loop import TrainConfig, train

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from armillary.config import ModelConfig
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
-from armillary.model import ModelConfig, WorldModel
+from armillary.model import WorldModel
 from armillary.perception.depth import DepthEncoder
 from armillary.perception.points import PointsEncoder
 from armillary.perception.scan import ScanEncoder

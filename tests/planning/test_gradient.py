@@ -5,9 +5,10 @@ import torch
 from linear_model import LinearModel
 
 from armillary.agent import Agent
+from armillary.config import ModelConfig
 from armillary.costs import CriticGoal, LatentGoal
 from armillary.errors import ArmillaryError
-from armillary.model import Context, ModelConfig, WorldModel
+from armillary.model import Context, WorldModel
 from armillary.planning import CEM, GradientPlanner
 
 

@@ -7,9 +7,10 @@ import torch
 from small_models import CAMERA, SPEC, STATE, random_batch, small_model
 from training_fakes import record
 
+from armillary.config import ModelConfig, Objective
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError, SpecMismatch
-from armillary.model import ModelConfig, Objective, WorldModel
+from armillary.model import WorldModel
 from armillary.spec import Stream
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig

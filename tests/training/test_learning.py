@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.episodes.policies import random_policy
 from armillary.evaluation.pairs import make_eval_set
 from armillary.evaluation.rollouts import Planned, Random, run
-from armillary.model import ModelConfig, WorldModel
+from armillary.model import WorldModel
 from armillary.planning import CEM
 from armillary.training.loop import TrainConfig, train
 from armillary.training.stages import StageConfig

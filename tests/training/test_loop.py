@@ -12,8 +12,9 @@ import pytest
 import torch
 from training_fakes import SPEC, STAGES, clips_of, new_model, record
 
+from armillary.config import ModelConfig
 from armillary.errors import ArmillaryError, MissingExtra
-from armillary.model import ModelConfig, WorldModel
+from armillary.model import WorldModel
 from armillary.training import loop
 from armillary.training.loop import METRICS, MODEL, CollapseWarning, TrainConfig, recalibrate, train
 from armillary.training.stages import StageConfig

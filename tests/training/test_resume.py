@@ -15,9 +15,10 @@ from killed_run import CONFIG
 from training_fakes import SPEC, STAGES, clips_of, new_model, record
 
 from armillary import weights
+from armillary.config import ModelConfig, Objective
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError, CorruptFile
-from armillary.model import ModelConfig, Objective, WorldModel
+from armillary.model import WorldModel
 from armillary.training.loop import METRICS, MODEL, STATE, TrainConfig, train
 from armillary.training.stages import StageConfig
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 from training_fakes import SPEC, clips_of, new_model, record
 
+from armillary.config import ModelConfig, Objective
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError
-from armillary.model import ModelConfig, Objective, WorldModel
+from armillary.model import WorldModel
 from armillary.training.augmentation import Augmentation
 from armillary.training.stages import Latents, Stage, StageConfig, build_stage
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from armillary.config import ModelConfig, Objective
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episode, Episodes
-from armillary.model import ModelConfig, Objective, WorldModel
+from armillary.model import WorldModel
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.training.stages import StageConfig
 
