@@ -137,7 +137,7 @@ def judge(name: str, episodes: Episodes, unseen: Episodes, runs: Path, pairs: in
         torch.manual_seed(seed)
         for row, encoder in {"model": model, "untrained": model.untrained()}.items():
             result[row] = space(encoder, episodes, unseen, learned_from(model, episodes)[:READ], seed)
-        agent = Planned(model, TASK.planner, configurator, execute=TASK.execute, seed=seed, habit=habit)
+        agent = Planned(model, TASK.planner, configurator, seed=seed, habit=habit)
         others = {"behaviour_cloning": Habitual(model, habit)}
         if name != WHOLE:
             others, agent = {"model": agent, **others}, None

@@ -158,7 +158,6 @@ class Planned:
     model: WorldModel
     planner: Planner
     configure: Callable[[WorldModel], Callable[[Tensor], Cost]] = lambda model: LatentGoal
-    execute: int = 1
     seed: int = 0
     habit: Habit | None = None
     decided: bool = field(init=False, default=False)
@@ -166,8 +165,7 @@ class Planned:
 
     def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict[str, np.ndarray], steps: int) -> None:
         cost, count = self.configure(self.model), len(problems)
-        how = {"habit": self.habit, "execute": self.execute, "seed": self.seed}
-        self.agent = Agent(self.model, self.planner, cost, num_envs=count, **how)
+        self.agent = Agent(self.model, self.planner, cost, habit=self.habit, num_envs=count, seed=self.seed)
         self.agent.reset(problems=problems.tolist())
         self.agent.set_goal(goal_observation)
 

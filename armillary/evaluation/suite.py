@@ -46,7 +46,7 @@ from armillary.worlds import World, make
 RESULTS, RUNS = Path("results/control"), Path("runs/control")
 ENVS = 100
 """Environments that are recorded together."""
-UNSAID = {"execute": 1, "habit": None, "without": ()}
+UNSAID = {"habit": None, "without": ()}
 """Of a task's settings, those that results leave out where they have this value."""
 HELD_OUT = 0.05
 """Share of the episodes that training never sees."""
@@ -154,7 +154,7 @@ def run_task(
         result |= {"training": {"commit": at, **facts, **({} if resumed else spent)}, "sets": {}, "shift": {}}
         keep()
 
-    agent = Planned(model, task.planner or default_planner(model), configurator, execute=task.execute, seed=seed, habit=habit)
+    agent = Planned(model, task.planner or default_planner(model), configurator, seed=seed, habit=habit)
     first, *_ = task.sets.values()
     parts = [("sets", label, goals, pairs) for label, goals in task.sets.items()]
     for factor in make(task.world, **task.options).all_factors:

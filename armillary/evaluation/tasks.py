@@ -42,8 +42,6 @@ class Task:
     """of the world that is recorded"""
     planner: Planner | None = None
     """`judge.default_planner` unless given"""
-    execute: int = 1
-    """blocks of a plan that are carried out before the next plan is made"""
     habit: HabitConfig | None = None
     """proposes what the planner refines; the planner starts from its last plan unless given"""
     without: tuple[str, ...] = ()

@@ -171,7 +171,7 @@ def bench_monitor(
             tables[protocol], leads[protocol] = {}, {}
             for part, names in _parts([file.name for file in files]).items():
                 some = {method: [one for one in of if one.name in names] for method, of in measured.items()}
-                tables[protocol][part] = {method: _plain(asdict(scores(of))) for method, of in some.items()}
+                tables[protocol][part] = {method: _plain(vars(scores(of))) for method, of in some.items()}
                 leads[protocol][part] = {method: _plain(lead(some[OURS], of)) for method, of in some.items() if method != OURS}
     return {
         "files": [file.name for file in files],
@@ -235,7 +235,7 @@ def scores(measured: Sequence[Measured]) -> Scores:
         return bootstrap(values, groups=files, statistic=statistic, samples=RESAMPLES)
 
     return Scores(
-        f1=estimate(rows, lambda counts: Confusion(*counts.sum(0)).f1),
+        f1=estimate(rows, _f1),
         false_alarm_rate=estimate(rows, lambda counts: Confusion(*counts.sum(0)).false_alarm_rate),
         missed_alarm_rate=estimate(rows, lambda counts: Confusion(*counts.sum(0)).missed_alarm_rate),
         vus_pr=estimate(np.array([one.vus_pr for one in measured])),
@@ -246,7 +246,7 @@ def scores(measured: Sequence[Measured]) -> Scores:
     )
 
 
-def lead(ours: Sequence[Measured], theirs: Sequence[Measured]) -> dict[str, dict[str, float]]:
+def lead(ours: Sequence[Measured], theirs: Sequence[Measured]) -> dict[str, Estimate]:
     """How far one method is before another in F1 and VUS-PR, with intervals over the files, each of which judged both."""
     both = [*ours, *theirs]
     first, files = np.arange(len(both)) < len(ours), np.array([one.name for one in both])
@@ -258,16 +258,17 @@ def lead(ours: Sequence[Measured], theirs: Sequence[Measured]) -> dict[str, dict
         return bootstrap(values, first, groups=files, statistic=difference, samples=RESAMPLES)
 
     rows, areas = np.array([one.rows for one in both], float), np.array([one.vus_pr for one in both])
-    return {
-        "f1": asdict(estimate(rows, lambda counts: Confusion(*counts.sum(0)).f1)),
-        "vus_pr": asdict(estimate(areas, np.mean)),
-    }
+    return {"f1": estimate(rows, _f1), "vus_pr": estimate(areas, np.mean)}
 
 
-def _plain(estimates: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float | None]]:
+def _f1(counts: np.ndarray) -> float:
+    return Confusion(*counts.sum(0)).f1
+
+
+def _plain(estimates: Mapping[str, Estimate]) -> dict[str, dict[str, float | None]]:
     """For JSON, which has no NaN."""
     return {
-        name: {bound: value if np.isfinite(value) else None for bound, value in estimate.items()}
+        name: {bound: value if np.isfinite(value) else None for bound, value in asdict(estimate).items()}
         for name, estimate in estimates.items()
     }
 
