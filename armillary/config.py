@@ -37,6 +37,10 @@ class Objective:
     """Weight of temporal contrast."""
     contrast_gap: int = 2
     """Kept frames between the moments that temporal contrast matches."""
+    egomotion: float = 0.0
+    """Weight of egomotion."""
+    odometry: str = "odometry"
+    """Stream that tells egomotion by how far each step went: m ahead, m to the left, rad turned. It need not be sensed."""
 
     def frames(self, context: int) -> int:
         """Frames that a clip needs for all terms, with a predictor that looks back on `context`."""

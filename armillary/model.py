@@ -25,6 +25,7 @@ from armillary.episodes.clips import Batch
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.objectives import prediction
 from armillary.objectives.contrastive import TemporalContrast
+from armillary.objectives.egomotion import Egomotion
 from armillary.objectives.inverse import InverseDynamics
 from armillary.objectives.sigreg import centred_by_episode, directions, sigreg
 from armillary.objectives.temporal import TemporalDistance
@@ -78,6 +79,7 @@ class WorldModel(nn.Module):
         aim = config.objective
         self.inverse = InverseDynamics(config.latent, self.blocks.size) if aim.inverse else None
         self.contrast = TemporalContrast(config.latent, gap=aim.contrast_gap) if aim.contrast else None
+        self.egomotion = Egomotion(config.latent) if aim.egomotion else None
         self.critic: TemporalDistance | None = None
         self.provenance: dict[str, Any] = {}
         self.learned: frozenset[str] | None = None
@@ -185,6 +187,11 @@ class WorldModel(nn.Module):
         if self.contrast is not None:
             weights["contrast"] = aim.contrast
             losses["contrast"] = self.contrast.loss(z)
+        if self.egomotion is not None:
+            if batch.pose is None:
+                raise ArmillaryError(f"egomotion learns from odometry; make the clips with odometry={aim.odometry!r}")
+            weights["egomotion"] = aim.egomotion
+            losses["egomotion"] = self.egomotion.loss(z, batch.pose, aim.clips_per_episode)
         losses["loss"] = sum(weight * losses[name] for name, weight in weights.items())
         return losses
 

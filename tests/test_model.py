@@ -154,10 +154,13 @@ def test_scales_are_taken_from_the_data_so_that_units_do_not_matter():
 
 
 def test_the_loss_is_the_weighted_sum_of_the_terms_that_were_asked_for():
-    aim = {"prediction": 1, "sigreg": 2, "variance": 3, "covariance": 4, "inverse": 5, "contrast": 6}
+    aim = {"prediction": 1, "sigreg": 2, "variance": 3, "covariance": 4, "inverse": 5, "contrast": 6, "egomotion": 7}
     every, weights = Objective(rollout=2, episode_dims=3, clips_per_episode=2, **aim), {**aim, "sigreg_episode": 2}
     model, batch = small_model(objective=every), random_batch(frames=3)
     model.train()
+    with pytest.raises(ArmillaryError, match="make the clips with odometry='odometry'"):
+        model.losses(batch)
+    batch.pose = torch.randn(len(batch), 3, 3)
     losses = model.losses(batch, torch.Generator().manual_seed(0))
     assert set(losses) == {*weights, "loss"}
     torch.testing.assert_close(losses["loss"], sum(weight * losses[name] for name, weight in weights.items()))

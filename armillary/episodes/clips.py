@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from armillary.episodes.odometry import reckoned
 from armillary.episodes.store import Episodes
 from armillary.episodes.tiers import Frames, Mapped, Resident, Streamed, Tier
 from armillary.errors import ArmillaryError
@@ -39,6 +40,7 @@ class Batch:
         episode: (B,) int64 number of the episode in the store.
         step: (B,) int64 row of the first frame in its episode.
         present: name -> (B, T) bool, of each optional stream: whether it is there. Elsewhere it holds NaN, or a black image.
+        pose: (B, T, 3), only if asked for: where odometry has each frame, in the frame of the episode's first; see `reckon`.
     """
 
     observations: dict[str, Tensor]
@@ -47,6 +49,7 @@ class Batch:
     episode: Tensor
     step: Tensor
     present: dict[str, Tensor] = field(default_factory=dict)
+    pose: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.episode)
@@ -62,7 +65,8 @@ class Batch:
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         named = self.observations, self.truth, self.present
         observations, truth, present = ({k: change(v) for k, v in streams.items()} for streams in named)
-        return Batch(observations, change(self.actions), truth, change(self.episode), change(self.step), present)
+        pose = None if self.pose is None else change(self.pose)
+        return Batch(observations, change(self.actions), truth, change(self.episode), change(self.step), present, pose)
 
 
 class Clips:
@@ -76,6 +80,7 @@ class Clips:
         which: numbers of the episodes to use; all by default. See `split`.
         streams: names of observed streams; all by default.
         truth: names of truth streams, for probes.
+        odometry: name of the stream that poses are summed up from; it need not be among `streams`.
         budget_mb: memory for decoded frames, in MB.
         cache_dir: folder for what is larger than the budget, decoded; without it that is read from the store each time.
         image_size: images are resized to (image_size, image_size), by the average of each area.
@@ -98,6 +103,7 @@ class Clips:
         which: np.ndarray | Sequence[int] | None = None,
         streams: Sequence[str] | None = None,
         truth: Sequence[str] = (),
+        odometry: str | None = None,
         budget_mb: float = 512,
         cache_dir: str | os.PathLike | None = None,
         image_size: int | None = None,
@@ -140,6 +146,7 @@ class Clips:
         if actions.ndim == 1:
             actions = (actions[:, None] == np.arange(self.spec.action.n)).astype(np.float32)
         self._actions = torch.from_numpy(actions)
+        self._poses = None if odometry is None else torch.from_numpy(reckoned(episodes, odometry))
 
     def _lay_out(self) -> tuple[np.ndarray, np.ndarray]:
         """The row of the store in each slot, in the order in which frames are kept; and the first slot of every window."""
@@ -186,7 +193,9 @@ class Clips:
         actions = self._actions[torch.from_numpy(row[:, None] + np.arange((length - 1) * self.skip))]
         actions = actions.reshape(len(row), length - 1, self.skip * self.spec.action.n)
         present = {name: torch.from_numpy(there[position])[:, None].repeat(1, length) for name, there in self._present.items()}
-        return Batch(values, actions, truth, torch.from_numpy(self.which[position]), torch.from_numpy(step), present)
+        frames = torch.from_numpy(row[:, None] + self.skip * np.arange(length))
+        pose = None if self._poses is None else self._poses[frames]
+        return Batch(values, actions, truth, torch.from_numpy(self.which[position]), torch.from_numpy(step), present, pose)
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> Batch:
         """The windows of these numbers, as `clips[indices]`."""

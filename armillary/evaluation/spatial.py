@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from armillary.episodes.odometry import reckon
 from armillary.episodes.store import Episodes
 from armillary.evaluation.latents import Encoded, encode_episodes, imagine
 from armillary.evaluation.probes import mlp
@@ -51,10 +52,8 @@ class Walk:
 
     def odometry(self, apart: int) -> np.ndarray:
         """The same, as the odometry of the steps between sums up."""
-        ahead, left, turned = self.truth["odometry"].astype(float).T
-        heading = np.cumsum(np.append(0, turned[1:]))
-        step = _rotated(np.stack([ahead, left], axis=1)[1:], heading[1:])
-        return _between(np.concatenate([np.zeros((1, 2)), np.cumsum(step, axis=0)]), heading, apart)
+        pose = reckon(self.truth["odometry"])
+        return _between(pose[:, :2], pose[:, 2], apart)
 
 
 def walks(model: WorldModel, episodes: Episodes, which: Sequence[int] | np.ndarray) -> list[Walk]:

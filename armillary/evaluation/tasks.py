@@ -23,6 +23,8 @@ class Goals:
     """of the world's sampler"""
     budget: float | None = None
     """env steps as a multiple of the shortest path; the world's own unless given, which is 2 where it has none"""
+    steps: int | None = None
+    """env steps of each pair, whatever its shortest path; takes the place of `budget`"""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Task:
     """env steps of an episode"""
     options: Mapping[str, Any] = field(default_factory=dict)
     """of the world that is recorded"""
+    senses: tuple[str, ...] | None = None
+    """streams that the model learns from and sees by; all that are recorded unless given"""
     planner: Planner | None = None
     """`judge.default_planner` unless given"""
     habit: HabitConfig | None = None
@@ -68,6 +72,8 @@ _DOORS = Task(
     options={"door": SEEN_DOORS},
     planner=MPPI(horizon=4, samples=48, sigma=0.8),
 )
+
+OGBENCH_LIMIT = 40  # env steps of five control steps: what OGBench gives an episode
 
 SUITE: dict[str, Task] = {
     "two_room": _DOORS,
@@ -107,7 +113,8 @@ SUITE: dict[str, Task] = {
         },
         episodes=8000,
         steps=60,
-        options={"layouts": "seen", "size": 32, "streams": ("image", "depth", "scan")},
+        options={"layouts": "seen", "size": 32, "streams": ("image", "depth", "scan", "odometry")},
+        senses=("image", "depth", "scan"),
         planner=Arrive(
             refine=ICEM(horizon=4, samples=48, iterations=1, elites=5, sigma=0.3, floor=0.02), within=0.8, trust=4.0
         ),
@@ -137,9 +144,9 @@ SUITE: dict[str, Task] = {
     "cube": Task(
         "cube",
         "cube",
-        {"placed": Goals()},
+        {"within OGBench's limit": Goals(steps=OGBENCH_LIMIT), "in haste": Goals()},
         episodes=2000,
-        steps=40,
+        steps=OGBENCH_LIMIT,
         planner=ICEM(horizon=4, samples=65, elites=5, sigma=0.1, floor=0.02),
         habit=HabitConfig(reach=25, width=512, steps=8000, learning_rate=3e-3),
         without=("cem", "icem", "mppi", "gradient", "random_shooting", "latent_distance", "inverse_dynamics"),

@@ -55,12 +55,14 @@ def fit(
     if config.seed < 0:
         raise ArmillaryError(f"seed {config.seed}: take 0 or more")
     training, held = split(episodes, held_out, seed=config.seed)
+    aim = recipe.model.objective
     clips = Clips(
         episodes,
-        recipe.model.objective.frames(recipe.model.context),
+        aim.frames(recipe.model.context),
         skip=recipe.model.skip,
         which=training,
         streams=streams,
+        odometry=aim.odometry if aim.egomotion else None,
         budget_mb=budget_mb,
         cache_dir=Path(out) / "cache",
         image_size=recipe.model.image_size,

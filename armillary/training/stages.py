@@ -108,7 +108,7 @@ class Joint(Stage):
         self.model, self.clips, self.batch, self.state = model, clips, config.batch, {}
         self.augmentation = config.augmentation
         self.ahead = works_aside(model.device) or set(clips.tiers.values()) != {"resident"}
-        trained = model.perception, model.predictor if aim.prediction else None, model.inverse, model.contrast
+        trained = model.perception, model.predictor if aim.prediction else None, model.inverse, model.contrast, model.egomotion
         self.modules = [m for m in trained if m is not None]
 
     def prepare(self, rng: np.random.Generator) -> tuple[Batch, np.random.Generator]:

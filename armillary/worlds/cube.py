@@ -5,6 +5,8 @@ Design choices:
   picks and places in 10 to 16 steps;
 - starts and goals are drawn where OGBench draws them, but for a centimetre at the edge. In both the arm is at home: an image of
   a goal shows where the cube shall be, and an idle arm;
+- a model may see what the arm knows of itself, as on any robot, beside the camera's image. OGBench's task for pixels has the
+  camera alone;
 - success is OGBench's predicate, the cube within 4 cm of its goal, at the end and held, as everywhere here;
 - the same state and action give the same next state, bit for bit (`cube_simulator`).
 
@@ -29,7 +31,7 @@ from armillary.worlds.cube_simulator import CONTROL_STEP, LYING, PLACE, QUATERNI
 from armillary.worlds.native import NativeWorld
 from armillary.worlds.single import Single
 
-VERSION = "2"  # of what is done with OGBench's package
+VERSION = "3"  # of what is done with OGBench's package
 TOLERANCE = 0.04  # m
 EDGE = 0.01  # m; nearest to the arm's base, the hand tilts when it lifts
 RATE = 1 / (REPEAT * CONTROL_STEP)  # Hz
@@ -44,9 +46,9 @@ HAND_SPEED, CUBE_SPEED, TOUCH = np.array([0.17, 0.17, 0.13]), 0.23, np.array([0.
 STREAMS = (
     Stream("cube", "vector", (3,), unit=("m",) * 3, channels=("x", "y", "z"), truth=True),
     Stream("cube_turn", "vector", (2,), channels=("cos 4 yaw", "sin 4 yaw"), truth=True),
-    Stream("hand", "vector", (3,), unit=("m",) * 3, channels=("x", "y", "z"), truth=True),
-    Stream("hand_turn", "vector", (2,), channels=("cos yaw", "sin yaw"), truth=True),
-    Stream("gripper", "vector", (2,), channels=("closed", "force"), truth=True),
+    Stream("hand", "vector", (3,), unit=("m",) * 3, channels=("x", "y", "z")),
+    Stream("hand_turn", "vector", (2,), channels=("cos yaw", "sin yaw")),
+    Stream("gripper", "vector", (2,), channels=("closed", "force")),
 )
 
 
@@ -55,8 +57,9 @@ class Cube(NativeWorld):
 
     Actions are (N, 5) in [-1, 1], clipped: by how much the hand shall go on from where it is, at each of the five control steps
     that a step is made of: along x, y and z by up to 5 cm, about z by up to 0.3 rad, and from open (-1) to closed (1).
-    Observations are `image` (N, size, size, 3) uint8 and, as ground truth, `cube` and `hand` (N, 3) in m, `cube_turn` and
-    `hand_turn` (N, 2) as cosine and sine, and `gripper` (N, 2), how far it is closed and how hard it presses, 0 to 1.
+    Observations are `image` (N, size, size, 3) uint8 and what the arm knows of itself: `hand` (N, 3) in m, `hand_turn` (N, 2)
+    as cosine and sine, and `gripper` (N, 2), how far it is closed and how hard it presses, 0 to 1. As ground truth there are
+    `cube` (N, 3) in m and `cube_turn` (N, 2).
 
     Args:
         num_envs: N.

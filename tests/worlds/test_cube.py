@@ -26,7 +26,7 @@ from armillary.spec import Spec
 from armillary.worlds.cube import BUDGET, LAX_OFFSET, Cube, single
 from armillary.worlds.cube_simulator import LYING, PLACE, QUATERNION, REPEAT, Simulator, simulator
 
-TRUTH = ["cube", "cube_turn", "hand", "hand_turn", "gripper"]
+ARM, TRUTH = ["hand", "hand_turn", "gripper"], ["cube", "cube_turn"]
 
 
 def blind(num_envs: int, **options) -> Cube:
@@ -84,7 +84,7 @@ def test_batch_is_gymnasiums_vector_of_singles(mode):
 def test_spec_marks_ground_truth():
     world = blind(2, size=32)
     assert Spec.from_env(world) == world.stream_spec
-    assert [s.name for s in world.stream_spec.observed] == ["image"]
+    assert [s.name for s in world.stream_spec.observed] == ["image", *ARM]
     assert [s.name for s in world.stream_spec.truth] == TRUTH
     assert world.stream_spec.rate == 4
     observation, _ = world.reset(seed=0)

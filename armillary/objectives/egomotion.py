@@ -1,0 +1,52 @@
+"""Egomotion: by how much did the robot move between these two moments? Odometry says so, and the latents of both should.
+
+It makes the latent tell places apart by metres, without labels and without a map: what odometry measures while the robot
+learns is the teacher, and need not be sensed later on (Agrawal et al., "Learning to See by Moving", arXiv 1505.01596; there
+for images one step apart). Here moments of a whole episode are compared, so that places in different rooms have to be told
+apart, too. Where that cannot be told, errors are large; beyond a fifth of a unit they count by their size, not its square.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+METRES = 2.0  # in a unit of what is compared, so that ways in a room are about as large as a sine
+BEND = 0.2  # error at which the loss turns from squares to absolute values
+
+
+class Egomotion(nn.Module):
+    """Two latents of an episode to the later pose in the frame of the earlier one, or the other way round.
+
+    Args:
+        latent: width of the latent.
+        width: of the hidden layer.
+    """
+
+    def __init__(self, latent: int, width: int = 128) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(2 * latent, width), nn.GELU(), nn.Linear(width, 4))
+
+    def forward(self, here: Float[Tensor, "*batch d"], there: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch 4"]:
+        """Where `there` is, ahead and to the left of `here` (in `METRES`), and cosine and sine of the turn."""
+        return self.net(torch.cat([here, there], -1))
+
+    def loss(self, z: Float[Tensor, "b t d"], pose: Float[Tensor, "b t 3"], per_episode: int) -> Float[Tensor, ""]:
+        """Smooth L1 over all pairs of moments of an episode, both ways.
+
+        Args:
+            pose: x, y (m) and heading (rad) of each moment, in one frame for each episode.
+            per_episode: consecutive clips that come from one episode.
+        """
+        z, pose = (x.unflatten(0, (-1, per_episode)).flatten(1, 2) for x in (z, pose))
+        here, there = (~torch.eye(z.shape[1], dtype=torch.bool, device=z.device)).nonzero(as_tuple=True)
+        told = self(z[:, here], z[:, there])
+        return F.smooth_l1_loss(told, relative(pose[:, here], pose[:, there]), beta=BEND) * told.shape[-1]
+
+
+def relative(here: Float[Tensor, "*batch 3"], there: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 4"]:
+    """What `Egomotion` is to tell of two poses."""
+    x, y, turn = (there - here).unbind(-1)
+    cosine, sine = here[..., 2].cos(), here[..., 2].sin()
+    ahead, left = cosine * x + sine * y, cosine * y - sine * x
+    return torch.stack([ahead / METRES, left / METRES, turn.cos(), turn.sin()], -1)
