@@ -9,8 +9,9 @@
   episode (with four or two, a place is known half as well); the critic tells how far apart two places are, for a search among
   them.
 - `reacher`: velocity matters, which a single image does not show; the critic counts steps where distance in angles does not.
-- `house`: seen from within, where no look shows the whole. Temporal contrast keeps the place in the latent, inverse dynamics
-  the way it looks; three layers read one sense by another. A habit learned on top proposes what the planner refines.
+- `house`: seen from within, where no look shows the whole. Odometry, which need not be sensed later on, teaches the latent the
+  place and the way it looks (egomotion); three layers read one sense by another. A habit learned on top proposes what the
+  planner refines.
 - `push_t`: temporal contrast keeps the pose of the block in the latent, which the prediction loss alone would drop.
 - `cube`: patches of 4 px for a small object in dark images; inverse dynamics keep the hand in the latent, contrast the cube.
 - `robot`: camera and joint states at control rate, kept every few frames.
@@ -88,7 +89,7 @@ RECIPES: dict[str, Recipe] = {
             stem=4,
             projector_depth=3,
             latent=64,
-            objective=Objective(rollout=2, sigreg=5.0, clips_per_episode=4, inverse=1.0, contrast=1.0),
+            objective=Objective(rollout=2, sigreg=5.0, clips_per_episode=4, inverse=1.0, contrast=1.0, egomotion=3.0),
         ),
         (
             StageConfig("joint", steps=16_000, batch=128, learning_rate=4e-3),
