@@ -5,8 +5,8 @@ Design choices:
   picks and places in 10 to 16 steps;
 - starts and goals are drawn where OGBench draws them, but for a centimetre at the edge. In both the arm is at home: an image of
   a goal shows where the cube shall be, and an idle arm;
-- a model may see what the arm knows of itself, as on any robot, beside the camera's image. OGBench's task for pixels has the
-  camera alone;
+- by default a model sees the camera's image alone, as in OGBench's task for pixels; with `arm` it sees what the arm knows of
+  itself, too, as on any robot;
 - success is OGBench's predicate, the cube within 4 cm of its goal, at the end and held, as everywhere here;
 - the same state and action give the same next state, bit for bit (`cube_simulator`).
 
@@ -16,6 +16,7 @@ counts. Sources: issues 23 of lucas-maes/le-wm, 271 and 326 of galilai-group/sta
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -31,7 +32,7 @@ from armillary.worlds.cube_simulator import CONTROL_STEP, LYING, PLACE, QUATERNI
 from armillary.worlds.native import NativeWorld
 from armillary.worlds.single import Single
 
-VERSION = "3"  # of what is done with OGBench's package
+VERSION = "2"  # of what is done with OGBench's package
 TOLERANCE = 0.04  # m
 EDGE = 0.01  # m; nearest to the arm's base, the hand tilts when it lifts
 RATE = 1 / (REPEAT * CONTROL_STEP)  # Hz
@@ -46,10 +47,11 @@ HAND_SPEED, CUBE_SPEED, TOUCH = np.array([0.17, 0.17, 0.13]), 0.23, np.array([0.
 STREAMS = (
     Stream("cube", "vector", (3,), unit=("m",) * 3, channels=("x", "y", "z"), truth=True),
     Stream("cube_turn", "vector", (2,), channels=("cos 4 yaw", "sin 4 yaw"), truth=True),
-    Stream("hand", "vector", (3,), unit=("m",) * 3, channels=("x", "y", "z")),
-    Stream("hand_turn", "vector", (2,), channels=("cos yaw", "sin yaw")),
-    Stream("gripper", "vector", (2,), channels=("closed", "force")),
+    Stream("hand", "vector", (3,), unit=("m",) * 3, channels=("x", "y", "z"), truth=True),
+    Stream("hand_turn", "vector", (2,), channels=("cos yaw", "sin yaw"), truth=True),
+    Stream("gripper", "vector", (2,), channels=("closed", "force"), truth=True),
 )
+ARM = "hand", "hand_turn", "gripper"
 
 
 class Cube(NativeWorld):
@@ -57,13 +59,13 @@ class Cube(NativeWorld):
 
     Actions are (N, 5) in [-1, 1], clipped: by how much the hand shall go on from where it is, at each of the five control steps
     that a step is made of: along x, y and z by up to 5 cm, about z by up to 0.3 rad, and from open (-1) to closed (1).
-    Observations are `image` (N, size, size, 3) uint8 and what the arm knows of itself: `hand` (N, 3) in m, `hand_turn` (N, 2)
-    as cosine and sine, and `gripper` (N, 2), how far it is closed and how hard it presses, 0 to 1. As ground truth there are
-    `cube` (N, 3) in m and `cube_turn` (N, 2).
+    Observations are `image` (N, size, size, 3) uint8 and, as ground truth, `cube` and `hand` (N, 3) in m, `cube_turn` and
+    `hand_turn` (N, 2) as cosine and sine, and `gripper` (N, 2), how far it is closed and how hard it presses, 0 to 1.
 
     Args:
         num_envs: N.
         size: height and width of the image in px.
+        arm: the arm senses itself: `hand`, `hand_turn` and `gripper` are no ground truth, but observed.
         factors: there are none.
         max_steps: an episode is truncated after these, or never; 40 are OGBench's limit of 200 control steps.
         autoreset_mode: "NextStep", or "Disabled" for evaluation, where episodes begin by `reset` alone.
@@ -87,6 +89,7 @@ class Cube(NativeWorld):
         num_envs: int = 1,
         *,
         size: int = 64,
+        arm: bool = False,
         factors: Sequence[str] = (),
         max_steps: int | None = 40,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
@@ -97,7 +100,8 @@ class Cube(NativeWorld):
         self.version = f"{VERSION}/ogbench{version('ogbench')}/mujoco{version('mujoco')}/{size}px"
         unit, channels = ("5 cm",) * 3 + ("0.3 rad", ""), ("x", "y", "z", "yaw", "gripper")
         action = ActionSpace("box", 5, (-1.0,) * 5, (1.0,) * 5, unit=unit, channels=channels)
-        spec = Spec((Stream("image", "image", (size, size, 3)), *STREAMS), action, RATE)
+        known = (replace(stream, truth=False) if arm and stream.name in ARM else stream for stream in STREAMS)
+        spec = Spec((Stream("image", "image", (size, size, 3)), *known), action, RATE)
         common = {"factors": factors, "max_steps": max_steps, "autoreset_mode": autoreset_mode, "render_mode": render_mode}
         bounds = {"cube": (-10, 10), "hand": (-2, 2), "cube_turn": (-1, 1), "hand_turn": (-1, 1), "gripper": (0, 1)}
         super().__init__(num_envs, spec, STATE_SIZE, bounds=bounds, **common)

@@ -26,7 +26,7 @@ from armillary.spec import Spec
 from armillary.worlds.cube import BUDGET, LAX_OFFSET, Cube, single
 from armillary.worlds.cube_simulator import LYING, PLACE, QUATERNION, REPEAT, Simulator, simulator
 
-ARM, TRUTH = ["hand", "hand_turn", "gripper"], ["cube", "cube_turn"]
+TRUTH = ["cube", "cube_turn", "hand", "hand_turn", "gripper"]
 
 
 def blind(num_envs: int, **options) -> Cube:
@@ -84,8 +84,15 @@ def test_batch_is_gymnasiums_vector_of_singles(mode):
 def test_spec_marks_ground_truth():
     world = blind(2, size=32)
     assert Spec.from_env(world) == world.stream_spec
-    assert [s.name for s in world.stream_spec.observed] == ["image", *ARM]
+    assert [s.name for s in world.stream_spec.observed] == ["image"]
     assert [s.name for s in world.stream_spec.truth] == TRUTH
+    aware = blind(2, size=32, arm=True)
+    assert Spec.from_env(aware) == aware.stream_spec
+    assert [s.name for s in aware.stream_spec.observed] == ["image", *TRUTH[2:]]
+    assert [s.name for s in aware.stream_spec.truth] == TRUTH[:2]
+    play = aware.play()
+    play.reset(np.ones(2, bool))
+    assert play(aware.reset(seed=0)[0], np.random.default_rng(0)).shape == (2, 5)
     assert world.stream_spec.rate == 4
     observation, _ = world.reset(seed=0)
     for stream in world.stream_spec.streams:
