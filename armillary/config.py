@@ -40,7 +40,7 @@ class Objective:
     egomotion: float = 0.0
     """Weight of egomotion."""
     odometry: str = "odometry"
-    """Stream that tells egomotion by how far each step went: m ahead, m to the left, rad turned. It need not be sensed."""
+    """Stream that tells egomotion where the robot went (`episodes.odometry`); it need not be sensed."""
 
     def frames(self, context: int) -> int:
         """Frames that a clip needs for all terms, with a predictor that looks back on `context`."""

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from armillary.episodes.odometry import reckoned
+from armillary.episodes.odometry import poses
 from armillary.episodes.store import Episodes
 from armillary.episodes.tiers import Frames, Mapped, Resident, Streamed, Tier
 from armillary.errors import ArmillaryError
@@ -40,7 +40,7 @@ class Batch:
         episode: (B,) int64 number of the episode in the store.
         step: (B,) int64 row of the first frame in its episode.
         present: name -> (B, T) bool, of each optional stream: whether it is there. Elsewhere it holds NaN, or a black image.
-        pose: (B, T, 3), only if asked for: where odometry has each frame, in the frame of the episode's first; see `reckon`.
+        pose: (B, T, 3), only if asked for: where odometry has each frame, x, y (m) and heading (rad), see `odometry.poses`.
     """
 
     observations: dict[str, Tensor]
@@ -80,7 +80,7 @@ class Clips:
         which: numbers of the episodes to use; all by default. See `split`.
         streams: names of observed streams; all by default.
         truth: names of truth streams, for probes.
-        odometry: name of the stream that poses are summed up from; it need not be among `streams`.
+        odometry: name of the stream that tells poses; it need not be among `streams`.
         budget_mb: memory for decoded frames, in MB.
         cache_dir: folder for what is larger than the budget, decoded; without it that is read from the store each time.
         image_size: images are resized to (image_size, image_size), by the average of each area.
@@ -146,7 +146,7 @@ class Clips:
         if actions.ndim == 1:
             actions = (actions[:, None] == np.arange(self.spec.action.n)).astype(np.float32)
         self._actions = torch.from_numpy(actions)
-        self._poses = None if odometry is None else torch.from_numpy(reckoned(episodes, odometry))
+        self._poses = None if odometry is None else torch.from_numpy(poses(episodes, odometry))
 
     def _lay_out(self) -> tuple[np.ndarray, np.ndarray]:
         """The row of the store in each slot, in the order in which frames are kept; and the first slot of every window."""

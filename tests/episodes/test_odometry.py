@@ -8,7 +8,7 @@ import pytest
 
 from armillary.config import ModelConfig, Objective
 from armillary.episodes.clips import Clips
-from armillary.episodes.odometry import reckon
+from armillary.episodes.odometry import poses, reckon
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.spec import ActionSpace, Spec, Stream
@@ -49,9 +49,20 @@ def test_clips_say_where_odometry_has_each_frame(tmp_path, skip):
     assert Clips(store, 3)[:2].pose is None
 
 
+def test_poses_as_ros_tells_them(tmp_path):
+    odom = Stream("odom", "vector", (6,), channels=("position.x", "position.y", *(f"orientation.{axis}" for axis in "xyzw")))
+    store = Episodes.create(tmp_path / "store", Spec((odom,), SPEC.action))
+    heading = np.array([0, 0.5, 3, -2])
+    quaternion = np.stack([0 * heading, 0 * heading, np.sin(heading / 2), np.cos(heading / 2)], axis=1)
+    place = np.array([[5, 1], [5, 2], [6, 2], [6, 3]])
+    told = np.concatenate([place, quaternion], axis=1).astype(np.float32)
+    store.append(Episode({"odom": told}, np.zeros((3, 1), np.float32)))
+    np.testing.assert_allclose(poses(store, "odom"), np.column_stack([place, heading]), atol=1e-6)
+
+
 def test_a_stream_that_is_no_odometry_is_refused(tmp_path):
     store = record(tmp_path / "store")
-    with pytest.raises(ArmillaryError, match=r"'range' is vector \(2,\); odometry is a vector of 3: m ahead"):
+    with pytest.raises(ArmillaryError, match=r"'range' is vector \(2,\); odometry is a vector of 3 \(m ahead"):
         Clips(store, 3, odometry="range")
     with pytest.raises(SpecMismatch, match="no stream 'wheels'"):
         Clips(store, 3, odometry="wheels")
