@@ -140,8 +140,7 @@ def make_eval_set(
     Args:
         world: any number of environments; many are faster.
         seed: of the pairs, not among `forbidden_seeds`, the seeds of the recordings.
-        budget: env steps of a pair as a multiple of its shortest path, rounded up, plus `extra` (`hold` unless given). With 0,
-            `extra` alone is the budget of every pair.
+        budget: env steps of a pair as a multiple of its shortest path, rounded up, plus `extra` (`hold` unless given).
         hold: steps that the goal must be held for at the end.
         random_hold: steps that the random policy holds an action for; held ones wander farther.
         rollouts: tries of the random policy at each candidate pair.
@@ -180,7 +179,7 @@ def make_eval_set(
         raise ArmillaryError(f"only {found} of {n} pairs passed ({rejected}); ask for a larger min_distance")
     start, goal, distance, steps = (np.concatenate(x)[:n] for x in zip(*kept, strict=True))
     asked = ", ".join(f"{name}={value}" for name, value in constraints.items()) or "none"
-    rule = f"budget = {f'ceil({budget:g} x shortest path) + ' * bool(budget)}{extra} env steps; constraints: {asked}"
+    rule = f"budget = ceil({budget:g} x shortest path) + {extra} env steps; constraints: {asked}"
     identity = (world.name, world.version, options or {}, seed)
     return EvalSet(*identity, hold, start.astype(np.float64), goal.astype(np.float64), distance, steps, rule, rejected)
 

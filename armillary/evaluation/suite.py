@@ -204,15 +204,13 @@ def commit() -> str | None:
 def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Keys in which the settings of two runs differ.
 
-    A setting of the recipe or of goals that a run does not mention came later, with a default that does what was done before.
+    A setting of the recipe that a run does not mention came later, with a default that does what was done before.
     """
 
     def whole(settings: dict[str, Any]) -> dict[str, Any]:
         model, stages = settings["recipe"]["model"], settings["recipe"]["stages"]
         model = asdict(ModelConfig()) | model | {"objective": asdict(Objective()) | model["objective"]}
-        recipe = {"model": model, "stages": [asdict(StageConfig.from_json(stage)) for stage in stages]}
-        sets = {label: asdict(Goals()) | goals for label, goals in settings["task"]["sets"].items()}
-        return {**settings, "recipe": recipe, "task": {**settings["task"], "sets": sets}}
+        return {**settings, "recipe": {"model": model, "stages": [asdict(StageConfig.from_json(stage)) for stage in stages]}}
 
     one, other = whole(one), whole(other)
     return [key for key in one if one[key] != other.get(key)]
@@ -275,8 +273,7 @@ def _pairs(task: Task, goals: Goals, n: int, seed: int, folder: Path) -> tuple[W
     options, constraints = {**task.options, **goals.options}, dict(goals.constraints)
     world = make(task.world, num_envs=task.batch, max_steps=None, autoreset_mode="Disabled", **options)
     budget = getattr(world, "budget", 2.0) if goals.budget is None else goals.budget
-    more = {"budget": budget} if goals.steps is None else {"budget": 0.0, "extra": goals.steps}
-    more["random_hold"] = RECIPES[task.recipe].model.skip
+    more = {"budget": budget, "random_hold": RECIPES[task.recipe].model.skip}
     asked = json.dumps([world.name, world.version, options, constraints, more, n, SEED]).encode()
     # A few pairs, so that a set is made anew when the sampler was changed.
     few = np.concatenate(world.sample_pairs(8, np.random.default_rng(SEED), **constraints))
