@@ -20,8 +20,8 @@ def reckon(steps: Float[np.ndarray, "t 3"]) -> Float[np.ndarray, "t 3"]:
     ahead, left, turned = steps[1:].astype(float).T
     heading = np.cumsum(turned)
     cosine, sine = np.cos(heading), np.sin(heading)
-    poses = np.stack([np.cumsum(cosine * ahead - sine * left), np.cumsum(sine * ahead + cosine * left), heading], axis=1)
-    return np.concatenate([np.zeros((1, 3)), poses])
+    later = np.stack([np.cumsum(cosine * ahead - sine * left), np.cumsum(sine * ahead + cosine * left), heading], axis=1)
+    return np.concatenate([np.zeros((1, 3)), later])
 
 
 def poses(episodes: Episodes, name: str) -> Float[np.ndarray, "n 3"]:
