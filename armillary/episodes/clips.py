@@ -89,8 +89,8 @@ class Clips:
         spec: the Spec of its batches, with the resized images.
 
     Raises:
-        ArmillaryError: the store is empty, no episode is long enough, a stream or an episode is not there, or an episode has
-            none of the streams.
+        ArmillaryError: the store is empty, no episode is long enough, a stream or an episode is not there, an episode has none
+            of the streams, or `odometry` is none.
     """
 
     def __init__(
@@ -193,8 +193,7 @@ class Clips:
         actions = self._actions[torch.from_numpy(row[:, None] + np.arange((length - 1) * self.skip))]
         actions = actions.reshape(len(row), length - 1, self.skip * self.spec.action.n)
         present = {name: torch.from_numpy(there[position])[:, None].repeat(1, length) for name, there in self._present.items()}
-        frames = torch.from_numpy(row[:, None] + self.skip * np.arange(length))
-        pose = None if self._poses is None else self._poses[frames]
+        pose = None if self._poses is None else self._poses[torch.from_numpy(row[:, None] + self.skip * np.arange(length))]
         return Batch(values, actions, truth, torch.from_numpy(self.which[position]), torch.from_numpy(step), present, pose)
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> Batch:

@@ -17,11 +17,10 @@ def reckon(steps: Float[np.ndarray, "t 3"]) -> Float[np.ndarray, "t 3"]:
         steps: how far it went to each moment from the one before: m ahead and to the left of the new heading, and rad turned.
             The first row is not read.
     """
-    ahead, left, turned = steps[1:].astype(float).T
-    heading = np.cumsum(turned)
-    cosine, sine = np.cos(heading), np.sin(heading)
-    later = np.stack([np.cumsum(cosine * ahead - sine * left), np.cumsum(sine * ahead + cosine * left), heading], axis=1)
-    return np.concatenate([np.zeros((1, 3)), later])
+    steps = steps[1:].astype(float)
+    heading = np.cumsum(steps[:, 2])
+    place = np.cumsum(rotated(steps[:, :2], heading), axis=0)
+    return np.concatenate([np.zeros((1, 3)), np.column_stack([place, heading])])
 
 
 def poses(episodes: Episodes, name: str) -> Float[np.ndarray, "n 3"]:
@@ -46,5 +45,11 @@ def poses(episodes: Episodes, name: str) -> Float[np.ndarray, "n 3"]:
     else:
         found = np.concatenate([reckon(part) for part in np.split(values, episodes.starts[1:])])
     if not np.isfinite(found).all():
-        raise ArmillaryError(f"stream {name!r} has gaps, so that it does not tell where the robot is; leave those episodes out")
+        raise ArmillaryError(f"stream {name!r} has gaps, and tells no poses there; make a store without those episodes")
     return found.astype(np.float32)
+
+
+def rotated(vectors: Float[np.ndarray, "n 2"], angle: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
+    """Each vector turned to the left by its angle (rad)."""
+    (x, y), cosine, sine = vectors.T, np.cos(angle), np.sin(angle)
+    return np.stack([cosine * x - sine * y, sine * x + cosine * y], axis=1)

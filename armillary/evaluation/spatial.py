@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from armillary.episodes.odometry import reckon
+from armillary.episodes.odometry import reckon, rotated
 from armillary.episodes.store import Episodes
 from armillary.evaluation.latents import Encoded, encode_episodes, imagine
 from armillary.evaluation.probes import mlp
@@ -163,10 +163,5 @@ def _errors(answer: np.ndarray, truth: np.ndarray, group: np.ndarray) -> dict[st
 
 
 def _between(position: np.ndarray, heading: np.ndarray, apart: int) -> np.ndarray:
-    moved, turn = _rotated(position[apart:] - position[:-apart], -heading[:-apart]), heading[apart:] - heading[:-apart]
+    moved, turn = rotated(position[apart:] - position[:-apart], -heading[:-apart]), heading[apart:] - heading[:-apart]
     return np.concatenate([moved, np.stack([np.sin(turn), np.cos(turn)], axis=1)], axis=1)
-
-
-def _rotated(vectors: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    (x, y), cosine, sine = vectors.T, np.cos(angle), np.sin(angle)
-    return np.stack([cosine * x - sine * y, sine * x + cosine * y], axis=1)

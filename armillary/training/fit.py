@@ -13,7 +13,7 @@ from armillary import distributed
 from armillary.device import one_thread, pick_device
 from armillary.episodes.clips import Clips, split
 from armillary.episodes.store import Episodes
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.model import WorldModel
 from armillary.training.loop import TrainConfig, train
 from armillary.training.recipes import Recipe
@@ -48,7 +48,7 @@ def fit(
     Raises:
         ArmillaryError: the recording is too small for the clips or the split, the seed is negative, and
             whatever `train` raises.
-        SpecMismatch: the recording lacks what `start` senses or does.
+        SpecMismatch: the recording lacks what `start` senses or does, or the odometry that egomotion learns from.
     """
     recipe = recipe if start is None else replace(recipe, model=start.config)
     config, where = config or TrainConfig(), pick_device(device)
@@ -56,6 +56,11 @@ def fit(
         raise ArmillaryError(f"seed {config.seed}: take 0 or more")
     training, held = split(episodes, held_out, seed=config.seed)
     aim = recipe.model.objective
+    if aim.egomotion and aim.odometry not in [stream.name for stream in episodes.spec.observed]:
+        raise SpecMismatch(
+            f"egomotion learns from odometry, and of what the recording observes there is no stream {aim.odometry!r}; name it "
+            "by objective.odometry, or set objective.egomotion to 0"
+        )
     clips = Clips(
         episodes,
         aim.frames(recipe.model.context),

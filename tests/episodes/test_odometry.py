@@ -81,5 +81,5 @@ def test_a_model_learns_from_odometry_that_it_does_not_sense(tmp_path):
     assert [stream.name for stream in model.spec.streams] == ["range"]
     assert "egomotion" in (tmp_path / "run" / "metrics.jsonl").read_text()
     blind = record(tmp_path / "blind", Spec((SPEC["range"],), SPEC.action), (9,) * 8)
-    with pytest.raises(SpecMismatch, match="no stream 'odometry'"):
+    with pytest.raises(SpecMismatch, match=r"no stream 'odometry'; name it by .*, or set objective\.egomotion to 0"):
         fit(blind, tmp_path / "other", recipe, TrainConfig(progress=False), device="cpu")

@@ -7,6 +7,7 @@ import pytest
 from ros_fakes import axes, cloud, image, message, scan
 
 from armillary.episodes.formats.ros_messages import sense
+from armillary.episodes.odometry import PLACE, QUATERNION
 from armillary.errors import ArmillaryError, CorruptFile
 
 Image = pytest.importorskip("PIL.Image")
@@ -163,6 +164,7 @@ def test_other_numbers():
     stream, row, _ = first("nav_msgs/msg/Odometry", {"pose": {"pose": pose}, "twist": {"twist": twist}})
     np.testing.assert_array_equal(row, [7, 8, 9, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6])
     assert stream.unit[:3] == ("m", "m", "m")
+    assert {*PLACE, *QUATERNION} <= set(stream.channels)  # what egomotion learns from
     _, row, found = first("std_msgs/msg/Float64MultiArray", {"data": [1.0, 2.0]}, truth=True)
     assert found.stream.truth
     with pytest.raises(CorruptFile, match="3 numbers in a message, and the first has 2"):
