@@ -35,7 +35,7 @@ from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.run import SEED
 from armillary.evaluation.tasks import SUITE, Goals, Task
 from armillary.files import write_whole
-from armillary.habit import Habit, train_habit
+from armillary.habit import Habit, HabitConfig, train_habit
 from armillary.model import WorldModel
 from armillary.training.fit import fit
 from armillary.training.loop import MODEL, STATE, TrainConfig
@@ -204,13 +204,16 @@ def commit() -> str | None:
 def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Keys in which the settings of two runs differ.
 
-    A setting of the recipe that a run does not mention came later, with a default that does what was done before.
+    A setting of the recipe or habit that a run does not mention came later, with a default that does what was done before.
     """
 
     def whole(settings: dict[str, Any]) -> dict[str, Any]:
         model, stages = settings["recipe"]["model"], settings["recipe"]["stages"]
         model = asdict(ModelConfig()) | model | {"objective": asdict(Objective()) | model["objective"]}
-        return {**settings, "recipe": {"model": model, "stages": [asdict(StageConfig.from_json(stage)) for stage in stages]}}
+        recipe = {"model": model, "stages": [asdict(StageConfig.from_json(stage)) for stage in stages]}
+        task = settings["task"]
+        habit = {"habit": asdict(HabitConfig()) | task["habit"]} if "habit" in task else {}
+        return {**settings, "recipe": recipe, "task": {**task, **habit}}
 
     one, other = whole(one), whole(other)
     return [key for key in one if one[key] != other.get(key)]

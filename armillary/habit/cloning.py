@@ -8,6 +8,9 @@ behaviour did on its way to a far goal is next to nothing, and arrives too late.
   distribution over blocks, how long the way took. Near the goal that is one block, and at it the mean action is to stay.
 
 With `timed` off and goals a few blocks away it is goal-conditioned inverse dynamics: the mean action, whenever one arrives.
+
+Where what was recorded has a purpose, and errs, as play does, that number is not needed. Then `median`, `embedding` and
+`dropout` help: the median passes over the errors and opens a gripper or closes it, where the mean would half open it.
 """
 
 import hashlib
@@ -46,8 +49,17 @@ class HabitConfig:
     """Whether the blocks that remain are an input, with a head that guesses them; without it, take a short reach."""
     haste: float = 0.03
     """The guess: of the recorded ways from here to the goal, this share was quicker. In two rooms .01 to .06 do, .3 dawdles."""
+    context: int | None = None
+    """Latents that it looks at, the newest of the model's context; all of it unless given. The past betrays what the recorded
+    policy was about to do, and whoever copies that goes astray when its own past is another."""
+    embedding: int = 0
+    """One network first makes so many numbers of each latent, the goal's too, and what is compared is those; 0: the latents."""
     width: int = 256
     """Hidden width."""
+    dropout: float = 0.0
+    """Share of hidden numbers that training leaves out at random: for recordings that are small for what they teach."""
+    median: bool = False
+    """Learn the median of what was done, not its mean."""
     steps: int = 1500
     """Optimiser steps."""
     batch: int = 512
@@ -58,11 +70,15 @@ class HabitConfig:
     """AdamW's."""
 
     def __post_init__(self) -> None:
-        for name in ("reach", "width", "steps", "batch"):
-            if getattr(self, name) < 1:
+        for name in ("reach", "width", "steps", "batch", "context"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ArmillaryError(f"a habit's {name} is at least 1, not {getattr(self, name)}")
+        if self.embedding < 0:
+            raise ArmillaryError(f"a habit's embedding is 0 or more numbers wide, not {self.embedding}")
         if not 0 <= self.haste < 1:
             raise ArmillaryError(f"a habit's haste is a share of the recorded ways, from 0 to below 1, not {self.haste}")
+        if not 0 <= self.dropout < 1:
+            raise ArmillaryError(f"a habit's dropout is a share, from 0 to below 1, not {self.dropout}")
 
 
 INVERSE_DYNAMICS = HabitConfig(reach=5, timed=False)
@@ -75,6 +91,9 @@ class Habit(nn.Module):
     Args:
         model: gives context length C, width D of the latents, and the scales of action blocks.
         config: the shape.
+
+    Raises:
+        ArmillaryError: a context longer than the model's.
     """
 
     mean: Tensor
@@ -83,14 +102,18 @@ class Habit(nn.Module):
     def __init__(self, model: WorldModel, config: HabitConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or HabitConfig()
-        self.context, latent, width = model.config.context, model.width, config.width
+        self.context, latent, width = config.context or model.config.context, model.width, config.width
+        if self.context > model.config.context:
+            raise ArmillaryError(f"a habit's context is at most its model's, {model.config.context}, not {self.context}")
         self.blocks = ActionBlocks(model.spec.action, model.config.skip, model.blocks.dim)
         self.blocks.load_state_dict(model.blocks.state_dict())
         self.register_buffer("mean", torch.zeros(latent))
         self.register_buffer("std", torch.ones(latent))
-        self.trunk = nn.Sequential(*_layer((self.context + 1) * latent, width), *_layer(width, width))
+        self.embed = nn.Sequential(*_layer(latent, width), nn.Linear(width, config.embedding)) if config.embedding else None
+        looked_at, drop = (self.context + 1) * (config.embedding or latent), config.dropout
+        self.trunk = nn.Sequential(*_layer(looked_at, width, drop), *_layer(width, width, drop))
         self.arrival = nn.Linear(width, config.reach) if config.timed else None
-        self.action = nn.Sequential(*_layer(width + config.timed, width // 2), nn.Linear(width // 2, self.blocks.dim))
+        self.action = nn.Sequential(*_layer(width + config.timed, width // 2, drop), nn.Linear(width // 2, self.blocks.dim))
         self.model_hash = _fingerprint(model)
         self.provenance: dict[str, Any] = {}
         self.to(model.device)
@@ -102,14 +125,14 @@ class Habit(nn.Module):
         """Raw action blocks towards the goals.
 
         Args:
-            z: the last C latents of each problem, the newest last. Where fewer were seen, the first one is repeated.
+            z: the last latents of each problem, the newest last, C or more. Where fewer were seen, the first one is repeated.
             z_goal: each problem's goal, or one for all.
             remaining: blocks in which to arrive, taken as 1 to `reach`; unless given, the soonest that is likely.
 
         Raises:
             ArmillaryError: shapes that do not fit, or `remaining` for a habit that was trained without.
         """
-        batch, shape = len(z), (self.context, len(self.mean))
+        z, batch, shape = z[:, -self.context :], len(z), (self.context, len(self.mean))
         if z.shape[1:] != shape or z_goal.shape not in ((batch, shape[1]), (1, shape[1])):
             raise ArmillaryError(
                 f"latents {tuple(z.shape)} and goals {tuple(z_goal.shape)} do not fit this habit; "
@@ -131,16 +154,20 @@ class Habit(nn.Module):
     ) -> dict[str, Float[Tensor, ""]]:
         """Named terms and their sum `loss`, for what was done (in whitened coordinates) `apart` blocks before the goal.
 
-        `action` is a mean squared error, of which 1 is no better than the mean action.
+        `action` is a mean squared error, of which 1 is no better than the mean action, or a mean absolute one for the median.
         """
-        features = self._features(z, z_goal)
-        losses = {"action": F.mse_loss(self._coordinates(features, apart.float()), blocks)}
+        features, error = self._features(z, z_goal), F.l1_loss if self.config.median else F.mse_loss
+        losses = {"action": error(self._coordinates(features, apart.float()), blocks)}
         if self.arrival is not None:
             losses["arrival"] = F.cross_entropy(self.arrival(features), apart - 1)
         return {"loss": sum(losses.values()), **losses}
 
     def _features(self, z: Tensor, z_goal: Tensor) -> Tensor:
-        return self.trunk(((torch.cat([z, z_goal.unsqueeze(1)], 1) - self.mean) / self.std).flatten(1))
+        seen = (torch.cat([z, z_goal.unsqueeze(1)], 1) - self.mean) / self.std
+        if self.embed is not None:
+            seen = self.embed(seen)
+            seen = torch.cat([seen[:, :-1] - seen[:, -1:], seen[:, -2:-1]], 1)  # ways to the goal, and where it is now
+        return self.trunk(seen.flatten(1))
 
     def _coordinates(self, features: Tensor, remaining: Tensor | None) -> Tensor:
         if self.config.timed:
@@ -261,5 +288,6 @@ def _fingerprint(model: WorldModel) -> str:
     return digest.hexdigest()[:16]
 
 
-def _layer(inputs: int, outputs: int) -> list[nn.Module]:
-    return [nn.Linear(inputs, outputs), nn.LayerNorm(outputs), nn.GELU()]
+def _layer(inputs: int, outputs: int, dropout: float = 0.0) -> list[nn.Module]:
+    layer = [nn.Linear(inputs, outputs), nn.LayerNorm(outputs), nn.GELU()]
+    return [*layer, nn.Dropout(dropout)] if dropout else layer

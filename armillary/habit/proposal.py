@@ -19,7 +19,7 @@ def propose(
     """
     blocks, kept = [], model.config.context
     for _ in range(horizon):
-        missing = habit.context - context.z.shape[1]
+        missing = max(0, habit.context - context.z.shape[1])
         seen = torch.cat([context.z[:, :1].expand(-1, missing, -1), context.z], 1)  # as in acting, the first is repeated
         blocks.append(habit.act(seen, z_goal))
         after = model.rollout(context, blocks[-1][:, None, None])[:, :, 0]

@@ -276,6 +276,15 @@ def test_a_red_check_is_on_the_page(ok, words, ran, results):
     assert words in render(load_runs(results))
 
 
+def test_settings_that_came_later_do_not_part_runs(ran):
+    now = ran[1]["settings"]
+    before = copy.deepcopy(now)
+    del before["task"]["habit"]["dropout"], before["recipe"]["model"]["objective"]["egomotion"]
+    assert suite.differing(now, before) == suite.differing(before, now) == []
+    before["task"]["habit"]["dropout"] = 0.5
+    assert suite.differing(now, before) == ["task"]
+
+
 def test_runs_that_cannot_stand_in_one_table_are_refused(ran, results):
     run = made_up(ran, 1, 0.85)
     run["settings"]["recipe"]["stages"][0]["steps"] = 5

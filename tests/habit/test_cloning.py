@@ -91,6 +91,32 @@ def test_what_remains_sets_the_pace(habit):
     torch.testing.assert_close(habit.act(start, goal, torch.tensor([99.0])), habit.act(start, goal, torch.tensor([8.0])))
 
 
+def test_an_embedding_shared_by_now_and_goal_learns_the_way_too(tmp_path):
+    config = HabitConfig(**{**SMALL.__dict__, "embedding": 8, "dropout": 0.02})
+    for context in (1, 2):
+        model = LinearModel(context=context)
+        habit = train_habit(model, wander(tmp_path / str(context), model), HabitConfig(**{**config.__dict__, "context": 1}))
+        start, goal = far_pairs()
+        assert (walk(model, habit, start, goal, 14) < 1).float().mean() > 0.9
+        # Of what was before, it sees nothing.
+        torch.testing.assert_close(habit.act(torch.cat([start + 3, start], 1), goal), habit.act(start, goal))
+
+
+def test_the_median_passes_over_errors(tmp_path):
+    """Along x of one mind, but for errors in three of ten steps."""
+    model, rng, recorded = LinearModel(skip=1), np.random.default_rng(0), []
+    for _ in range(60):
+        actions = np.stack([np.where(rng.random(20) < 0.3, -1, 1), np.zeros(20)], 1).astype(np.float32)
+        recorded.append(Episode({"position": np.cumsum(np.pad(actions, ((1, 0), (0, 0))), 0, np.float32)}, actions))
+    store = Episodes.create(tmp_path / "store", model.spec)
+    store.append(*recorded)
+    goal, along = torch.tensor([[3.0, 0.0]]), {}
+    for median in (False, True):
+        config = HabitConfig(reach=8, timed=False, width=64, steps=250, batch=128, learning_rate=1e-2, median=median)
+        along[median] = float(train_habit(model, store, config).act(torch.zeros(1, 1, 2), goal)[0, 0])
+    assert along[False] < 0.75 < 0.9 < along[True]
+
+
 def test_inverse_dynamics_sees_speed_where_the_context_shows_it(tmp_path):
     config = HabitConfig(reach=1, timed=False, width=64, steps=250, batch=128, learning_rate=1e-2)
     errors = {}
@@ -126,7 +152,7 @@ def test_a_batch_acts_as_its_singles_do(habit):
     torch.testing.assert_close(habit.act(start, goal[:1]), habit.act(start, goal[:1].expand(20, -1)))
 
 
-@pytest.mark.parametrize("config", [SMALL, INVERSE_DYNAMICS])
+@pytest.mark.parametrize("config", [SMALL, INVERSE_DYNAMICS, HabitConfig(embedding=4, dropout=0.5, median=True, context=1)])
 def test_it_comes_back_from_its_file(tmp_path, model, config):
     habit = Habit(model, config).eval()
     with torch.no_grad():
@@ -161,6 +187,9 @@ def test_files_of_other_models_or_of_no_habit_are_refused(tmp_path, model, habit
     [
         ({"reach": 0}, "reach is at least 1, not 0"),
         ({"batch": 0}, "batch is at least 1"),
+        ({"context": 0}, "context is at least 1"),
+        ({"embedding": -1}, "embedding is 0 or more numbers wide, not -1"),
+        ({"dropout": 1.0}, "dropout is a share"),
         ({"haste": 1.0}, "haste is a share"),
     ],
 )
@@ -170,8 +199,10 @@ def test_settings_that_make_no_habit(given, message):
 
 
 def test_what_does_not_fit_is_named(tmp_path, model, store, habit):
-    with pytest.raises(ArmillaryError, match=r"latents \(3, 2, 2\) and goals \(3, 2\).*expected \(3, 1, 2\)"):
-        habit.act(torch.zeros(3, 2, 2), torch.zeros(3, 2))
+    with pytest.raises(ArmillaryError, match=r"latents \(3, 1, 3\) and goals \(3, 3\).*expected \(3, 1, 2\)"):
+        habit.act(torch.zeros(3, 1, 3), torch.zeros(3, 3))
+    with pytest.raises(ArmillaryError, match="context is at most its model's, 1, not 2"):
+        Habit(model, HabitConfig(context=2))
     with pytest.raises(ArmillaryError, match="trained without the blocks that remain"):
         Habit(model, INVERSE_DYNAMICS).act(torch.zeros(3, 1, 2), torch.zeros(3, 2), torch.ones(3))
     with pytest.raises(ArmillaryError, match="seed -1"):
