@@ -30,6 +30,7 @@ from armillary.evaluation.rollouts import Planned, Policy
 from armillary.evaluation.run import SEED
 from armillary.evaluation.spatial import foretell_scans, localise, locate_by_mean, locate_by_odometry, locate_motion, walks
 from armillary.evaluation.suite import HELD_OUT, commit
+from armillary.evaluation.suite_table import as_table, percent
 from armillary.evaluation.tasks import SUITE, Goals
 from armillary.files import write_whole
 from armillary.habit import Habit, train_habit
@@ -59,7 +60,7 @@ def main(
     runs: Path = Path("runs/house"),
     senses: tuple[str, ...] = tuple(SENSES),
     pairs: int = 200,
-    seed: int = 0,
+    seeds: tuple[int, ...] = (0,),
     effort: float = 1.0,
     again: bool = False,
 ) -> None:
@@ -70,10 +71,18 @@ def main(
         runs: folder of the recordings and checkpoints.
         senses: which sets of senses, by name.
         pairs: of start and goal, near and far.
-        seed: of recording, weights and training.
+        seeds: of recording, weights and training; each has models of its own.
         effort: the recipe's steps, as a multiple.
         again: run sets again that are done.
     """
+    runs_of = [run(seed, out, runs, senses, pairs, effort, again) for seed in seeds]
+    print(tables({name: [results[name] for results, _ in runs_of] for name in senses}, [told for _, told in runs_of]))
+
+
+def run(
+    seed: int, out: Path, runs: Path, senses: tuple[str, ...], pairs: int, effort: float, again: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One seed: the results by set of senses, and those of policies that need none."""
     episodes = recording(runs / f"seen-{seed}", "seen", TASK.episodes, seed)
     unseen = recording(runs / f"unseen-{seed}", "unseen", WALKS, SEED + seed)
     facts = {
@@ -95,7 +104,7 @@ def main(
     told = {"bee_line": BeeLine()}
     told = {label: navigate(told, None, goals, ("odometry",), pairs, seed, runs) for label, goals in TASK.sets.items()}
     write_whole(out / f"told-{seed}.json", json.dumps({"commit": commit(), "navigate": told}, indent=1) + "\n")
-    print(tables(results, told))
+    return results, told
 
 
 def recording(path: Path, layouts: str, episodes: int, seed: int) -> Episodes:
@@ -193,45 +202,51 @@ def _slug(name: str) -> str:
     return name.lower().replace(" ", "")
 
 
-def tables(senses: dict[str, Any], told: dict[str, Any]) -> str:
-    """What docs/house.md shows, in Markdown: by set of senses, and of navigation every row."""
-    one = next(iter(senses.values()))["model"]
-    apart, horizons = list(one["motion"]), list(one["scan"]["seen"])
+def tables(senses: dict[str, list[dict[str, Any]]], told: list[dict[str, Any]]) -> str:
+    """What docs/house.md shows, in Markdown: by set of senses, and of navigation every row. Each list has one of each seed."""
+    ones = [found["model"] for found in next(iter(senses.values()))]
+    apart, horizons = list(ones[0]["motion"]), list(ones[0]["scan"]["seen"])
     head = ["", "pose, m", "pose, degrees", *(f"motion over {k}, m" for k in apart), *(f"over {k}, degrees" for k in apart)]
 
-    def located(row: str, found: dict[str, Any]) -> list[str]:
-        motion = [found["motion"][k][unit] for unit in ("metres", "degrees") for k in apart]
-        return [row, *map(plain, (found["pose"]["metres"], found["pose"]["degrees"], *motion))]
+    def moved(found: list[dict[str, Any]], of: str) -> list[str]:
+        return [plain([one[of][k][unit] for one in found]) for unit in ("metres", "degrees") for k in apart]
 
-    body = [located(name, found["model"]) for name, found in senses.items()]
-    body += [located(f"{name}, untrained", found["untrained"]) for name, found in senses.items()]
-    body.append(["odometry alone", "", "", *(plain(one["odometry"][k][unit]) for unit in ("metres", "degrees") for k in apart)])
-    body.append(["mean pose", plain(one["mean pose"]["metres"]), plain(one["mean pose"]["degrees"]), *[""] * (2 * len(apart))])
+    def posed(found: list[dict[str, Any]], of: str) -> list[str]:
+        return [plain([one[of][unit] for one in found]) for unit in ("metres", "degrees")]
+
+    body = []
+    for row, said in (("model", ""), ("untrained", ", untrained")):
+        for name, each in senses.items():
+            found = [one[row] for one in each]
+            body.append([name + said, *posed(found, "pose"), *moved(found, "motion")])
+    body.append(["odometry alone", "", "", *moved(ones, "odometry")])
+    body.append(["mean pose", *posed(ones, "mean pose"), *[""] * (2 * len(apart))])
     scans = [
-        [f"{name}, {row}", *(plain(found[of]["scan"][of_row][h]) for h in horizons)]
-        for name, found in senses.items()
+        [f"{name}, {row}", *(plain([one[of]["scan"][of_row][h] for one in each]) for h in horizons)]
+        for name, each in senses.items()
         for row, of, of_row in (
             ("imagined", "model", "imagined"),
             ("seen", "model", "seen"),
             ("untrained, seen", "untrained", "seen"),
         )
     ]
-    scans += [[row, *(plain(one["scan"][row][h]) for h in horizons)] for row in ("persistence", "turned")]
-    held = []
+    scans += [[row, *(plain([one["scan"][row][h] for one in ones]) for h in horizons)] for row in ("persistence", "turned")]
+    labels, held = list(told[0]), []
+
+    def shares(row: str, navigated: list[dict[str, Any]]) -> list[str]:
+        return [
+            percent([one[label]["rows"][row][of] for one in navigated]) for of in ("success", "first_touch") for label in labels
+        ]
+
     for row, said in ROWS.items():
-        for name, found in senses.items():
-            tables = [found["navigate"][label]["rows"].get(row) for label in told]
-            if all(tables):
-                held.append([name + said, *(share(table[of]) for of in ("success", "first_touch") for table in tables)])
-    for row in ("bee_line", "random", "do_nothing", "oracle"):
-        held.append(
-            [
-                row.replace("_", " "),
-                *(share(told[label]["rows"][row][of]) for of in ("success", "first_touch") for label in told),
-            ]
-        )
-    first = ["", *(f"{label}, {said}" for said in ("held", "touched") for label in told)]
-    return "\n\n".join([_table(head, body), _table(["", *(f"{h} ahead, m" for h in horizons)], scans), _table(first, held)])
+        for name, each in senses.items():
+            if row in each[0]["navigate"][labels[0]]["rows"]:
+                held.append([name + said, *shares(row, [one["navigate"] for one in each])])
+    held += [[row.replace("_", " "), *shares(row, told)] for row in ("bee_line", "random", "do_nothing", "oracle")]
+    first = ["", *(f"{label}, {said}" for said in ("held", "touched") for label in labels)]
+    return "\n\n".join(
+        [as_table(head, body), as_table(["", *(f"{h} ahead, m" for h in horizons)], scans), as_table(first, held)]
+    )
 
 
 ROWS = {
@@ -242,16 +257,10 @@ ROWS = {
 }
 
 
-def plain(e: dict[str, float]) -> str:
-    return f"{e['value']:.2f} [{e['low']:.2f}, {e['high']:.2f}]"
-
-
-def share(e: dict[str, float]) -> str:
-    return f"{100 * e['value']:.1f} [{100 * e['low']:.0f}, {100 * e['high']:.0f}]"
-
-
-def _table(head: list[str], body: list[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *body))
+def plain(each: list[dict[str, float]]) -> str:
+    """Each seed's value, and the widest interval."""
+    low, high = min(e["low"] for e in each), max(e["high"] for e in each)
+    return " / ".join(f"{e['value']:.2f}" for e in each) + f" [{low:.2f}, {high:.2f}]"
 
 
 if __name__ == "__main__":

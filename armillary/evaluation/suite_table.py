@@ -105,15 +105,15 @@ def _world(name: str, runs: list[Run]) -> str:
     body = []
     for row in sets[first]["rows"]:
         each = [run["sets"][first]["rows"][row] for run in runs]
-        cells = [_percent([run["sets"][label]["rows"].get(row, {}).get("success") for run in runs]) for label in sets]
-        cells.append(_percent([r["first_touch"] for r in each]))
+        cells = [percent([run["sets"][label]["rows"].get(row, {}).get("success") for run in runs]) for label in sets]
+        cells.append(percent([r["first_touch"] for r in each]))
         cells += [_mean([r[key] for r in each]) for key in ("spl", "score")]
         calls = each[0]["model_calls"]
         body.append([METHODS.get(row, row), *cells, _decision(each), f"{calls:,}" if calls else ""])
     also = f"Touched, SPL, score and times are of {first}. " if len(sets) > 1 else ""
     ladders = [f"{label}: {_ladder([run['sets'][label]['rows']['model']['ladder'] for run in runs])}" for label in sets]
     notes = f"{also}The model's ladder, held by steps of the shortest path: {'; '.join(ladders)}. {_checks(runs)}"
-    blocks = [f"## {name}", f"    {command}", f"{about}.", f"{'; '.join(goals)}.", _table(head, body), notes]
+    blocks = [f"## {name}", f"    {command}", f"{about}.", f"{'; '.join(goals)}.", as_table(head, body), notes]
     if runs[0]["shift"]:
         blocks += ["### Under shift", *_shift(first, runs)]
     if "lax" in runs[0]:
@@ -130,9 +130,9 @@ def _shift(first: str, runs: list[Run]) -> list[str]:
     body = []
     for label in (None, *runs[0]["shift"]):
         tables = [run["sets"][first] if label is None else run["shift"][label] for run in runs]
-        cells = [_percent([table["rows"][row]["success"] for table in tables]) for row in ("model", "random", "oracle")]
+        cells = [percent([table["rows"][row]["success"] for table in tables]) for row in ("model", "random", "oracle")]
         body.append(["none" if label is None else label.replace("_", " "), *cells])
-    return [intro, _table(["factor", "**model**", "random", "oracle"], body)]
+    return [intro, as_table(["factor", "**model**", "random", "oracle"], body)]
 
 
 def _lax(tables: list[dict[str, Any]]) -> list[str]:
@@ -144,16 +144,17 @@ def _lax(tables: list[dict[str, Any]]) -> list[str]:
     )
     body = []
     for row in one["rows"]:
-        body.append([METHODS.get(row, row), *(_percent([t["rows"][row][rule] for t in tables]) for rule in ("lax", "strict"))])
-    return [intro, _table(["", "touched, the field's rule", "held, strict"], body)]
+        body.append([METHODS.get(row, row), *(percent([t["rows"][row][rule] for t in tables]) for rule in ("lax", "strict"))])
+    return [intro, as_table(["", "touched, the field's rule", "held, strict"], body)]
 
 
-def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+def as_table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _percent(estimates: Sequence[dict[str, float] | None]) -> str:
+def percent(estimates: Sequence[dict[str, float] | None]) -> str:
     """Each seed's share in %, or the one they agree on; and the interval."""
     if None in estimates:
         return ""
@@ -176,7 +177,7 @@ def _decision(rows: Sequence[dict[str, Any]]) -> str:
 
 def _ladder(ladders: Sequence[list[dict[str, Any]]]) -> str:
     return ", ".join(
-        f"{rungs[0]['low']:.1f} to {rungs[0]['high']:.1f}: {_percent([rung['success'] for rung in rungs])}"
+        f"{rungs[0]['low']:.1f} to {rungs[0]['high']:.1f}: {percent([rung['success'] for rung in rungs])}"
         for rungs in zip(*ladders, strict=True)
     )
 
