@@ -143,6 +143,7 @@ SUITE: dict[str, Task] = {
         {"placed": Goals()},
         episodes=2000,
         steps=40,
+        options={"arm": True},
         planner=ICEM(horizon=4, samples=65, elites=5, sigma=0.1, floor=0.02),
         habit=HabitConfig(reach=25, width=512, steps=8000, learning_rate=3e-3),
         without=("cem", "icem", "mppi", "gradient", "random_shooting", "latent_distance", "inverse_dynamics"),

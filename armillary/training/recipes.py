@@ -127,7 +127,7 @@ RECIPES: dict[str, Recipe] = {
             objective=Objective(sigreg=5.0, inverse=1.0, contrast=1.0),
         ),
         (
-            StageConfig("joint", steps=2500, learning_rate=3e-3),
+            StageConfig("joint", steps=8000, learning_rate=3e-3),
             StageConfig("dynamics", steps=4000, batch=192, learning_rate=3e-3),
             StageConfig("critic", steps=2000, batch=192, learning_rate=2e-3),
         ),
