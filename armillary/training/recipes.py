@@ -13,7 +13,8 @@
   place and the way it looks (egomotion); three layers read one sense by another. A habit learned on top proposes what the
   planner refines.
 - `push_t`: temporal contrast keeps the pose of the block in the latent, which the prediction loss alone would drop.
-- `cube`: patches of 4 px for a small object in dark images; inverse dynamics keep the hand in the latent, contrast the cube.
+- `cube`: patches of 4 px for a small object in dark images; contrast keeps the cube in the latent beside the arm. A habit
+  learned on top picks up and places.
 - `robot`: camera and joint states at control rate, kept every few frames.
 - `sensors`: a machine's sensors and nothing else. The latent is the standardised sensors; three quarters of what is foretold
   are a linear path's, and few steps leave the rest near "nothing changes" where it knows nothing.
