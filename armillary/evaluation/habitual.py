@@ -38,7 +38,7 @@ class Habitual:
         self.decided = self.step % skip == 0
         if self.decided:
             z = encode_frames(self.model, observation).unsqueeze(1)
-            first = z.expand(-1, self.model.config.context, -1)
+            first = z.expand(-1, self.habit.context, -1)
             self.z = first if self.step == 0 else torch.cat([self.z[:, 1:], z], 1)
             parts = together(self.model.device, len(z))
             blocks = torch.cat([self.habit.act(self.z[some], self.z_goal[some]) for some in parts])

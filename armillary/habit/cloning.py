@@ -89,7 +89,7 @@ class Habit(nn.Module):
     """A policy on the latents of one model. It needs no model to act, and holds what it takes from it.
 
     Args:
-        model: gives context length C, width D of the latents, and the scales of action blocks.
+        model: gives width D of the latents, the scales of action blocks and, unless the config does, context length C.
         config: the shape.
 
     Raises:
@@ -125,14 +125,14 @@ class Habit(nn.Module):
         """Raw action blocks towards the goals.
 
         Args:
-            z: the last latents of each problem, the newest last, C or more. Where fewer were seen, the first one is repeated.
+            z: the last C latents of each problem, the newest last. Where fewer were seen, the first one is repeated.
             z_goal: each problem's goal, or one for all.
             remaining: blocks in which to arrive, taken as 1 to `reach`; unless given, the soonest that is likely.
 
         Raises:
             ArmillaryError: shapes that do not fit, or `remaining` for a habit that was trained without.
         """
-        z, batch, shape = z[:, -self.context :], len(z), (self.context, len(self.mean))
+        batch, shape = len(z), (self.context, len(self.mean))
         if z.shape[1:] != shape or z_goal.shape not in ((batch, shape[1]), (1, shape[1])):
             raise ArmillaryError(
                 f"latents {tuple(z.shape)} and goals {tuple(z_goal.shape)} do not fit this habit; "

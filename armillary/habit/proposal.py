@@ -19,8 +19,9 @@ def propose(
     """
     blocks, kept = [], model.config.context
     for _ in range(horizon):
-        missing = max(0, habit.context - context.z.shape[1])
-        seen = torch.cat([context.z[:, :1].expand(-1, missing, -1), context.z], 1)  # as in acting, the first is repeated
+        seen = context.z[:, -habit.context :]
+        missing = habit.context - seen.shape[1]
+        seen = torch.cat([seen[:, :1].expand(-1, missing, -1), seen], 1)  # as in acting, the first is repeated
         blocks.append(habit.act(seen, z_goal))
         after = model.rollout(context, blocks[-1][:, None, None])[:, :, 0]
         z, actions = torch.cat([context.z, after], 1), torch.cat([context.actions, blocks[-1].unsqueeze(1)], 1)

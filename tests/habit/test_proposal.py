@@ -25,10 +25,10 @@ class Straight(Habit):
         return way.clamp(-1, 1).flatten(1)
 
 
-@pytest.mark.parametrize("context", [1, 3])
-def test_each_block_is_proposed_on_what_the_one_before_leads_to(context):
+@pytest.mark.parametrize(("context", "looks"), [(1, 1), (3, 3), (3, 1)])
+def test_each_block_is_proposed_on_what_the_one_before_leads_to(context, looks):
     model = LinearModel(context=context)
-    habit = Straight(model, HabitConfig(width=8))
+    habit = Straight(model, HabitConfig(width=8, context=looks))
     z = torch.zeros(3, 1, 2)
     goal = torch.tensor([[5.0, 0.0], [0.0, -3.0], [0.5, 0.5]])
     start = propose(model, habit, Context(z, torch.zeros(3, 0, 4)), goal, 4)
@@ -36,7 +36,7 @@ def test_each_block_is_proposed_on_what_the_one_before_leads_to(context):
     after = model.rollout(Context(z, torch.zeros(3, 0, 4)), blocks.unsqueeze(1))[:, 0]
     torch.testing.assert_close(after[0, :, 0], torch.tensor([2.0, 4.0, 5.0, 5.0]))
     torch.testing.assert_close(after[:, -1], goal)
-    assert habit.seen.shape == (3, context, 2)
+    assert habit.seen.shape == (3, looks, 2)
 
 
 def test_an_agent_with_a_habit_searches_where_it_proposes():
