@@ -208,19 +208,20 @@ def tables(senses: dict[str, list[dict[str, Any]]], told: list[dict[str, Any]]) 
     apart, horizons = list(ones[0]["motion"]), list(ones[0]["scan"]["seen"])
     head = ["", "pose, m", "pose, degrees", *(f"motion over {k}, m" for k in apart), *(f"over {k}, degrees" for k in apart)]
 
-    def moved(found: list[dict[str, Any]], of: str) -> list[str]:
-        return [plain([one[of][k][unit] for one in found]) for unit in ("metres", "degrees") for k in apart]
+    def placed(*asked: list[dict[str, float]]) -> list[str]:
+        """Metres of each question, then degrees; a question has one answer of each seed."""
+        return [plain([one[unit] for one in each]) for unit in ("metres", "degrees") for each in asked]
 
-    def posed(found: list[dict[str, Any]], of: str) -> list[str]:
-        return [plain([one[of][unit] for one in found]) for unit in ("metres", "degrees")]
+    def moved(found: list[dict[str, Any]], of: str) -> list[str]:
+        return placed(*([one[of][k] for one in found] for k in apart))
 
     body = []
     for row, said in (("model", ""), ("untrained", ", untrained")):
         for name, each in senses.items():
             found = [one[row] for one in each]
-            body.append([name + said, *posed(found, "pose"), *moved(found, "motion")])
+            body.append([name + said, *placed([one["pose"] for one in found]), *moved(found, "motion")])
     body.append(["odometry alone", "", "", *moved(ones, "odometry")])
-    body.append(["mean pose", *posed(ones, "mean pose"), *[""] * (2 * len(apart))])
+    body.append(["mean pose", *placed([one["mean pose"] for one in ones]), *[""] * (2 * len(apart))])
     scans = [
         [f"{name}, {row}", *(plain([one[of]["scan"][of_row][h] for one in each]) for h in horizons)]
         for name, each in senses.items()
