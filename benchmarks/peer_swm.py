@@ -83,7 +83,7 @@ CASES = {
         {"our two_room": {"their two_room": 100.0}, "our push_t": {"their push_t": 20.0}},
         ours={"our two_room": {"world": "two_room"}, "our push_t": {"world": "push_t"}},
         theirs={"their two_room": {"world": "two_room"}, "their push_t": {"world": "push_t"}},
-        settings={"ours": 300, "theirs": 10},
+        settings={"ours": 3000, "theirs": 10},
         more_is_better=True,
     ),
     "nothing": Case(

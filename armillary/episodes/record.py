@@ -14,7 +14,7 @@ Autoreset modes: https://farama.org/Vector-Autoreset-Mode.
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -27,7 +27,7 @@ from armillary.episodes.images import Codec
 from armillary.episodes.policies import Policy
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
-from armillary.spec import Spec
+from armillary.spec import Spec, Stream
 
 _COMMIT_BYTES = 32 << 20
 _COMMIT_SECONDS = 5.0
@@ -134,7 +134,7 @@ def _rollouts(env, policy, spec, episodes, steps, seed, max_length) -> Iterator[
     mode, n, rng = _autoreset(env), env.num_envs, np.random.default_rng([seed, 1])
     left = np.full(n, np.inf) if episodes == np.inf else episodes // n + (np.arange(n) < episodes % n)
     observation = _named(env.reset(seed=seed)[0], spec)
-    drafts = [_Draft(spec, observation, i) for i in range(n)]
+    drafts = _Drafts(spec, observation, n)
     began, resetting, recorded = np.ones(n, bool), np.zeros(n, bool), 0
 
     while left.any() and recorded < steps:
@@ -146,61 +146,80 @@ def _rollouts(env, policy, spec, episodes, steps, seed, max_length) -> Iterator[
         observation, _, terminated, truncated, info = env.step(actions)
         observation, done = _named(observation, spec), terminated | truncated
         began, done = resetting, done & ~resetting
-        for i in np.flatnonzero(left):
-            if began[i]:
-                drafts[i] = _Draft(spec, observation, i)
-                continue
-            final = mode == AutoresetMode.SAME_STEP and done[i]
-            drafts[i].add(actions[i], *((_final(info, i, spec), 0) if final else (observation, i)))
-            recorded += 1
-            if done[i]:
-                yield drafts[i].episode({**said, "worker": int(i), "ended": "terminated" if terminated[i] else "truncated"})
-                left[i] -= 1
-            elif len(drafts[i].actions) + 1 >= max_length:
-                yield drafts[i].episode({**said, "worker": int(i), "ended": "cut"})
-                drafts[i] = _Draft(spec, observation, i)
+        drafts.begin(began, observation)
+        going = (left > 0) & ~began
+        ending = done & going
+        same_step = mode == AutoresetMode.SAME_STEP and ending.any()
+        drafts.add(going, actions, _finals(observation, info, ending, spec) if same_step else observation)
+        recorded += going.sum()
+        for i in np.flatnonzero(ending):
+            yield drafts.episode(i, {**said, "worker": int(i), "ended": "terminated" if terminated[i] else "truncated"})
+        left -= ending
+        long = going & ~ending & (drafts.steps + 1 >= max_length)
+        for i in np.flatnonzero(long):
+            yield drafts.episode(i, {**said, "worker": int(i), "ended": "cut"})
+        drafts.begin(long, observation)
         if mode == AutoresetMode.NEXT_STEP:
             resetting = done
         elif done.any():
             if mode == AutoresetMode.DISABLED:
                 observation = _named(env.reset(options={"reset_mask": done})[0], spec)
-            for i in np.flatnonzero(done):
-                drafts[i] = _Draft(spec, observation, i)
+            drafts.begin(done, observation)
             began = done
 
-    for i in np.flatnonzero(left):
-        if drafts[i].actions and not resetting[i]:
-            yield drafts[i].episode({**said, "worker": int(i), "ended": "cut"})
+    for i in np.flatnonzero((left > 0) & (drafts.steps > 0) & ~resetting):
+        yield drafts.episode(i, {**said, "worker": int(i), "ended": "cut"})
 
 
-class _Draft:
-    """The episode that one environment is in. Rows are copied, since an environment may use its arrays again."""
+class _Drafts:
+    """The episodes that n environments are in. Rows are copied, since an environment may use its arrays again.
 
-    def __init__(self, spec: Spec, observation: dict[str, np.ndarray], i: int):
-        self.spec, self.actions = spec, []
-        seen = [stream for stream in spec.streams if stream.name in observation]
-        self._rows = {stream.name: np.empty((_ROWS, *stream.shape), stream.dtype) for stream in seen}
-        self._see(observation, i)
+    Attributes:
+        steps: (n,) taken in each so far.
+    """
 
-    def _see(self, observation: dict[str, np.ndarray], i: int) -> None:
-        row = len(self.actions)
+    def __init__(self, spec: Spec, observation: dict[str, np.ndarray], n: int):
+        self.spec, self.steps = spec, np.zeros(n, int)
+        self._rows = {name: np.empty((n, _ROWS, *values.shape[1:]), values.dtype) for name, values in observation.items()}
+        self._actions = np.empty((n, _ROWS, *spec.action.shape), spec.action.dtype)
+        self.begin(np.ones(n, bool), observation)
+
+    def begin(self, which: np.ndarray, observation: dict[str, np.ndarray]) -> None:
+        """New episodes in `which` (n,) environments."""
+        if which.any():
+            self.steps[which] = 0
+            self._see(which, observation)
+
+    def add(self, which: np.ndarray, actions: np.ndarray, observation: dict[str, np.ndarray]) -> None:
+        """A step of `which` (n,) environments: the action, and what it led to."""
+        if self.steps.max() + 1 == self._actions.shape[1]:
+            self._rows = {name: self._with_room(rows) for name, rows in self._rows.items()}
+            self._actions = self._with_room(self._actions)
+        self._actions[which, self.steps[which]] = actions[which]
+        self.steps[which] += 1
+        self._see(which, observation)
+
+    def _see(self, which: np.ndarray, observation: dict[str, np.ndarray]) -> None:
         for name, rows in self._rows.items():
-            if row == len(rows):
-                rows = self._rows[name] = np.concatenate([rows, np.empty_like(rows)])
-            rows[row] = observation[name][i]
+            rows[which, self.steps[which]] = observation[name] if which.all() else observation[name][which]
 
-    def add(self, action: np.ndarray, observation: dict[str, np.ndarray], i: int) -> None:
-        """A step: the action, and row `i` of what it led to."""
-        self.actions.append(action)
-        self._see(observation, i)
+    def _with_room(self, rows: np.ndarray) -> np.ndarray:
+        """Twice as much, of which what nobody has written to takes no memory."""
+        more = np.empty((len(rows), 2 * rows.shape[1], *rows.shape[2:]), rows.dtype)
+        for i, steps in enumerate(self.steps):
+            more[i, : steps + 1] = rows[i, : steps + 1]
+        return more
 
-    def episode(self, info: dict[str, Any]) -> Episode:
-        length = len(self.actions) + 1
-        observations, truth = (
-            {stream.name: self._rows[stream.name][:length] for stream in streams if stream.name in self._rows}
-            for streams in (self.spec.observed, self.spec.truth)
-        )
-        return Episode(observations, np.stack(self.actions), truth, info)
+    def episode(self, i: int, info: dict[str, Any]) -> Episode:
+        """The episode of environment `i`, so far."""
+        steps = self.steps[i]
+
+        def seen(streams: Sequence[Stream]) -> dict[str, np.ndarray]:
+            return {
+                stream.name: self._rows[stream.name][i, : steps + 1].copy() for stream in streams if stream.name in self._rows
+            }
+
+        return Episode(seen(self.spec.observed), self._actions[i, :steps].copy(), seen(self.spec.truth), info)
 
 
 def _autoreset(env: VectorEnv) -> AutoresetMode:
@@ -222,16 +241,19 @@ def _named(observation: Any, spec: Spec) -> dict[str, np.ndarray]:
     return {stream.name: np.asarray(named[stream.name], stream.dtype) for stream in spec.streams if stream.name in named}
 
 
-def _final(info: dict[str, Any], i: int, spec: Spec) -> dict[str, np.ndarray]:
-    """The last observation of an episode of environment `i`, as the only one of a batch.
+def _finals(observation: dict[str, np.ndarray], info: dict[str, Any], ending: np.ndarray, spec: Spec) -> dict[str, np.ndarray]:
+    """The observation, but the last one of its episode where one is `ending` (n,).
 
     Environments give an array of them by stream, or one object for each.
     """
     if "final_obs" not in info:
         raise ArmillaryError("this environment resets in the same step, but its info has no final_obs")
-    final = info["final_obs"]
-    last = _named({name: values[i] for name, values in final.items()} if isinstance(final, dict) else final[i], spec)
-    return {name: value[None] for name, value in last.items()}
+    final, seen = info["final_obs"], {name: values.copy() for name, values in observation.items()}
+    for i in np.flatnonzero(ending):
+        last = _named({name: values[i] for name, values in final.items()} if isinstance(final, dict) else final[i], spec)
+        for name, values in seen.items():
+            values[i] = last[name]
+    return seen
 
 
 def _provenance(env: Any, policy: Policy, seed: int) -> dict[str, Any]:

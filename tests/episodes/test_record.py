@@ -140,9 +140,10 @@ def test_a_number_of_steps_gives_the_episodes_under_way_too(mode):
     assert 50 <= sum(len(episode.actions) for episode in episodes) < 53
 
 
-def test_episodes_outgrow_the_room_that_they_begin_with(monkeypatch):
+@pytest.mark.parametrize("mode", MODES)
+def test_episodes_outgrow_the_room_that_they_begin_with(mode, monkeypatch):
     monkeypatch.setattr(record_module, "_ROWS", 1)
-    env = Clocks(3, AutoresetMode.SAME_STEP)
+    env = Clocks(3, mode)
     check(list(rollouts(env, random_policy(Spec.from_env(env)), episodes=14)))
 
 
