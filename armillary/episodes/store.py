@@ -35,7 +35,7 @@ from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import Spec, Stream
 
 FORMAT = "armillary episodes 1"
-_FRAGMENTS = 64  # so many new commits are merged into larger files
+_FRAGMENTS = 256  # so many commits are merged into larger files; sooner would cost a recording a third of its time
 _CHUNK = 8 << 20  # bytes of one column that are read at a time: more of them only cost memory
 
 

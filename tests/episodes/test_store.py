@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from episode_fakes import assert_equal, random_episode, small_spec
 
+from armillary.episodes import store as store_module
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.spec import ActionSpace, Spec, Stream
@@ -145,7 +146,8 @@ def test_resized_images_are_area_averages(tmp_path, rng):
             assert np.abs(got - half).max() <= 1
 
 
-def test_many_commits_are_merged_and_stay_in_order(tmp_path, rng):
+def test_many_commits_are_merged_and_stay_in_order(tmp_path, rng, monkeypatch):
+    monkeypatch.setattr(store_module, "_FRAGMENTS", 64)
     spec = small_spec(image=False)
     episodes = [random_episode(spec, 1 + number % 5, rng, number=number) for number in range(200)]
     with Episodes.create(tmp_path / "s", spec) as store:
@@ -282,6 +284,7 @@ WRITER = """
 import sys
 import numpy as np
 from episode_fakes import random_episode, small_spec
+from armillary.episodes import store as store_module
 from armillary.episodes.store import Episodes
 
 spec, rng = small_spec(32), np.random.default_rng(0)
