@@ -49,7 +49,7 @@ def model(tmp_path_factory):
     config = ModelConfig(image_size=32, width=16, latent=4, predictor_width=64, drop_streams=0.4, objective=objective)
     torch.manual_seed(0)
     model = WorldModel(SPEC, config)
-    stages = (StageConfig("joint", steps=400, learning_rate=3e-3), StageConfig("dynamics", steps=400, learning_rate=3e-3))
+    stages = (StageConfig("joint", steps=800, learning_rate=3e-3), StageConfig("dynamics", steps=400, learning_rate=3e-3))
     return train(model, Clips(Episodes.open(folder / "store"), 3), stages, folder / "run", TrainConfig(progress=False))
 
 
@@ -81,14 +81,8 @@ def test_surprise_says_that_something_is_missing(model):
 def test_latents_of_either_sense_agree(model):
     seen = {name: torch.from_numpy(x)[None] for name, x in sensed(np.random.default_rng(2).uniform(-1, 1, (300, 2))).items()}
     z, camera, position = (model.encode({n: seen[n] for n in names})[0] for names in (seen, ["camera"], ["position"]))
-    elsewhere = apart(z, z.roll(1, 0))  # as far as any two places
-    assert apart(z, camera) < elsewhere / 4
-    assert apart(z, position) < elsewhere / 4
-
-
-def apart(z: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Squared distance as a share of the variance, on average of the dimensions."""
-    return ((z - other).square().mean(0) / z.var(0)).mean()
+    for other in (camera, position):
+        assert ((z - other).square().mean(0) / z.var(0)).mean() < 0.3
 
 
 def test_frames_lose_streams_and_never_all():

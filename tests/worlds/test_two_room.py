@@ -28,6 +28,12 @@ def test_a_factor_changes_nothing_else():
     assert changed.tolist() == [11, 12, 13]
 
 
+def test_random_doors_differ():
+    world = TwoRoom(3, door="random", factors=tuple(FACTORS))
+    world.reset(seed=7)
+    assert len(np.unique(world.state[:, 2])) == 3
+
+
 def test_unseen_doors_stay_unseen():
     world = TwoRoom(200, door=[15.0, 40.0])
     world.reset(seed=0)
