@@ -1,6 +1,9 @@
-"""Files that appear under their name only when they are whole: written beside it, then renamed."""
+"""Files that appear under their name only when they are whole, and JSON that every reader takes."""
 
+import json
+import math
 from pathlib import Path
+from typing import Any
 
 
 def write_whole(path: str | Path, content: str | bytes) -> None:
@@ -12,3 +15,23 @@ def write_whole(path: str | Path, content: str | bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """`value` as JSON, which has neither NaN nor infinity: null stands for them.
+
+    Raises:
+        TypeError: something that JSON cannot hold.
+    """
+    try:
+        return json.dumps(value, indent=indent, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key) if isinstance(key, float) else key: _finite(part) for key, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list | tuple) else value

@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from armillary.errors import ArmillaryError, CorruptFile
+from armillary.files import as_json
 
 KEY = "armillary"
 
@@ -29,7 +30,7 @@ def write(path: str | Path, tensors: dict[str, Tensor], header: dict[str, Any]) 
     part = path.with_name(path.name + ".part")
     # safetensors refuses tensors that share memory or are not contiguous.
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    content = save(tensors, {KEY: json.dumps(header)})
+    content = save(tensors, {KEY: as_json(header)})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "wb") as file:

@@ -6,7 +6,6 @@ A plant of 8 sensors is imported, learned with the recipe `sensors` and calibrat
 with dates, and every row is written out with its p-value and its channels. Writes results/watch.json.
 """
 
-import json
 import tempfile
 import time
 from dataclasses import replace
@@ -20,7 +19,7 @@ from armillary.episodes.formats.table import import_table
 from armillary.episodes.store import Episodes
 from armillary.evaluation.judge import machine, peak_memory_mb
 from armillary.evaluation.suite import commit
-from armillary.files import write_whole
+from armillary.files import as_json, write_whole
 from armillary.monitoring.calibrate import calibrate
 from armillary.monitoring.watch import watch
 from armillary.training.fit import fit
@@ -71,8 +70,8 @@ def main(rows: int = 200_000, steps: int = 200) -> None:
                 "peak_memory_mb": peak_memory_mb(),
             }
     result = {**timed, "channels": CHANNELS, "false_alarms": summary.alarms, "commit": commit(), "machine": machine()}
-    write_whole(Path(__file__).parents[1] / "results" / "watch.json", json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
+    write_whole(Path(__file__).parents[1] / "results" / "watch.json", as_json(result, indent=1) + "\n")
+    print(as_json(result, indent=1))
 
 
 if __name__ == "__main__":

@@ -126,14 +126,12 @@ def monitor(
         development: only the files that choices were made on.
         out: JSON file of the result; none is written unless given.
     """
-    import json
-
-    from armillary.files import write_whole
+    from armillary.files import as_json, write_whole
     from armillary.monitoring.bench import bench_monitor
     from armillary.monitoring.bench_table import render
 
     found = bench_monitor(path, protocols=protocols, seeds=seeds, development=development)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(out, json.dumps(found, indent=1) + "\n")
+        write_whole(out, as_json(found, indent=1) + "\n")
     print(render(found))

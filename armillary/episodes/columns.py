@@ -15,6 +15,7 @@ import numpy as np
 
 from armillary.episodes import images as codecs
 from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.files import as_json
 from armillary.spec import Spec, Stream
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def schema_of(spec: Spec) -> Any:
 def to_json(info: dict, what: str) -> str:
     """`info` as JSON, or an `ArmillaryError` that names what it was for."""
     try:
-        return json.dumps(info)
+        return as_json(info)
     except TypeError as error:
         raise ArmillaryError(f"{what}: info is kept as JSON, which cannot hold this: {error}") from error
 

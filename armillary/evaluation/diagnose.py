@@ -9,7 +9,6 @@ The question that users ask about every model that fails. The same pairs, planne
 - true dynamics and distance: what is left to fail is the planner (and its horizon).
 """
 
-import json
 import tempfile
 import time
 from collections.abc import Mapping
@@ -30,7 +29,7 @@ from armillary.evaluation.run import open_run, world_and_pairs
 from armillary.evaluation.sanity import Check
 from armillary.evaluation.statistics import Estimate
 from armillary.evaluation.substitution import Simulated, labelled_distance, unveiled_episodes, unveiled_world
-from armillary.files import write_whole
+from armillary.files import as_json, write_whole
 from armillary.model import WorldModel
 from armillary.planning import Planner
 from armillary.training.fit import fit
@@ -58,7 +57,7 @@ class Diagnosis:
 
     def save(self, path: str | Path) -> None:
         """Write it as JSON, whole or not at all."""
-        write_whole(path, json.dumps(asdict(self), indent=1) + "\n")
+        write_whole(path, as_json(asdict(self), indent=1) + "\n")
 
     def table(self) -> Table:
         """For a terminal."""

@@ -59,7 +59,7 @@ def training_curves(metrics: Sequence[Mapping[str, Any]]) -> Figure:
     figure, axes = _axes(-(-len(panels) // columns), columns, 3.2, 2.4)
     for ax, (title, lines, names) in zip(axes, panels, strict=False):
         for i, name in enumerate(names):
-            points = [(line["seconds"], line[name]) for line in lines if name in line]
+            points = [(line["seconds"], line[name]) for line in lines if line.get(name) is not None]
             mark = "o-" if len(points) < 20 else "-"
             ax.plot(*zip(*points, strict=True), mark, ms=3, lw=1.4, color=STAGES[i % len(STAGES)], label=name.replace("_", " "))
         ax.set_title(title)
@@ -69,7 +69,7 @@ def training_curves(metrics: Sequence[Mapping[str, Any]]) -> Figure:
             ax.yaxis.set_minor_formatter("")
             ax.legend()
         else:
-            ax.set_ylim(0, 1.15 * max([line[name] for line in lines for name in names if name in line] + [1e-3]))
+            ax.set_ylim(0, 1.15 * max([line[name] for line in lines for name in names if line.get(name) is not None] + [1e-3]))
         for stage in stages[1:]:
             ax.axvline(next(line["seconds"] for line in metrics if line["stage"] == stage), color=MUTED, lw=0.8, ls=":")
     _hide(axes[len(panels) :])

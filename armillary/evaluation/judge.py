@@ -29,7 +29,7 @@ from armillary.evaluation.prediction import PredictionResult, evaluate_predictio
 from armillary.evaluation.probes import ProbeResult, probe
 from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.surprise import Scenes, SurpriseResult, evaluate_surprise
-from armillary.files import write_whole
+from armillary.files import as_json, write_whole
 from armillary.model import WorldModel
 from armillary.planning import CEM, Planner
 from armillary.worlds.world import World
@@ -73,7 +73,7 @@ class Judgement:
         parts = {f.name: getattr(self, f.name) for f in fields(self)[1:]}
         plain = {**self.summary(), **self.facts, "facts": self.facts}
         plain |= {name: part.to_json() for name, part in parts.items() if part is not None}
-        write_whole(path, json.dumps(plain, indent=1) + "\n")
+        write_whole(path, as_json(plain, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: str | Path) -> "Judgement":
@@ -168,4 +168,4 @@ def _revive(kind: Any, plain: Any) -> Any:
         return [_revive(arguments[0], item) for item in plain]
     if origin is dict:
         return {name: _revive(arguments[1], item) for name, item in plain.items()}
-    return plain
+    return float("nan") if kind is float and plain is None else plain

@@ -11,7 +11,6 @@ when the device is done, so that no part is counted as another's. Untrained mode
 """
 
 import copy
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -27,7 +26,7 @@ from armillary.config import ModelConfig, Size
 from armillary.device import describe, one_thread, pick_device, synchronize
 from armillary.errors import ArmillaryError
 from armillary.evaluation.judge import configurator, default_planner, machine, peak_memory_mb
-from armillary.files import write_whole
+from armillary.files import as_json, write_whole
 from armillary.model import WorldModel
 from armillary.planning.cem import CEM
 from armillary.planning.planner import Planner
@@ -85,7 +84,7 @@ class Speeds:
         """Write it as JSON, whole or not at all."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(asdict(self), indent=1) + "\n")
+        write_whole(path, as_json(asdict(self), indent=1) + "\n")
 
     def table(self) -> Table:
         """For a terminal."""

@@ -34,7 +34,7 @@ from armillary.evaluation.pairs import EvalSet, make_eval_set
 from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.run import SEED
 from armillary.evaluation.tasks import SUITE, Goals, Task
-from armillary.files import write_whole
+from armillary.files import as_json, write_whole
 from armillary.habit import Habit, HabitConfig, train_habit
 from armillary.model import WorldModel
 from armillary.training.fit import fit
@@ -130,7 +130,7 @@ def run_task(
     out.mkdir(parents=True, exist_ok=True)
 
     def keep() -> None:
-        write_whole(path, json.dumps(result, indent=1) + "\n")
+        write_whole(path, as_json(result, indent=1) + "\n")
 
     console.rule(f"{name}, seed {seed}: record")
     recorded = (folder / "recording").exists()

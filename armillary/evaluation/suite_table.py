@@ -156,7 +156,7 @@ def as_table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
 
 def percent(estimates: Sequence[dict[str, float] | None]) -> str:
     """Each seed's share in %, or the one they agree on; and the interval."""
-    if None in estimates:
+    if any(e is None or e["value"] is None for e in estimates):
         return ""
     values = list(dict.fromkeys(f"{100 * e['value']:.1f}" for e in estimates))
     values = values if len(values) == 1 else [f"{100 * e['value']:.1f}" for e in estimates]
@@ -164,6 +164,8 @@ def percent(estimates: Sequence[dict[str, float] | None]) -> str:
 
 
 def _mean(estimates: Sequence[dict[str, float]]) -> str:
+    if any(e["value"] is None for e in estimates):
+        return ""
     mean = sum(e["value"] for e in estimates) / len(estimates)
     return f"{mean:.2f} [{min(e['low'] for e in estimates):.2f}, {max(e['high'] for e in estimates):.2f}]"
 

@@ -5,7 +5,6 @@ is a context of latents and the evidence so far, however long the table. An epis
 jumps and where a row is left out; after that, the first rows of a context say nothing.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from jaxtyping import Bool, Float
 from armillary.device import one_thread
 from armillary.episodes.formats.table import JUMP
 from armillary.errors import ArmillaryError, CorruptFile
+from armillary.files import as_json
 from armillary.model import WorldModel
 from armillary.monitoring.calibrate import Calibration, channel_errors, load_calibration, sensor_names
 from armillary.monitoring.monitor import alarm_level
@@ -249,5 +249,5 @@ def _json(verdict: Verdict, stamps: list[str], channels: tuple[str, ...], file: 
         line |= {"time": stamp, "surprise": None if silent else round(float(verdict.surprise[i]), 4)}
         line |= {"p": None if silent else float(f"{verdict.p[i]:.3g}"), "alarm": bool(verdict.alarm[i])}
         line["because"] = {} if silent else {n: round(s, 3) for n, s in zip(names[i], shares[i], strict=True)}
-        lines.append(json.dumps(line) + "\n")
+        lines.append(as_json(line) + "\n")
     return "".join(lines)

@@ -34,6 +34,7 @@ from armillary import distributed
 from armillary.device import autocast
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError, require
+from armillary.files import as_json
 from armillary.model import WorldModel
 from armillary.objectives.collapse import dead_share, effective_rank, spread
 from armillary.training import state
@@ -371,7 +372,7 @@ class _Log:
         seconds = at.earlier_seconds + at.stage_seconds
         try:
             with self.path.open("a") as file:
-                file.write(json.dumps({"step": at.step, "seconds": round(seconds, 3), **numbers}) + "\n")
+                file.write(as_json({"step": at.step, "seconds": round(seconds, 3), **numbers}) + "\n")
         except OSError as error:
             raise ArmillaryError(f"{self.path}: cannot write there ({error.strerror})") from error
         at.lines += 1

@@ -32,6 +32,7 @@ from armillary.episodes.formats.lerobot_files import CHUNK, DATA, DATA_MB, VIDEO
 from armillary.episodes.formats.lerobot_stats import Statistics, picture_statistics_of, sampled_rows, statistics_of, together
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, require
+from armillary.files import as_json
 from armillary.spec import Spec, Stream
 
 BLOCK = 32 << 20  # bytes of frames that are read at a time
@@ -286,7 +287,7 @@ class _Writer:
         pq.write_table(_tasks(self.tasks), meta / "tasks.parquet")
         whole = {key: together([statistics[key] for statistics in self.statistics]) for key in self.statistics[0]}
         plain = {key: {name: value.tolist() for name, value in found.items()} for key, found in whole.items()}
-        (meta / "stats.json").write_text(json.dumps(plain, indent=4))
+        (meta / "stats.json").write_text(as_json(plain, indent=4))
         info = {
             "codebase_version": "v3.0",
             "robot_type": robot,
@@ -302,7 +303,7 @@ class _Writer:
             "video_path": VIDEO if self.films else None,
             "features": self.features,
         }
-        (meta / "info.json").write_text(json.dumps(info, indent=4))
+        (meta / "info.json").write_text(as_json(info, indent=4))
 
 
 def _coloured(frames: UInt8[np.ndarray, "t h w c"]) -> UInt8[np.ndarray, "t h w 3"]:
