@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from jaxtyping import Float
 
+from armillary.episodes.formats.folders import files_in
 from armillary.episodes.formats.table_files import SUFFIXES, dialect, open_table, seconds
 from armillary.errors import ArmillaryError, CorruptFile
 
@@ -51,8 +52,8 @@ def tables(path: str | Path | BinaryIO) -> list[Path | BinaryIO]:
     if not isinstance(path, (str, Path)):
         return [path]
     path = Path(path)
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
-    if not found or not found[0].is_file():
+    found = files_in(path, SUFFIXES)
+    if not found:
         raise ArmillaryError(f"{path}: there is no table there ({', '.join(SUFFIXES)})")
     return found
 

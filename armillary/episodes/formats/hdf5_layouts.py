@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from armillary.episodes.formats.importing import natural
+from armillary.episodes.formats.folders import files_in, natural
 from armillary.episodes.formats.swm_layouts import reading
 from armillary.errors import ArmillaryError, CorruptFile, require
 
@@ -78,8 +78,8 @@ def open_recording(path: Path, *, only: str | None = None, episode: str | None =
     """
     if (path / "main_data.hdf5").is_file() or (path / "data" / "main_data.hdf5").is_file():
         raise ArmillaryError(f"{path} is a dataset of Minari: armillary import minari {path}")
-    files = sorted((f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES), key=natural) if path.is_dir() else [path]
-    if not files or not files[0].is_file():
+    files = files_in(path, SUFFIXES)
+    if not files:
         raise ArmillaryError(f"{path}: there is no HDF5 file there ({', '.join(SUFFIXES)})")
     recording = Recording("")
     for file in files:

@@ -6,7 +6,6 @@
   An import that fails leaves none.
 """
 
-import re
 import shutil
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
@@ -157,11 +156,6 @@ def import_units(
     summary.episodes, summary.skipped = tuple(stored), dict(sorted(summary.skipped.items()))
     summary.seconds = perf_counter() - began
     return summary
-
-
-def natural(name: str | Path) -> list[tuple[int, str]]:
-    """Key to sort names by, with the numbers in them as numbers: demo_10 comes after demo_9."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(name))]
 
 
 def parts(rows: int, longest: int) -> list[tuple[int, int]]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from armillary.episodes.formats.folders import files_in
 from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import ActionSpace, Spec, Stream
 
@@ -179,7 +180,7 @@ def _entries_v3(root: Path, info: dict, cameras: list[str]) -> Iterator[Entry]:
         indices = {name: row[f"{of}/{name}"] for name in ("chunk_index", "file_index")}
         return root / template.format(video_key=of.removeprefix("videos/"), **indices)
 
-    for file in sorted((root / "meta/episodes").glob("**/*.parquet")):
+    for file in files_in(root / "meta/episodes", [".parquet"]):
         columns = [name for name in pq.read_schema(file).names if not name.startswith("stats/")]
         for row in pq.read_table(file, columns=columns, partitioning=None).to_pylist():
             videos = {}

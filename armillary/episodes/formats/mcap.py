@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from armillary.episodes.formats import clocks
-from armillary.episodes.formats.importing import ImportSummary, Missing, Name, check_options, import_units, natural, parts
+from armillary.episodes.formats.folders import files_in
+from armillary.episodes.formats.importing import ImportSummary, Missing, Name, check_options, import_units, parts
 from armillary.episodes.formats.mcap_files import McapFile, reading
 from armillary.episodes.formats.ros_messages import Sense, sense
 from armillary.episodes.store import Episode
@@ -119,7 +120,7 @@ def import_mcap(
     if rate is not None and clock is not None:
         raise ArmillaryError(f"give the rate of the control clock or its topic, not both ({rate} and {clock!r})")
     path = Path(path)
-    files = sorted(path.rglob("*.mcap"), key=natural) if path.is_dir() else [path]
+    files = files_in(path, [".mcap"])
     if not files:
         raise ArmillaryError(f"{path}: there is no MCAP file there (*.mcap); 'ros2 bag convert' makes them of other bags")
     with McapFile(files[0]) as first:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from armillary.episodes.formats.folders import files_in
 from armillary.episodes.formats.hdf5_layouts import arrays_of
 from armillary.episodes.formats.swm_layouts import reading
 from armillary.errors import ArmillaryError, CorruptFile, require
@@ -98,7 +99,7 @@ class Arrow:
     def episode(self, name: int) -> tuple[dict[str, Any], dict[str, Any]]:
         dataset = require("pyarrow.dataset", "data").dataset
         folder = self._folder / str(name)
-        files = sorted(str(file) for file in folder.glob(f"*.{self._format}"))
+        files = [str(file) for file in files_in(folder, [f".{self._format}"], deep=False)]
         if not files:
             raise CorruptFile(f"there is no file *.{self._format}")
         table = dataset(files, format=self._format).to_table()

@@ -22,7 +22,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from armillary.episodes.formats.clocks import JUMP, stretches
-from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units, natural, parts
+from armillary.episodes.formats.folders import files_in, hidden, natural
+from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units, parts
 from armillary.episodes.formats.table_files import (
     SUFFIXES,
     UNEVEN,
@@ -106,7 +107,7 @@ def import_streams(
     check_options(missing, rate=rate, gap=gap, max_episodes=max_episodes)
     if longest < 2 or drift < 0:
         raise ArmillaryError(f"longest is 2 rows or more and drift not below 0 s; got {longest} and {drift}")
-    inside = sorted(path.iterdir(), key=natural) if path.is_dir() else []
+    inside = sorted((folder for folder in path.iterdir() if not hidden(folder, path)), key=natural) if path.is_dir() else []
     folders = [path] if _tables(path) else [folder for folder in inside if _tables(folder)]
     if not folders:
         raise ArmillaryError(f"{path}: there is no folder of tables there ({', '.join(SUFFIXES)})")
@@ -135,8 +136,7 @@ def import_streams(
 
 
 def _tables(folder: Path) -> dict[str, Path]:
-    files = sorted(folder.iterdir(), key=natural) if folder.is_dir() else []
-    return {file.stem: file for file in files if file.suffix.lower() in SUFFIXES}
+    return {file.stem: file for file in files_in(folder, SUFFIXES, deep=False)} if folder.is_dir() else {}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 
 from armillary.episodes import images
 from armillary.episodes.faults import _reason
+from armillary.episodes.formats.folders import files_in, hidden
 from armillary.errors import ArmillaryError, CorruptFile, require
 
 _BLOCK = 64  # raw images that are read at once
@@ -60,7 +61,7 @@ def open_layout(path: Path) -> Layout:
         return Lance(path)
     if (path / "ep_len.npz").is_file():
         return Folder(path)
-    found = [file for end in ("lance", "h5", "hdf5") for file in path.glob(f"*.{end}")]
+    found = [file for end in ("lance", "h5", "hdf5") for file in path.glob(f"*.{end}") if not hidden(file, path)]
     if len(found) != 1:
         raise ArmillaryError(f"{path}: there are {len(found)} recordings (*.lance, *.h5, *.hdf5) in it; give the path of one")
     return open_layout(found[0])
@@ -193,7 +194,7 @@ class Folder(Arrays):
 
     def __init__(self, path: Path):
         arrays, text = {}, {}
-        for file in sorted(path.glob("*.npz")):
+        for file in files_in(path, [".npz"], deep=False):
             with reading(file), np.load(file) as archive:
                 try:
                     arrays[file.stem] = archive["arr_0"]
@@ -201,7 +202,7 @@ class Folder(Arrays):
                     text[file.stem] = "holds objects"
         super().__init__(path, arrays)
         self.unread |= text
-        for folder in (entry for entry in path.iterdir() if entry.is_dir()):
+        for folder in (entry for entry in path.iterdir() if entry.is_dir() and not hidden(entry, path)):
             with reading(folder):
                 try:
                     self.columns[folder.name] = _shape_of(_picture(folder, 0, 0))

@@ -17,6 +17,7 @@ from typing import Literal
 
 import numpy as np
 
+from armillary.episodes.formats.folders import files_in
 from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units
 from armillary.episodes.formats.table_files import SUFFIXES, UNEVEN, Columns, last_before, open_table, seconds, unit_of
 from armillary.episodes.store import Episode
@@ -90,8 +91,8 @@ def import_table(
         raise ArmillaryError("to hold rows on an even clock takes the time column; name it in time")
     if longest < 2:
         raise ArmillaryError(f"longest is 2 rows or more, not {longest}")
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
-    if not files or not files[0].is_file():
+    files = files_in(path, SUFFIXES)
+    if not files:
         raise ArmillaryError(f"{path}: there is no table there ({', '.join(SUFFIXES)})")
     spec, step, ignored = _layout(files[0], time, controls, truth, episode, ignore)
     reader = _Reader(spec, step, time, episode, gap or (JUMP * step if step else None), clock, missing, longest)

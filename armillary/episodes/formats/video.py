@@ -19,7 +19,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from armillary.episodes.formats.clocks import JUMP, stretches
-from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units, natural, parts
+from armillary.episodes.formats.folders import files_in, hidden, natural
+from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units, parts
 from armillary.episodes.formats.table_files import UNEVEN, last_before, usual_step
 from armillary.episodes.formats.video_actions import ActionTable, find_table
 from armillary.episodes.formats.video_frames import Frames, frame_times, frames_in_turn, pictures_in_turn
@@ -167,10 +168,10 @@ def _find(path: Path) -> list[_Video]:
             raise ArmillaryError(f"{path}: one image is no episode; give the folder of its frames")
         return [_Video(path)]
     videos = []
-    for folder in sorted([path, *(inside for inside in path.rglob("*") if inside.is_dir())], key=natural):
-        files = sorted((file for file in folder.iterdir() if file.is_file()), key=natural)
-        here = [_Video(file) for file in files if file.suffix.lower() in VIDEOS]
-        images = tuple(file for file in files if file.suffix.lower() in IMAGES)
+    inside = (folder for folder in path.rglob("*") if folder.is_dir() and not hidden(folder, path))
+    for folder in sorted([path, *inside], key=natural):
+        here = [_Video(file) for file in files_in(folder, VIDEOS, deep=False)]
+        images = tuple(files_in(folder, IMAGES, deep=False))
         videos += here or ([_Video(folder, images)] if images else [])
     if not videos:
         raise ArmillaryError(f"{path}: there is no video there ({' '.join(VIDEOS)}), and no folder of images")
