@@ -9,8 +9,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
-
+from armillary.console import plain_console
 from armillary.device import pick_device
 from armillary.episodes.record import record
 from armillary.errors import ArmillaryError
@@ -54,7 +53,7 @@ def demo(
         ArmillaryError: `out` holds something that is not a demo; a seed that belongs to evaluation; no such device; a full
             disk.
     """
-    began, out, console = time.perf_counter(), Path(out), Console(quiet=not progress)
+    began, out, console = time.perf_counter(), Path(out), plain_console(quiet=not progress)
     if not 0 <= seed < SEED:
         raise ArmillaryError(f"seed {seed}: take one from 0 to {SEED - 1}; those beyond are for evaluation")
     pick_device(device)  # before anything is written

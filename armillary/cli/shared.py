@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from armillary.console import plain_console
 from armillary.errors import ArmillaryError
 
-console = Console()
+console = plain_console()
 
 
 def parse_options(options: tuple[str, ...]) -> dict[str, Any]:
@@ -26,8 +27,13 @@ def parse_options(options: tuple[str, ...]) -> dict[str, Any]:
     return chosen
 
 
+def bold(words: object) -> tuple[str, str]:
+    """A part of `Text.assemble`."""
+    return str(words), "bold"
+
+
 def show(summary: dict[str, Any], run: Path) -> None:
     table = Table("result", "")
     for name, value in summary.items():
         table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
-    console.print(table, f"look at [bold]{run / 'report.html'}[/bold]")
+    console.print(table, Text.assemble("look at ", bold(run / "report.html")))

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 
 import tyro
 from rich.table import Table
+from rich.text import Text
 from tyro.conf import Positional
 
-from armillary.cli.shared import console, parse_options, show
+from armillary.cli.shared import bold, console, parse_options, show
 from armillary.errors import ArmillaryError
 from armillary.training.latent_actions import InverseConfig
 from armillary.training.loop import TrainConfig
@@ -128,7 +129,8 @@ def info(path: Positional[Path]) -> None:
         streams.add_row(stream.name, stream.kind, str(stream.shape), units, standing)
     streams.add_row("action", spec.action.kind, str((spec.action.n,)), ", ".join(dict.fromkeys(spec.action.unit)), "")
     rate = f"{spec.rate:g} Hz" if spec.rate else "no rate"
-    console.print(f"[bold]{path}[/bold], {rate}", streams, *(f"{name}: {value}" for name, value in about.items()), sep="\n")
+    title = Text.assemble(bold(path), f", {rate}")
+    console.print(title, streams, *(f"{name}: {value}" for name, value in about.items()), sep="\n")
 
 
 def merge(stores: Positional[tuple[Path, ...]], out: Path) -> None:
@@ -189,8 +191,8 @@ def doctor(store: Positional[Path], held_out: float = 0.1) -> None:
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
     table = Table("", "check", "found", "what to do")
     for row in report.rows:
-        table.add_row(f"[{colours[row.verdict]}]{row.verdict}", row.check, row.value, row.advice)
-    console.print(table, f"verdict: [{colours[report.verdict]}]{report.verdict}")
+        table.add_row(Text(row.verdict, colours[row.verdict]), row.check, row.value, row.advice)
+    console.print(table, Text.assemble("verdict: ", (report.verdict, colours[report.verdict])))
     sys.exit(1 if report.verdict == "fail" else 0)
 
 
@@ -252,7 +254,7 @@ def train(
         resume=resume,
         start=model,
     )
-    console.print(f"the model is [bold]{out / 'model.safetensors'}[/bold]; judge it with: armillary eval {out}")
+    console.print(Text.assemble("the model is ", bold(out / "model.safetensors"), f"; judge it with: armillary eval {out}"))
 
 
 def eval_(
@@ -290,7 +292,7 @@ def report(run: Positional[Path]) -> None:
     """
     from armillary.evaluation.run import report_run
 
-    console.print(f"look at [bold]{report_run(run)}[/bold]")
+    console.print(Text.assemble("look at ", bold(report_run(run))))
 
 
 def watch(

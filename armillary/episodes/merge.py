@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import track
 
+from armillary.console import plain_console
 from armillary.episodes.formats.importing import groups
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
@@ -43,7 +43,7 @@ def merge(stores: Sequence[Episodes], out: str | os.PathLike, *, progress: bool 
     merged = Episodes.create(out, spec, info=about)
     try:
         numbers = [(store, number) for store in stores for number in range(len(store))]
-        shown = track(numbers, "merge", console=Console(stderr=True), disable=not progress)
+        shown = track(numbers, "merge", console=plain_console(stderr=True), disable=not progress)
         for group in groups(_told(*one, spec) for one in shown):
             merged.append(*group)
     except BaseException:

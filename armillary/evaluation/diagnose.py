@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from armillary.console import plain_console
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
@@ -110,7 +110,7 @@ def diagnose(
     batch = min(BATCH, len(chosen))
     common = {"random": Random(model.spec.action, model.config.skip, seed)}
 
-    console, began = Console(quiet=not progress), time.perf_counter()
+    console, began = plain_console(quiet=not progress), time.perf_counter()
 
     def told(name: str, held: Estimate) -> None:
         console.print(f"{time.perf_counter() - began:5.0f} s  {name}: {held.percent()}")

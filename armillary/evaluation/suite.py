@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from armillary.config import ModelConfig, Objective
+from armillary.console import plain_console
 from armillary.device import one_thread, pick_device
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
@@ -123,7 +123,7 @@ def run_task(
     if again:
         path.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
-    console, result = Console(quiet=not progress), _begun(name, seed, pairs, shifted, out)
+    console, result = plain_console(quiet=not progress), _begun(name, seed, pairs, shifted, out)
     if result["complete"]:
         console.print(f"{path} is there already")
         return result

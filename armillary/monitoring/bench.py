@@ -26,9 +26,9 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from rich.console import Console
 from rich.progress import track
 
+from armillary.console import plain_console
 from armillary.device import one_thread
 from armillary.episodes.clips import Clips
 from armillary.episodes.formats.table_files import open_table
@@ -161,7 +161,7 @@ def bench_monitor(
             for method, fits in methods.items():
                 together = [files] if protocol == "free" else [[file] for file in files]
                 turns = [(fit, some) for fit in fits for some in together]
-                shown = track(turns, f"{protocol}: {method}", console=Console(stderr=True), disable=not progress)
+                shown = track(turns, f"{protocol}: {method}", console=plain_console(stderr=True), disable=not progress)
                 learned = normal if protocol == "free" else None
                 watched[method] = [one for fit, some in shown for one in _judged(fit, some, learned)]
             watched["an alarm always on"] = [

@@ -16,9 +16,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal, TypeVar
 
-from rich.console import Console
 from rich.progress import Progress
 
+from armillary.console import plain_console
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.spec import Spec
@@ -123,7 +123,7 @@ def import_units(
             A store that this call has begun is then removed.
     """
     began, out, stored = perf_counter(), Path(summary.out), []
-    bar = Progress(console=Console(stderr=True), disable=not progress)
+    bar = Progress(console=plain_console(stderr=True), disable=not progress)
     task = bar.add_task("import", total=total)
 
     def fit() -> Iterator[Episode]:

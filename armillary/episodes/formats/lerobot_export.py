@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
-from rich.console import Console
 from rich.progress import track
 
+from armillary.console import plain_console
 from armillary.episodes.formats.importing import check_options
 from armillary.episodes.formats.lerobot_files import CHUNK, DATA, DATA_MB, VIDEO, VIDEO_MB, DataFiles, Film, pixel_format
 from armillary.episodes.formats.lerobot_stats import Statistics, picture_statistics_of, sampled_rows, statistics_of, together
@@ -113,7 +113,7 @@ def export_lerobot(
     try:
         writer = _Writer(part, episodes, keys, rate, fill, crf, task)
         with closing(writer):
-            for number in track(range(count), "export", console=Console(stderr=True), disable=not progress):
+            for number in track(range(count), "export", console=plain_console(stderr=True), disable=not progress):
                 writer.add(number)
         writer.describe(episodes.info.get("robot"))
         part.rename(path)
