@@ -3,8 +3,11 @@
 A model that keeps every k-th frame is given, between two frames, all k raw actions as one dense block. The blocks of a
 recording have a shape (held actions, smooth ones), and a planner that leaves it asks the model about what it never saw:
 white noise over blocks cost 70 points of success on data with held actions. So the principal components of the recorded blocks
-are kept here, in the checkpoint, and planners search in their whitened coordinates.
+are kept here, in the checkpoint, and planners search in their whitened coordinates. There each number counts as much as any
+other, whatever its unit: a gripper is not left out for moving less than an arm.
 """
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from armillary.errors import ArmillaryError
+from armillary.scales import mean_and_scale
 from armillary.spec import ActionSpace
 
 EXPLAINED = 0.99
@@ -24,10 +28,15 @@ class ActionBlocks(nn.Module):
         space: the action space.
         skip: actions in a block.
         dim: principal coordinates that are kept; `fit` finds it.
+
+    Attributes:
+        std: what the predictor's input is scaled by; numbers of one unit share it.
+        spread: the standard deviation of each number alone, by which principal components are scaled.
     """
 
     mean: Tensor
     std: Tensor
+    spread: Tensor
     low: Tensor
     high: Tensor
     basis: Tensor
@@ -38,6 +47,7 @@ class ActionBlocks(nn.Module):
         discrete = space.kind == "discrete"
         self.register_buffer("mean", torch.zeros(self.size))
         self.register_buffer("std", torch.ones(self.size))
+        self.register_buffer("spread", torch.ones(self.size))
         self.register_buffer("low", torch.zeros(self.size) if discrete else torch.tensor(space.low).repeat(skip))
         self.register_buffer("high", torch.ones(self.size) if discrete else torch.tensor(space.high).repeat(skip))
         self.register_buffer("basis", torch.eye(self.size)[:, : dim or self.size].clone())
@@ -48,10 +58,13 @@ class ActionBlocks(nn.Module):
         return self.basis.shape[1]
 
     @torch.no_grad()
-    def fit(self, blocks: Float[Tensor, "n a"]) -> None:
+    def fit(self, blocks: Float[Tensor, "n a"], groups: Sequence[int] | None = None) -> None:
         """Take scale, range and principal components (99% of the variance) from recorded blocks.
 
         Where the action space has no bounds, the recorded range becomes the bounds.
+
+        Args:
+            groups: numbers of an action in one group share a scale (`ActionSpace.scale_groups`); each has its own by default.
 
         Raises:
             ArmillaryError: fewer than two blocks, or actions that never change.
@@ -61,30 +74,31 @@ class ActionBlocks(nn.Module):
         if len(blocks) < 2:
             raise ArmillaryError(f"action statistics need at least 2 blocks of {self.skip} actions, got {len(blocks)}")
         blocks = blocks.to(self.mean)
-        self.mean.copy_(blocks.mean(0))
-        std = blocks.std(0)
-        if not (std > 1e-6).any():
+        if torch.equal(blocks.amin(0), blocks.amax(0)):
             raise ArmillaryError("the recorded actions never change, so nothing can be learned about what they do")
-        self.std.copy_(torch.where(std > 1e-6, std, 1.0))
+        mean, spread = mean_and_scale(blocks)
+        self.mean.copy_(mean)
+        self.spread.copy_(spread)
+        self.std.copy_(spread if groups is None else mean_and_scale(blocks, list(groups) * self.skip)[1])
         self.low.copy_(torch.where(self.low.isfinite(), self.low, blocks.amin(0)))
         self.high.copy_(torch.where(self.high.isfinite(), self.high, blocks.amax(0)))
-        standard = self.standardise(blocks)
+        standard = (blocks - self.mean) / self.spread
         variance, vectors = torch.linalg.eigh((standard.T @ standard / len(blocks)).cpu())  # MPS has none
         variance, vectors = variance.flip(0).clamp(min=0), vectors.flip(1)
         kept = int((variance.cumsum(0) < EXPLAINED * variance.sum()).sum()) + 1
         self.basis = (vectors[:, :kept] * variance[:kept].sqrt()).to(self.mean)
 
     def standardise(self, raw: Float[Tensor, "*batch a"]) -> Float[Tensor, "*batch a"]:
-        """Raw blocks to zero mean and unit variance, as the predictor takes them."""
+        """Raw blocks to zero mean, in units of their scale, as the predictor takes them."""
         return (raw - self.mean) / self.std
 
     def encode(self, raw: Float[Tensor, "*batch a"]) -> Float[Tensor, "*batch k"]:
         """Raw blocks to whitened principal coordinates."""
-        return self.standardise(raw) @ (self.basis / self.basis.square().sum(0))
+        return (raw - self.mean) / self.spread @ (self.basis / self.basis.square().sum(0))
 
     def decode(self, coordinates: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch a"]:
         """Whitened coordinates to raw blocks within the bounds; choices come out as hard one-hot."""
-        raw = torch.addcmul(self.mean, F.linear(coordinates, self.basis), self.std)
+        raw = torch.addcmul(self.mean, F.linear(coordinates, self.basis), self.spread)
         if self.space.kind != "discrete":
             return raw.clamp_(self.low, self.high)
         choices = raw.unflatten(-1, (self.skip, self.space.n))

@@ -67,6 +67,9 @@ class ModelConfig:
     """Attention heads of the vision transformer."""
     patch: int = 14
     """Patch of the vision transformer, in pixels."""
+    scale: Literal["unit", "channel"] = "unit"
+    """How vectors, signals, points and actions are scaled. unit: one standard deviation for all channels that share a unit, so
+    that a joint that hardly moves stays small. channel: one for each channel, for sensors that are watched one by one."""
     drop_streams: float = 0.0
     """Chance of each stream to be left out of a training frame. Above 0, the model can do without some of its streams."""
     projector: int = 256

@@ -98,7 +98,8 @@ def load_lewm(
         _rearrange(tensors, image_mean, image_std)
         model = WorldModel(spec, _config(tensors, described, spec.action.n))
         model.blocks.mean.copy_(torch.tensor(action_mean).repeat(model.config.skip))
-        model.blocks.std.copy_(torch.tensor(action_std).repeat(model.config.skip))
+        for scale in (model.blocks.std, model.blocks.spread):
+            scale.copy_(torch.tensor(action_std).repeat(model.config.skip))
         kept = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("blocks.")}
         model.load_state_dict({**tensors, **kept})
     except ArmillaryError:

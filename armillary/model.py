@@ -109,12 +109,13 @@ class WorldModel(nn.Module):
         Args:
             batch: clips from all over the training part; a few thousand are enough.
         """
+        shared = self.config.scale == "unit"
         if self.learned is None:
-            self.blocks.fit(batch.actions.flatten(0, 1))
-        for name, encoder in zip(self.perception.streams, self.perception.encoders, strict=True):
+            self.blocks.fit(batch.actions.flatten(0, 1), self.spec.action.scale_groups if shared else None)
+        for (name, stream), encoder in zip(self.perception.streams.items(), self.perception.encoders, strict=True):
             known = name in (self.learned or ()) or name not in batch.observations
             if isinstance(encoder, Standardised) and not known:
-                encoder.fit(batch.observations[name])
+                encoder.fit(batch.observations[name], stream.scale_groups if shared else None)
 
     def encode(
         self, observations: dict[str, Tensor], present: dict[str, Bool[Tensor, "b t"]] | None = None

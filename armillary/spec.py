@@ -37,7 +37,8 @@ class Stream:
         kind: image (H, W, C) uint8; depth (H, W), scan (beams,), points (N, 3 + C) in metres; vector (n,);
             signal (samples per step, channels). All but images are float32.
         shape: the shape of one observation, without batch and time.
-        unit: one unit for each channel of a vector or signal, in order ("rad", "m/s", "" where there is none), or none.
+        unit: one unit for each channel of a vector or signal, in order ("rad", "m/s", "" where it is not known), or none at all
+            where all channels are alike. It says which channels share a scale, see `scale_groups`.
         channels: a name for each channel, or none.
         rate: observations a second in Hz, or None when time has no unit.
         truth: privileged ground truth, which no model sees.
@@ -94,6 +95,17 @@ class Stream:
         return [i for i, unit in enumerate(self.unit) if unit == "rad"]
 
     @property
+    def scale_groups(self) -> tuple[int, ...]:
+        """For each channel (of the last axis) a number; channels of one number share a scale.
+
+        Channels of one unit do, and those of a stream that declares no units at all; a channel whose unit is "" is by itself.
+        Of points, x, y and z share one, and what comes with them another.
+        """
+        if self.kind == "points" and not self.unit:
+            return tuple(int(i > 2) for i in range(self.shape[-1]))
+        return _groups(self.unit or ("alike",) * self.shape[-1])
+
+    @property
     def gaps(self) -> bool:
         """Whether it may hold NaN, where nothing was measured."""
         return self.kind in ("depth", "scan", "points")
@@ -112,7 +124,7 @@ class ActionSpace:
         kind: "box", "discrete" or "none"; `NO_ACTION` is the one of the last.
         n: numbers in a box action, or choices of a discrete one.
         low, high: bounds of each number of a box, in its own unit (infinite where there are none); empty for discrete.
-        unit, channels: a unit and a name for each number of a box, or none.
+        unit, channels: a unit and a name for each number of a box, or none; see `scale_groups`.
 
     Raises:
         ArmillaryError: bounds, units or names that do not match `n`.
@@ -148,6 +160,15 @@ class ActionSpace:
     def dtype(self) -> np.dtype:
         """float32 for a box, and for no numbers at all; int64 for choices."""
         return np.dtype("int64" if self.kind == "discrete" else "float32")
+
+    @property
+    def scale_groups(self) -> tuple[int, ...]:
+        """For each number or choice of an action another; those of one share a scale.
+
+        Numbers of one unit do; where no units are declared, numbers of equal bounds; and all choices. A number whose unit is ""
+        is by itself.
+        """
+        return _groups(self.unit or tuple(map(str, zip(self.low, self.high, strict=True))) or ("alike",) * self.n)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -290,6 +311,11 @@ class Spec:
         return cls(tuple(_stream_of(name, box) for name, box in spaces.items()), _action_of(action), rate)
 
 
+def _groups(unit: tuple[str, ...]) -> tuple[int, ...]:
+    """For each channel the first of its unit; itself where the unit is ""."""
+    return tuple(unit.index(one) if one else i for i, one in enumerate(unit))
+
+
 def _check_rate(rate: float | None, what: str) -> None:
     if rate is not None and not (np.isfinite(rate) and rate > 0):
         raise ArmillaryError(f"{what}: a rate is a positive number of Hz or None, not {rate}")
@@ -300,7 +326,7 @@ def _stream_of(name: str | None, space: Any) -> Stream:
     if shape and len(shape) == 3 and dtype == np.uint8:
         return Stream(name or "image", "image", shape)
     if shape and len(shape) == 1 and dtype is not None and np.issubdtype(dtype, np.floating):
-        return Stream(name or "state", "vector", shape)
+        return Stream(name or "state", "vector", shape, unit=("",) * shape[0])  # positions, velocities and what not
     raise ArmillaryError(f"observation {name or 'space'} {space}: only uint8 (H, W, C) and float (n,) boxes map to streams")
 
 

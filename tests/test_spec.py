@@ -191,7 +191,7 @@ class Env(gymnasium.Env):
 
 
 def test_from_cartpole_and_its_vector_environment():
-    expected = Spec((Stream("state", "vector", (4,)),), ActionSpace("discrete", 2), 50)
+    expected = Spec((Stream("state", "vector", (4,), unit=("",) * 4),), ActionSpace("discrete", 2), 50)
     assert Spec.from_env(gymnasium.make("CartPole-v1")) == expected
     vector = Spec.from_env(gymnasium.make_vec("CartPole-v1", num_envs=3))
     assert (vector.streams, vector.action) == (expected.streams, expected.action)
@@ -201,7 +201,7 @@ def test_from_spaces():
     image, state = Box(0, 255, (8, 9, 3), np.uint8), Box(-1, 1, (5,), np.float64)
     assert Spec.from_env(Env(image)).streams == (Stream("image", "image", (8, 9, 3)),)
     spec = Spec.from_env(Env(Dict({"eye": image, "arm": state})))
-    assert set(spec.streams) == {Stream("eye", "image", (8, 9, 3)), Stream("arm", "vector", (5,))}
+    assert set(spec.streams) == {Stream("eye", "image", (8, 9, 3)), Stream("arm", "vector", (5,), unit=("",) * 5)}
     assert spec.action == ActionSpace("box", 2, (-2, -np.inf), (2, np.inf))
     assert spec.rate == 20
     assert Spec.from_json(spec.to_json()) == spec

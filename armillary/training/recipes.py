@@ -140,6 +140,7 @@ RECIPES: dict[str, Recipe] = {
     "sensors": Recipe(
         ModelConfig.sized(
             "nano",
+            scale="channel",
             projector=0,
             predictor="gru",
             linear=0.75,

@@ -108,7 +108,7 @@ def _spec(recording: Layout, streams: Sequence[str] | None, truth: Sequence[str]
     def stream(name: str) -> Stream:
         shape = columns[name]
         if len(shape) == 1:
-            return Stream(name, "vector", shape, truth=name in truth)
+            return Stream(name, "vector", shape, unit=("",) * shape[0], truth=name in truth)  # pixels beside radians
         return Stream(name, "image", (size, size, shape[-1]) if size else shape, truth=name in truth)
 
     return Spec(tuple(map(stream, (*streams, *truth))), ActionSpace("box", columns["action"][-1]))
