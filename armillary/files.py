@@ -5,6 +5,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from armillary.errors import CorruptFile
+
 
 def write_whole(path: str | Path, content: str | bytes) -> None:
     """Write `content` to `path`; on failure (OSError) what was there stays, and nothing half-written is left."""
@@ -35,3 +37,15 @@ def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key) if isinstance(key, float) else key: _finite(part) for key, part in value.items()}
     return [_finite(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def parse_json(text: str | bytes, what: str | Path = "this") -> Any:
+    """What JSON says. Use it for whatever comes from a file, in place of `json.loads`, whose errors have two types.
+
+    Raises:
+        CorruptFile: it is no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CorruptFile(f"{what}: not JSON ({error})") from error

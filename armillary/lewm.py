@@ -9,7 +9,6 @@ from (transformers 4 and 5); both are known.
 One difference stays: images that do not have the model's size are reduced by area here, bilinearly there.
 """
 
-import json
 import pickle
 import re
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from torch import Tensor
 from armillary.config import ModelConfig
 from armillary.device import pick_device
 from armillary.errors import ArmillaryError, CorruptFile
+from armillary.files import parse_json
 from armillary.model import WorldModel
 from armillary.perception.convolutional import centre_pixels
 from armillary.spec import Spec
@@ -119,8 +119,8 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not beside.is_file():
         raise ArmillaryError(f"{beside}: no such file; stable-worldmodel writes it beside the weights")
     try:
-        tensors, described = torch.load(found[0], map_location="cpu", weights_only=True), json.loads(beside.read_text())
-    except (pickle.UnpicklingError, RuntimeError, EOFError, json.JSONDecodeError) as error:
+        tensors, described = torch.load(found[0], map_location="cpu", weights_only=True), parse_json(beside.read_text(), beside)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, CorruptFile) as error:
         reason = str(error).splitlines()[0]
         raise CorruptFile(f"{found[0]}: not a state dict with a config.json, or a truncated one ({reason})") from error
     if not isinstance(tensors, dict) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):

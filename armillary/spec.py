@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.files import parse_json
 
 Kind = Literal["image", "depth", "scan", "points", "vector", "signal"]
 
@@ -283,7 +284,7 @@ class Spec:
             ArmillaryError: the text is not such JSON.
         """
         try:
-            plain = json.loads(text)
+            plain = parse_json(text)
             action = dict(plain["action"])
             for bound, absent in (("low", -np.inf), ("high", np.inf)):
                 action[bound] = [absent if x is None else x for x in action[bound]]

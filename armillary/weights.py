@@ -4,7 +4,6 @@ The file appears under its name only when it is whole: it is written beside it, 
 """
 
 import errno
-import json
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from armillary.errors import ArmillaryError, CorruptFile
-from armillary.files import as_json
+from armillary.files import as_json, parse_json
 
 KEY = "armillary"
 
@@ -56,9 +55,9 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ArmillaryError(f"{path}: no such file")
     try:
         with safe_open(path, "pt") as file:
-            header = json.loads((file.metadata() or {})[KEY])
+            header = parse_json((file.metadata() or {})[KEY], path)
             if not isinstance(header, dict):
                 raise CorruptFile(f"{path}: its header is not one of ours")
             return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError, KeyError) as error:
         raise CorruptFile(f"{path}: not an Armillary checkpoint, or a truncated one ({error})") from error

@@ -4,7 +4,6 @@
 A `Judgement` is one JSON file, `results.json`, whose first keys are the numbers that are asked for most.
 """
 
-import json
 import os
 import platform
 import resource
@@ -29,7 +28,7 @@ from armillary.evaluation.prediction import PredictionResult, evaluate_predictio
 from armillary.evaluation.probes import ProbeResult, probe
 from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.surprise import Scenes, SurpriseResult, evaluate_surprise
-from armillary.files import as_json, write_whole
+from armillary.files import as_json, parse_json, write_whole
 from armillary.model import WorldModel
 from armillary.planning import CEM, Planner
 from armillary.worlds.world import World
@@ -84,7 +83,7 @@ class Judgement:
             CorruptFile: it is something else.
         """
         try:
-            plain = json.loads(Path(path).read_text())
+            plain = parse_json(Path(path).read_text(), path)
             return _revive(cls, {f.name: plain.get(f.name) for f in fields(cls)})
         except OSError as error:
             raise ArmillaryError(f"{path}: no results there ({error.strerror}); run `armillary eval` first") from error

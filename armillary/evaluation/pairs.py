@@ -17,7 +17,7 @@ import numpy as np
 
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.evaluation.rollouts import DoNothing, Random, run
-from armillary.files import write_whole
+from armillary.files import parse_json, write_whole
 from armillary.worlds.world import World
 
 FORMAT = 1
@@ -101,7 +101,7 @@ class EvalSet:
             CorruptFile: it is no evaluation set, or was changed after it was made.
         """
         try:
-            content = json.loads(Path(path).read_text())
+            content = parse_json(Path(path).read_text(), path)
             said, form = content.pop("hash"), content.pop("format")
             arrays = {name: np.array(content.pop(name), dtype) for name, dtype in _ARRAYS.items()}
             pairs = cls(**content, **arrays)

@@ -34,7 +34,7 @@ from armillary.evaluation.pairs import EvalSet, make_eval_set
 from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.run import SEED
 from armillary.evaluation.tasks import SUITE, Goals, Task
-from armillary.files import as_json, write_whole
+from armillary.files import as_json, parse_json, write_whole
 from armillary.habit import Habit, HabitConfig, train_habit
 from armillary.model import WorldModel
 from armillary.training.fit import fit
@@ -234,7 +234,7 @@ def _begun(name: str, seed: int, pairs: int, shifted: int, out: Path) -> dict[st
     if not path.exists():
         return fresh
     try:
-        found = json.loads(path.read_text())
+        found = parse_json(path.read_text(), path)
         differ = differing(fresh["settings"], found["settings"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptFile(f"{path} holds no results of the suite ({type(error).__name__}: {error})") from error

@@ -4,7 +4,6 @@ An interval reaches from the lowest to the highest bound of the seeds' own 95% i
 not about the mean of several.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.suite import differing
 from armillary.evaluation.tasks import SUITE
+from armillary.files import parse_json
 
 RULES = (
     "Starts and goals come from the world's own sampler, under a seed that no recording has; success is the world's own word "
@@ -52,7 +52,7 @@ def load_runs(folder: str | Path) -> dict[str, list[Run]]:
     runs: list[Run] = []
     for path in sorted(Path(folder).glob("*.json")):
         try:
-            run = json.loads(path.read_text())
+            run = parse_json(path.read_text(), path)
             runs += [run] if run["complete"] else []
         except (ValueError, KeyError, TypeError) as error:
             raise CorruptFile(f"{path} holds no results of the suite ({type(error).__name__}: {error})") from error

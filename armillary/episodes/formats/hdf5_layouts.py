@@ -4,14 +4,13 @@
 - groups: every group below one has the same arrays. Numbers at the end of names count as numbers: demo_10 comes after demo_9;
 - arrays in the file itself (or in its only group): an episode, as ALOHA keeps it; or many, where one array says which episode a
   row is of or where episodes begin or end, or flags are set in their last rows, as in D4RL.
-Several files are read one after the other, in the order of their names. Soft and external links are not followed. Only names,
-lengths and what marks episodes are read here.
+Several files are read one after the other, in the order of their names. Soft links are not followed, and files
+that link to others are refused (hdf5_files.py). Only names, lengths and what marks episodes are read here.
 
 Sources: https://robomimic.github.io/docs/datasets/overview.html, https://github.com/tonyzhaozh/aloha,
 https://github.com/Farama-Foundation/D4RL.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,8 +22,10 @@ from typing import Any
 import numpy as np
 
 from armillary.episodes.formats.folders import files_in, natural
+from armillary.episodes.formats.hdf5_files import members, open_hdf5
 from armillary.episodes.formats.swm_layouts import reading
-from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.errors import ArmillaryError, CorruptFile
+from armillary.files import parse_json
 
 SEEN = ("obs", "observation", "observations")  # what is below them is seen
 SUFFIXES = (".hdf5", ".h5", ".hdf", ".he5")
@@ -84,7 +85,7 @@ def open_recording(path: Path, *, only: str | None = None, episode: str | None =
     recording = Recording("")
     for file in files:
         try:
-            with reading(file), require("h5py", "data").File(file, "r") as opened:
+            with reading(file), open_hdf5(file) as opened:
                 found = _in_file(opened, file, only, episode, ends)
         except CorruptFile as error:
             if len(files) == 1:
@@ -138,7 +139,7 @@ def _in_file(file: Any, path: Path, only: str | None, episode: str | None, ends:
 
 
 def _groups(group: Any) -> dict[str, Any]:
-    return {name: item for name, item in group.items() if hasattr(item, "items")} if hasattr(group, "items") else {}
+    return {name: item for name, item in members(group) if hasattr(item, "items")} if hasattr(group, "items") else {}
 
 
 def _below(group: Any) -> Any:
@@ -166,7 +167,7 @@ def _filtered(file: Any, path: Path, only: str) -> Iterator[str]:
 
 def _control_rate(data: Any) -> float | None:
     try:
-        return float(json.loads(data.attrs["env_args"])["env_kwargs"]["control_freq"]) or None
+        return float(parse_json(data.attrs["env_args"])["env_kwargs"]["control_freq"]) or None
     except (KeyError, TypeError, ValueError):  # it is there for environments of robosuite alone
         return None
 

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from armillary.episodes import images
+from armillary.episodes.formats.declared import check_parquet
 from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, grouped, import_units
 from armillary.episodes.formats.lerobot_metadata import Dataset, Entry
 from armillary.episodes.formats.video_frames import frames_at
@@ -131,6 +132,7 @@ def _read(dataset: Dataset, entry: Entry, spec: Spec, image_size: int | None) ->
     columns = ["timestamp", "action", *(stream.name for stream in spec.streams if stream.name not in entry.videos)]
     try:
         mine = [("episode_index", "=", entry.index)]
+        check_parquet(entry.data)
         table = pq.read_table(entry.data, columns=columns, filters=mine, partitioning=None)
     except (OSError, pyarrow.ArrowException) as error:
         raise CorruptFile(f"{entry.data}: cannot be read ({_line(error)})") from error

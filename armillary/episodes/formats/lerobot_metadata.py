@@ -7,13 +7,15 @@ second of which video. `Dataset` hides that, and maps features to a Spec.
 Source: the dataset code of https://github.com/huggingface/lerobot (codebase versions v2.0, v2.1 and v3.0).
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from armillary.episodes.formats.declared import check_parquet
 from armillary.episodes.formats.folders import files_in
+from armillary.episodes.formats.places import fill, inside
 from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.files import parse_json
 from armillary.spec import ActionSpace, Spec, Stream
 
 VERSIONS = ("v2.0", "v2.1", "v3.0")
@@ -106,7 +108,7 @@ class Dataset:
         if file is None:
             raise ArmillaryError(f"{root}: not a LeRobot dataset, there is no meta/info.json in it")
         try:
-            info = json.loads(file.read_text())
+            info = parse_json(file.read_text(), file)
             version = info.get("codebase_version", "of no version")
             if version in VERSIONS:
                 features = {name: Feature.parse(plain) for name, plain in info["features"].items()}
@@ -115,7 +117,8 @@ class Dataset:
                 entries = sorted(entries, key=lambda entry: entry.index)
                 return cls(root, version, info.get("robot_type"), float(info["fps"]), features, entries)
         except (OSError, ValueError, LookupError, TypeError, AttributeError, pyarrow.ArrowException) as error:
-            what = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+            said = next(iter(str(error).splitlines()), "")
+            what = said if isinstance(error, CorruptFile) else f"{type(error).__name__}: {said}"
             raise CorruptFile(f"{file.parent}: these are not LeRobot metadata, or they are damaged ({what})") from error
         raise ArmillaryError(
             f"{root}: LeRobot {version} is not supported, only {', '.join(VERSIONS)}; convert it with lerobot's own converter"
@@ -166,10 +169,10 @@ class Dataset:
 
 def _entries_v2(root: Path, info: dict, cameras: list[str]) -> Iterator[Entry]:
     for line in (root / "meta/episodes.jsonl").read_text().splitlines():
-        row = json.loads(line)
+        row = parse_json(line, "meta/episodes.jsonl")
         place = {"episode_index": row["episode_index"], "episode_chunk": row["episode_index"] // info["chunks_size"]}
-        videos = {name: Video(root / info["video_path"].format(video_key=name, **place)) for name in cameras}
-        data = root / info["data_path"].format(**place)
+        videos = {name: Video(inside(root, fill(info["video_path"], video_key=name, **place))) for name in cameras}
+        data = inside(root, fill(info["data_path"], **place))
         yield Entry(row["episode_index"], row["length"], row.get("tasks", []), data, videos)
 
 
@@ -178,9 +181,10 @@ def _entries_v3(root: Path, info: dict, cameras: list[str]) -> Iterator[Entry]:
 
     def place(row: dict, of: str, template: str) -> Path:
         indices = {name: row[f"{of}/{name}"] for name in ("chunk_index", "file_index")}
-        return root / template.format(video_key=of.removeprefix("videos/"), **indices)
+        return inside(root, fill(template, video_key=of.removeprefix("videos/"), **indices))
 
     for file in files_in(root / "meta/episodes", [".parquet"]):
+        check_parquet(file)
         columns = [name for name in pq.read_schema(file).names if not name.startswith("stats/")]
         for row in pq.read_table(file, columns=columns, partitioning=None).to_pylist():
             videos = {}

@@ -6,7 +6,6 @@ tuple) and `infos/...` with a row more than `actions`, `rewards`, `terminations`
 Source: https://github.com/Farama-Foundation/Minari (minari/dataset/_storages, minari/serialization.py).
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,9 +13,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from armillary.episodes.formats.folders import files_in
+from armillary.episodes.formats.hdf5_files import check_self_contained
 from armillary.episodes.formats.hdf5_layouts import arrays_of
 from armillary.episodes.formats.swm_layouts import reading
 from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.files import parse_json
 
 Space = dict[str, Any]
 HDF5_FILE, METADATA = "main_data.hdf5", "metadata.json"
@@ -64,7 +65,7 @@ def leaves(space: Space, path: str) -> Iterator[tuple[str, Space]]:
 
 def space_of(metadata: dict[str, Any], name: str) -> Space | None:
     """The space of this name, or None where the metadata do not say it."""
-    return json.loads(metadata[name]) if name in metadata else None
+    return parse_json(metadata[name], name) if name in metadata else None
 
 
 class HDF5:
@@ -74,9 +75,10 @@ class HDF5:
         file = folder / HDF5_FILE
         with reading(file):
             self._file = require("h5py", "data").File(file, "r")
+            check_self_contained(self._file)
             # Before 0.5 the metadata were attributes of the file.
             said = folder / METADATA
-            self.metadata = json.loads(said.read_text()) if said.is_file() else dict(self._file.attrs)
+            self.metadata = parse_json(said.read_text(), said) if said.is_file() else dict(self._file.attrs)
             self.names = sorted(int(name.removeprefix("episode_")) for name in self._file if name.startswith("episode_"))
 
     def episode(self, name: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -89,7 +91,7 @@ class Arrow:
 
     def __init__(self, folder: Path):
         with reading(folder):
-            self.metadata = json.loads((folder / METADATA).read_text())
+            self.metadata = parse_json((folder / METADATA).read_text(), folder / METADATA)
             self._folder, self._format = folder, self.metadata.get("data_format", "arrow")
             self._spaces = {name: space_of(self.metadata, f"{name[:-1]}_space") for name in ("observations", "actions")}
             self.names = sorted(int(part.name) for part in folder.iterdir() if part.is_dir() and part.name.isdigit())
@@ -113,7 +115,7 @@ class Arrow:
         if "infos" in table.column_names:
             arrays |= _infos(table["infos"].combine_chunks(), "infos")
         said = folder / METADATA
-        return arrays, json.loads(said.read_text()) if said.is_file() else {}
+        return arrays, parse_json(said.read_text(), said) if said.is_file() else {}
 
 
 def _inside(column: Any, path: str) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 from armillary.episodes import images
 from armillary.episodes.faults import _reason
 from armillary.episodes.formats.folders import files_in, hidden
+from armillary.episodes.formats.hdf5_files import check_self_contained, members
 from armillary.errors import ArmillaryError, CorruptFile, require
 
 _BLOCK = 64  # raw images that are read at once
@@ -174,7 +175,8 @@ class HDF5(Arrays):
             require("hdf5plugin", "data")  # brings further compressions, where it is installed
         with reading(path):
             self._file = h5py.File(path, "r")
-            arrays = {name: item for name, item in self._file.items() if isinstance(item, h5py.Dataset)}
+            check_self_contained(self._file)
+            arrays = {name: item for name, item in members(self._file) if isinstance(item, h5py.Dataset)}
             super().__init__(path, arrays)
             for name in [name for name in self.columns if not _can_decompress(arrays[name])]:
                 self.columns.pop(name)

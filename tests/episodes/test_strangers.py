@@ -1,0 +1,168 @@
+"""Files from strangers: what leads out of them, never ends, or declares more than it holds is refused before it is read."""
+
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from armillary.episodes.formats.declared import FREE, RATIO, check_declared, check_parquet
+from armillary.episodes.formats.hdf5 import import_hdf5
+from armillary.episodes.formats.lerobot import import_lerobot
+from armillary.episodes.formats.places import fill, inside
+from armillary.errors import ArmillaryError, CorruptFile
+from armillary.files import parse_json
+
+h5py = pytest.importorskip("h5py")
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+pytest.importorskip("lance")
+
+
+def test_declared_sizes_are_compared_with_what_a_file_holds():
+    check_declared("a", FREE, 0)
+    check_declared("a", 10 * FREE, 10 * FREE // RATIO + 1)
+    with pytest.raises(CorruptFile, match="declares"):
+        check_declared("a", 10 * FREE, 1000)
+    with pytest.raises(CorruptFile, match="declares"):
+        check_declared("a", -1, 1000)
+
+
+def test_parquet_that_unpacks_to_far_more_than_it_holds_is_refused(tmp_path):
+    path, table = tmp_path / "bomb.parquet", pa.table({"a": pa.nulls(1_000_000, pa.float64())})
+    pq.write_table(table, path)
+    check_parquet(path)
+    pq.write_table(pa.concat_tables([table] * 20), path)
+    with pytest.raises(CorruptFile, match="rows: declares"):
+        check_parquet(path)
+
+
+def test_json_that_is_nested_too_deeply_is_no_json():
+    with pytest.raises(CorruptFile, match="not JSON"):
+        parse_json("[" * 100_000)
+
+
+# ---- LeRobot: where a dataset says that its files are
+
+
+@pytest.mark.parametrize(
+    "template", ["{i:999999999d}", "{i.__class__}", "{i!r}", "{j}", "{0}", "{i", "i}", "{key:03d}", "{i:>9}"]
+)
+def test_templates_take_numbers_and_names_and_nothing_else(template):
+    assert fill("a{i:03d}/{key}/{i}", i=7, key="top") == "a007/top/7"
+    with pytest.raises(CorruptFile, match="path template"):
+        fill(template, i=7, key="top")
+
+
+def test_paths_stay_in_the_dataset(tmp_path):
+    root, secret = tmp_path / "set", tmp_path / "secret"
+    (root / "data").mkdir(parents=True)
+    secret.mkdir()
+    (root / "out").symlink_to(secret)
+    (root / "loop").symlink_to(root / "loop")
+    (root / "again").symlink_to(root / "data")
+    assert inside(root, "data/x.parquet") == root / "data/x.parquet"
+    assert inside(root, "again/x.parquet") == root / "again/x.parquet"
+    for place in ("../secret/x", str(secret / "x"), "data/../../secret/x", "out/x", "loop", "a\0b"):
+        with pytest.raises(CorruptFile):
+            inside(root, place)
+
+
+def test_the_cache_of_hugging_face_links_into_its_blobs(tmp_path):
+    root, blobs = tmp_path / "datasets--a--b/snapshots/0123", tmp_path / "datasets--a--b/blobs"
+    root.mkdir(parents=True)
+    blobs.mkdir()
+    (blobs / "hash").write_text("x")
+    (root / "x").symlink_to("../../blobs/hash")
+    assert inside(root, "x").read_text() == "x"
+
+
+@pytest.mark.parametrize("path", ["../secret/x.parquet", "{episode_index:9999999999d}"])
+def test_a_dataset_that_leads_out_of_itself_is_refused(path, tmp_path):
+    root = tmp_path / "set"
+    (root / "meta").mkdir(parents=True)
+    info = {"codebase_version": "v2.1", "fps": 10, "chunks_size": 1000, "features": {}, "data_path": path, "video_path": None}
+    (root / "meta/info.json").write_text(json.dumps(info))
+    (root / "meta/episodes.jsonl").write_text('{"episode_index": 0, "length": 5}')
+    with pytest.raises(CorruptFile, match=r"leads out of the dataset|path template"):
+        import_lerobot(root, tmp_path / "store", progress=False)
+
+
+# ---- HDF5
+
+
+def demo(file, name="data/demo_0"):
+    group = file.require_group(name)
+    group["actions"], group["obs/state"] = np.zeros((5, 2)), np.zeros((5, 3))
+    return group
+
+
+def external_link(file, folder):
+    with h5py.File(folder / "other.hdf5", "w") as other:
+        demo(other)
+    file["data/demo_1"] = h5py.ExternalLink("other.hdf5", "/data/demo_0")
+
+
+def external_storage(file, folder):
+    (folder / "secret").write_bytes(bytes(100))
+    file.create_dataset("data/demo_0/obs/secret", (100,), "u1", external=[(str(folder / "secret"), 0, 100)])
+
+
+def virtual(file, folder):
+    layout = h5py.VirtualLayout((5, 3), "f8")
+    layout[:] = h5py.VirtualSource("other.hdf5", "data/demo_0/obs/state", (5, 3))
+    file.create_virtual_dataset("data/demo_0/obs/secret", layout)
+
+
+def group_loop(file, folder):
+    file["data/demo_0/again"] = file["data"]
+
+
+def unstored(file, folder):
+    file.create_dataset("data/demo_0/obs/large", (1 << 40, 3), "f4", chunks=(1, 3))
+
+
+def large_chunk(file, folder):
+    file.create_dataset("data/demo_0/obs/large", (5, 3), "f4", maxshape=(None, 3), chunks=(1 << 27, 3))
+
+
+def deep(file, folder):
+    file.create_group("/".join(["data/demo_0", *"a" * 60]))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (external_link, "is an external link to /data/demo_0 of other.hdf5"),
+        (external_storage, "stored in another file"),
+        (virtual, "virtual dataset"),
+        (group_loop, "is the group /data once more"),
+        (unstored, "declares"),
+        (large_chunk, "declares"),
+        (deep, "nested more than"),
+    ],
+)
+def test_hdf5_that_holds_more_than_itself_is_refused(spoil, said, tmp_path):
+    with h5py.File(tmp_path / "demo.hdf5", "w") as file:
+        demo(file)
+        spoil(file, tmp_path)
+    tracemalloc.start()
+    with pytest.raises(CorruptFile, match=said):
+        import_hdf5(tmp_path / "demo.hdf5", tmp_path / "store", progress=False)
+    assert tracemalloc.get_traced_memory()[1] < 100 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("target", ["/data", "/data/demo_1/", "/nowhere"])
+def test_soft_links_are_not_followed(target, tmp_path):
+    with h5py.File(tmp_path / "demo.hdf5", "w") as file:
+        demo(file)
+        file["data/demo_1"] = h5py.SoftLink(target)
+    assert import_hdf5(tmp_path / "demo.hdf5", tmp_path / "store", progress=False).episodes == (0,)
+
+
+def test_soft_links_in_a_circle_are_no_data(tmp_path):
+    with h5py.File(tmp_path / "demo.hdf5", "w") as file:
+        file["a"], file["b"] = h5py.SoftLink("/b"), h5py.SoftLink("/a")
+    with pytest.raises(ArmillaryError):
+        import_hdf5(tmp_path / "demo.hdf5", tmp_path / "store", progress=False)
