@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.files import parse_json
 
 Kind = Literal["image", "depth", "scan", "points", "vector", "signal"]
@@ -27,6 +27,16 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "vector": ("float32", ("channels",)),
     "signal": ("float32", ("samples", "channels")),
 }
+
+
+def _is_whole(number: Any) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
+
+
+def _tuple(values: Any, what: str) -> tuple:
+    if isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise ArmillaryError(f"{what} is a list, not {values!r}")
+    return tuple(values)
 
 
 @dataclass(frozen=True)
@@ -62,11 +72,14 @@ class Stream:
     optional: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise ArmillaryError(f"a stream needs a name, not {self.name!r}")
         for name in ("shape", "unit", "channels"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        if not self.name:
-            raise ArmillaryError("a stream needs a name")
-        if self.kind not in KINDS:
+            object.__setattr__(self, name, _tuple(getattr(self, name), f"stream {self.name!r}: {name}"))
+        if not all(_is_whole(side) for side in self.shape):
+            raise ArmillaryError(f"stream {self.name!r}: a shape is of whole numbers, not {self.shape}")
+        object.__setattr__(self, "shape", tuple(int(side) for side in self.shape))
+        if not isinstance(self.kind, str) or self.kind not in KINDS:
             raise ArmillaryError(f"stream {self.name!r}: kind {self.kind!r} is none of {', '.join(get_args(Kind))}")
         axes = KINDS[self.kind][1]
         if len(self.shape) != len(axes) or min(self.shape) < 1:
@@ -141,6 +154,9 @@ class ActionSpace:
     def __post_init__(self) -> None:
         if self.kind not in ("box", "discrete", "none"):
             raise ArmillaryError(f"an action space is 'box', 'discrete' or 'none', not {self.kind!r}")
+        if not _is_whole(self.n):
+            raise ArmillaryError(f"an action space is of a whole number, not {self.n!r}")
+        object.__setattr__(self, "n", int(self.n))
         if self.kind == "none" and self.n:
             raise ArmillaryError(f"an action space of kind none has no numbers, not {self.n}")
         if self.kind != "none" and self.n < 1:
@@ -149,7 +165,7 @@ class ActionSpace:
             default = () if self.kind != "box" else (-np.inf if name == "low" else np.inf,) * self.n
             object.__setattr__(self, name, tuple(float(x) for x in getattr(self, name)) or default)
         for name in ("unit", "channels"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            object.__setattr__(self, name, _tuple(getattr(self, name), f"action space: {name}"))
         for name in ("low", "high", "unit", "channels"):
             given = getattr(self, name)
             if given and (len(given) != self.n or self.kind != "box"):
@@ -286,10 +302,12 @@ class Spec:
         try:
             plain = parse_json(text)
             action = dict(plain["action"])
+            if action["kind"] == "box" and not len(action["low"]) == len(action["high"]) == action["n"]:
+                raise ValueError(f"an action of {action['n']} numbers has bounds for {len(action['low'])}")
             for bound, absent in (("low", -np.inf), ("high", np.inf)):
                 action[bound] = [absent if x is None else x for x in action[bound]]
             return cls(tuple(Stream(**stream) for stream in plain["streams"]), ActionSpace(**action), plain["rate"])
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (CorruptFile, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ArmillaryError(f"this is not a Spec in JSON ({type(error).__name__}: {error})") from error
 
     @classmethod
@@ -318,7 +336,8 @@ def _groups(unit: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def _check_rate(rate: float | None, what: str) -> None:
-    if rate is not None and not (np.isfinite(rate) and rate > 0):
+    known = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
+    if rate is not None and not (known and np.isfinite(rate) and rate > 0):
         raise ArmillaryError(f"{what}: a rate is a positive number of Hz or None, not {rate}")
 
 
