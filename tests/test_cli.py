@@ -532,3 +532,39 @@ def test_importing_asks_for_nothing_optional(module, absent):
     loaded = subprocess.run([sys.executable, "-c", show], capture_output=True, text=True, check=True).stdout.split()
     assert module in loaded
     assert absent.isdisjoint(loaded)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (ArmillaryError("expected 1,\ngot 2"), 2, "armillary: expected 1, got 2"),
+        (OSError(errno.ENOSPC, "full", "store"), 2, "the disk is full"),
+        (ValueError("a\nb"), 3, "unexpected ValueError: a; this is a bug of Armillary: add --debug"),
+        (RecursionError("too deep"), 3, "unexpected RecursionError"),
+        (MemoryError(), 3, "out of memory"),
+        (type("PanicException", (BaseException,), {})("index out of bounds"), 3, "unexpected PanicException"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+@pytest.mark.parametrize("debug", [(), ("--debug",)])
+def test_whatever_is_raised_is_one_line_and_a_status_of_its_own(error, status, said, debug, monkeypatch, capsys):
+    def info(path: Path) -> None:
+        raise error
+
+    monkeypatch.setitem(cli.VERBS, "info", info)
+    with pytest.raises(SystemExit) as exit:
+        call("info", *debug, "--path", "x")
+    *before, last = capsys.readouterr().err.splitlines()
+    assert exit.value.code == status
+    assert said in last
+    assert bool(before) == bool(debug)
+    assert not debug or any("Traceback" in line for line in before)
+
+
+def test_an_output_that_nobody_reads_is_no_traceback():
+    many = "from armillary import cli; cli.VERBS['info'] = lambda: print('x' * 1_000_000); cli.main(['info'])"
+    process = subprocess.Popen([sys.executable, "-c", many], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.read(1)
+    process.stdout.close()
+    assert process.stderr.read() == "armillary: nobody reads the output any more\n"
+    assert process.wait() == 3

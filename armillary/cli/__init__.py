@@ -1,10 +1,13 @@
-"""`armillary VERB`: thin; each verb calls one public function. Bad input is one line and exit status 2, never a traceback.
+"""`armillary VERB`: thin; each verb calls one public function. Bad input is one line and exit status 2, and what nobody
+foresaw is one line and status 3; a traceback only with --debug.
 
 Verbs import what they need when they run, so that help comes quickly and nothing asks for an extra that it does not use.
 """
 
 import errno
+import os
 import sys
+import traceback
 from collections.abc import Callable
 
 import tyro
@@ -52,21 +55,45 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The command line; exits with 2 on bad input."""
+    """The command line. `--debug`, anywhere, adds the traceback to what went wrong.
+
+    Exit statuses: 2 bad input, 3 an error that nobody foresaw, 130 interrupted; others are the verb's own.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
+    debug, arguments = "--debug" in arguments, [argument for argument in arguments if argument != "--debug"]
     program, about = "armillary", "Armillary: record a world, learn how it works, plan in it, and be judged honestly."
     chosen = VERBS | {name: _documented(text) for name, (text, _) in GROUPS.items()}
     if arguments and arguments[0] in GROUPS:
         (about, chosen), program, arguments = GROUPS[arguments[0]], f"armillary {arguments[0]}", arguments[1:]
+    about += " Add --debug for the traceback of an error."
     try:
         tyro.extras.subcommand_cli_from_dict(chosen, prog=program, description=about, args=arguments)
-    except ArmillaryError as error:
-        _fail(str(error))
-    except OSError as error:
+        sys.stdout.flush()
+    except (SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic in a library of Rust is no Exception
+        message, status = _said(error)
+        if debug:
+            traceback.print_exception(error)
+        _fail(message, status)
+
+
+def _said(error: BaseException) -> tuple[str, int]:
+    """One line for an error, and the exit status."""
+    if isinstance(error, ArmillaryError):
+        return str(error), 2
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", 130
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains once more when it flushes at the end
+        return "nobody reads the output any more", 3
+    if isinstance(error, OSError):
         full = f"the disk is full ({error.filename or 'while writing'}); make room and try again"
-        _fail(full if error.errno == errno.ENOSPC else str(error))
-    except KeyboardInterrupt:
-        _fail("interrupted", status=130)
+        return full if error.errno == errno.ENOSPC else str(error), 2
+    reason = next(iter(str(error).splitlines()), "")
+    if isinstance(error, MemoryError):
+        return f"out of memory {reason and f'({reason})'}; take fewer, smaller or shorter episodes, or a smaller model", 3
+    return f"unexpected {type(error).__name__}: {reason}; this is a bug of Armillary: add --debug for the traceback", 3
 
 
 def _documented(about: str) -> Callable[..., None]:
