@@ -100,6 +100,7 @@ class ActionBlocks(nn.Module):
         """Whitened coordinates to raw blocks within the bounds; choices come out as hard one-hot."""
         raw = torch.addcmul(self.mean, F.linear(coordinates, self.basis), self.spread)
         if self.space.kind != "discrete":
-            return raw.clamp_(self.low, self.high)
+            raw = raw.clamp_(self.low, self.high)
+            return raw.round_() if self.space.whole else raw
         choices = raw.unflatten(-1, (self.skip, self.space.n))
         return torch.zeros_like(choices).scatter_(-1, choices.argmax(-1, keepdim=True), 1.0).flatten(-2)

@@ -139,6 +139,7 @@ class ActionSpace:
         n: numbers in a box action, or choices of a discrete one.
         low, high: bounds of each number of a box, in its own unit (infinite where there are none); empty for discrete.
         unit, channels: a unit and a name for each number of a box, or none; see `scale_groups`.
+        whole: the numbers of a box are whole ones, to which `check` rounds.
 
     Raises:
         ArmillaryError: bounds, units or names that do not match `n`.
@@ -150,6 +151,7 @@ class ActionSpace:
     high: tuple[float, ...] = ()
     unit: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
+    whole: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in ("box", "discrete", "none"):
@@ -170,6 +172,8 @@ class ActionSpace:
             given = getattr(self, name)
             if given and (len(given) != self.n or self.kind != "box"):
                 raise ArmillaryError(f"action space {self.kind}({self.n}): {len(given)} entries in {name!r}")
+        if self.whole and self.kind != "box":
+            raise ArmillaryError(f"action space {self.kind}({self.n}): whole is said of a box")
         if any(not low < high for low, high in zip(self.low, self.high, strict=True)):
             raise ArmillaryError(f"action space: every low must be below its high, not {self.low} and {self.high}")
 
@@ -205,6 +209,7 @@ class ActionSpace:
             if not np.isfinite(actions).all():
                 where = tuple(int(i) for i in np.argwhere(~np.isfinite(actions))[0])
                 raise ArmillaryError(f"{what}: not a finite number at {where}; remove or repair that step")
+            actions = np.rint(actions) if self.whole else actions
         elif not np.issubdtype(actions.dtype, np.integer) or ((actions < 0) | (actions >= self.n)).any():
             raise ArmillaryError(f"{what}: expected whole numbers from 0 to {self.n - 1}")
         return actions.astype(self.dtype, copy=False)
@@ -284,7 +289,7 @@ class Spec:
         plain = {
             # What came later is written only where it is used, so that the hashes of older recordings stay.
             "streams": [{k: v for k, v in asdict(stream).items() if k != "optional" or v} for stream in self.streams],
-            "action": asdict(self.action),
+            "action": {k: v for k, v in asdict(self.action).items() if k != "whole" or v},
             "rate": self.rate,
         }
         # JSON has no infinity: an absent bound is null.

@@ -230,3 +230,13 @@ def test_spaces_that_map_to_nothing(observation, action, message):
     with pytest.raises(ArmillaryError) as error:
         Spec.from_env(Env(observation, action))
     assert message in str(error.value)
+
+
+def test_whole_numbers_are_kept_whole_and_said_only_where_used() -> None:
+    space = ActionSpace("box", 2, (0, 0), (4, 4), whole=True)
+    np.testing.assert_array_equal(space.check(np.array([[0.4, 3.6]])), [[0, 4]])
+    spec = Spec((Stream("q", "vector", (1,)),), space)
+    assert Spec.from_json(spec.to_json()) == spec
+    assert "whole" not in Spec(spec.streams, ActionSpace("box", 2)).to_json()
+    with pytest.raises(ArmillaryError, match="whole is said of a box"):
+        ActionSpace("discrete", 2, whole=True)

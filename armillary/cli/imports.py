@@ -99,8 +99,11 @@ def hdf5(
     out: Path,
     streams: tuple[str, ...] | None = None,
     action: str | None = None,
+    action_kind: Literal["box", "discrete"] | None = None,
     truth: tuple[str, ...] = (),
     kinds: tuple[str, ...] = (),
+    axes: tuple[str, ...] = (),
+    bgr: tuple[str, ...] = (),
     only: str | None = None,
     episode: str | None = None,
     ends: tuple[str, ...] = (),
@@ -116,9 +119,12 @@ def hdf5(
         path: a file, or a folder of them.
         out: the new store.
         streams: arrays that a model may see; those below obs or observations unless given.
-        action: the array of actions; actions or action unless given.
+        action: the array of actions; actions or action by default.
+        action_kind: box takes whole numbers as amounts, discrete as choices; by default a lone whole number a row is a choice.
         truth: arrays to keep as ground truth, which no model sees.
         kinds: array=kind, such as top=depth, where the kind that is found is not right.
+        axes: array=letters, such as camera=chw: the order of height, width, channels and k (frames of a stack) of an image.
+        bgr: images whose colours are blue, green, red, as OpenCV has them; red and blue are exchanged.
         only: robomimic's filter key, such as train.
         episode: the array that changes where an episode ends, or of first rows, or of the rows after the last ones.
         ends: arrays of flags that are set in the last row of an episode.
@@ -130,7 +136,8 @@ def hdf5(
     """
     from armillary.episodes.formats.hdf5 import import_hdf5
 
-    arrays = {"streams": streams, "action": action, "truth": truth, "kinds": parse_options(kinds)}
+    arrays = {"streams": streams, "action": action, "action_kind": action_kind, "truth": truth, "kinds": parse_options(kinds)}
+    arrays |= {"axes": parse_options(axes), "bgr": bgr}
     options = {"only": only, "episode": episode, "ends": ends, "rate": rate, "image_size": image_size, "longest": longest}
     print(import_hdf5(path, out, **arrays, **options, missing=missing, max_episodes=max_episodes))
 
@@ -141,6 +148,8 @@ def minari(
     streams: tuple[str, ...] | None = None,
     truth: tuple[str, ...] = ("rewards",),
     kinds: tuple[str, ...] = (),
+    axes: tuple[str, ...] = (),
+    bgr: tuple[str, ...] = (),
     rate: float | None = None,
     image_size: int | None = 64,
     missing: Literal["skip", "refuse"] = "skip",
@@ -154,6 +163,8 @@ def minari(
         streams: keys of the observation that a model may see; all unless given.
         truth: arrays to keep as ground truth, which no model sees: keys of the observation, rewards, or infos/...
         kinds: array=kind, where the kind that is found is not right.
+        axes: array=letters, such as camera=chw: the order of height, width, channels and k (frames of a stack) of an image.
+        bgr: images whose colours are blue, green, red, as OpenCV has them; red and blue are exchanged.
         rate: steps a second, which Minari does not say.
         image_size: images and depth are reduced to this many pixels a side on the way; None keeps them as they are.
         missing: what to do about episodes that are unfit.
@@ -162,6 +173,7 @@ def minari(
     from armillary.episodes.formats.minari import import_minari
 
     options = {"streams": streams, "truth": truth, "kinds": parse_options(kinds), "rate": rate, "image_size": image_size}
+    options |= {"axes": parse_options(axes), "bgr": bgr}
     print(import_minari(path, out, **options, missing=missing, max_episodes=max_episodes))
 
 

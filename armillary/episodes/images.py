@@ -20,6 +20,7 @@ Codec = Literal["auto", "raw", "png", "jpeg"]
 DESCRIBED = {"auto": "not chosen yet", "raw": "raw (lossless)", "png": "png (lossless)", "jpeg": "jpeg (lossy, quality 95)"}
 SMALL = 64 * 1024
 _MODES = {1: "L", 3: "RGB"}
+GREY, COLOUR = ("1", "L", "LA"), ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr")  # Pillow's modes of 8 bits a channel
 _pool = ThreadPoolExecutor(thread_name_prefix="armillary-images")  # Pillow releases the interpreter while it works.
 
 
@@ -56,8 +57,11 @@ def encode(frames: np.ndarray, codec: str) -> list[bytes]:
     return list(_pool.map(one, frames))
 
 
-def decode(files: list, shape: tuple[int, ...], size: int | None = None) -> np.ndarray:
+def decode(files: list, shape: tuple[int, ...], size: int | None = None, *, convert: bool = False) -> np.ndarray:
     """Decode PNG or JPEG files (bytes-like) into (T, H, W, C) uint8, or (T, size, size, C) by the average of each area.
+
+    Args:
+        convert: files of other people: grey, palette and alpha become RGB, without alpha, and grey with alpha becomes grey.
 
     Raises:
         CorruptFile: a file that is damaged or holds an image of another shape.
@@ -68,6 +72,8 @@ def decode(files: list, shape: tuple[int, ...], size: int | None = None) -> np.n
     def one(index: int) -> None:
         try:
             picture = image.open(io.BytesIO(files[index]))
+            if convert and picture.mode in (GREY if shape[-1] == 1 else (*GREY, *COLOUR)):
+                picture = picture if picture.mode == _MODES[shape[-1]] else picture.convert(_MODES[shape[-1]])
             if (picture.height, picture.width, picture.mode) != (*shape[:2], _MODES[shape[-1]]):
                 raise CorruptFile(f"an image is {picture.height}x{picture.width} {picture.mode}, not {shape}")
             if size is not None:

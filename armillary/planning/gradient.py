@@ -54,10 +54,10 @@ class GradientPlanner(Planner):
         Raises:
             ArmillaryError: actions are choices, the latents were made in inference mode, or the cost has no gradient.
         """
-        if model.spec.action.kind == "discrete":
-            raise ArmillaryError(
-                f"gradients need continuous actions, and these are {model.spec.action.n} choices; plan with CEM, ICEM or MPPI"
-            )
+        space = model.spec.action
+        if space.kind == "discrete" or space.whole:
+            what = "whole numbers" if space.whole else f"{space.n} choices"
+            raise ArmillaryError(f"gradients need continuous actions, and these are {what}; plan with CEM, ICEM or MPPI")
         if context.z.is_inference():
             raise ArmillaryError("latents made in torch.inference_mode have no gradients; make them under torch.no_grad")
         return super().plan(model, context, cost, **options)

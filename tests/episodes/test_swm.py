@@ -183,11 +183,19 @@ def test_images_of_one_channel_and_long_episodes(tmp_path, monkeypatch):
         np.testing.assert_array_equal(episode.observations["pixels"][:, 3, 3, 0], 2 * numbers)
 
 
-def test_vectors_are_no_substitute_for_images_that_cannot_be_read(tmp_path):
+def test_images_with_channels_first(tmp_path):
     columns = rows()
     columns["pixels"] = [np.moveaxis(values, -1, 1) for values in columns["pixels"]]
+    _, store, episodes = load(write_hdf5(tmp_path / "file.h5", columns), tmp_path / "store")
+    assert store.spec["pixels"].shape == (24, 32, 3)
+    np.testing.assert_array_equal(episodes[0].observations["pixels"], np.moveaxis(columns["pixels"][0], 1, -1))
+
+
+def test_vectors_are_no_substitute_for_images_that_cannot_be_read(tmp_path):
+    columns = rows()
+    columns["pixels"] = [np.repeat(values, 8, -1) for values in columns["pixels"]]
     path = write_hdf5(tmp_path / "file.h5", columns)
-    with pytest.raises(ArmillaryError, match=r"'pixels' cannot be imported: uint8 \(3, 24, 32\) is no image"):
+    with pytest.raises(ArmillaryError, match=r"'pixels' cannot be imported: uint8 \(24, 32, 24\) is no image"):
         import_swm(path, tmp_path / "store")
     assert "pixels" in load(path, tmp_path / "store", streams=("proprio",))[0].ignored
 

@@ -1,30 +1,63 @@
 """Arrays of somebody's recording as streams: which kind each is, and its rows in the form of that kind, a block at a time.
 
-The kind follows from type, shape and, where these leave it open, the name:
-- uint8 (H, W, 1, 3 or 4) and (H, W) are images, and so are JPEG and PNG files, one a row;
-- (H, W) or (H, W, 1) is depth where the name says so: floats are metres, whole numbers millimetres with 0 as nothing measured;
-- (beams,) is a scan where the name says scan, lidar or laser; (N, 3 or more) are points where it says points or cloud;
+The kind follows from type, shape and, where these leave it open, the last part of the name:
+- uint8 (H, W), (H, W, C) and (C, H, W) are images, and so are stacks of them (frames become channels), and JPEG and PNG files,
+  one a row. Alpha in a file is dropped. Colours are RGB unless the caller says BGR: a file does not tell;
+- (H, W), (H, W, 1) or (1, H, W) is depth where the name says so, and PNG files of 16 bits are: floats are metres, whole numbers
+  millimetres with 0 as nothing measured;
+- (beams,) is a scan where the name says scan, lidar, laser or ranges; (N, 3 or more) are points where it says points or cloud;
 - everything else of up to `FLAT` numbers a row, and any plain list, is a vector. What is larger has to be named.
 Arrays are those of h5py or NumPy: whatever has a shape, a dtype and slices.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from armillary.axes import axes_of, check_axes, picture_shape, to_pictures
 from armillary.episodes import images
-from armillary.episodes.formats.depth import metres
+from armillary.episodes.formats.depth import DEPTH, decode_depth, metres
 from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import ActionSpace, Kind, Stream
 
 BLOCK = 8 << 20  # bytes of an array that are read at once
 FLAT = 64
-_SAID = {"depth": ("depth",), "scan": ("scan", "lidar", "laser"), "points": ("points", "cloud")}
+_SAID = {"depth": ("depth",), "scan": ("scan", "lidar", "laser", "ranges"), "points": ("points", "cloud")}
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG")
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What the owner of a recording says of its arrays, by their names.
+
+    Args:
+        kinds: the kind, where the one that is found is not right.
+        axes: the order of the axes of an image, such as chw, where it is not found.
+        bgr: arrays of images whose colours are blue, green, red.
+    """
+
+    kinds: Mapping[str, Kind]
+    axes: Mapping[str, str]
+    bgr: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, kinds: Mapping[str, Kind] | None, axes: Mapping[str, str] | None, bgr: Sequence[str]) -> "Hints":
+        """From options that may be None."""
+        return cls(kinds or {}, axes or {}, bgr)
+
+    @property
+    def names(self) -> list[str]:
+        """All arrays that are named."""
+        return [*dict.fromkeys((*self.kinds, *self.axes, *self.bgr))]
+
+    def renamed(self, names: Mapping[str, str]) -> "Hints":
+        """The same of arrays that are called by their values in `names`."""
+        kinds, axes = ({names[name]: value for name, value in some.items()} for some in (self.kinds, self.axes))
+        return Hints(kinds, axes, [names[name] for name in self.bgr])
 
 
 @dataclass(frozen=True)
@@ -37,6 +70,8 @@ class Column:
         shape: of one row in the recording, as its kind has it.
         row: shape of a row of the array itself; None where a row is a JPEG or PNG file.
         said: how its kind was found, for a person.
+        axes: of an image in an array, the order of the axes of a row.
+        bgr: whether colours are blue, green, red.
     """
 
     path: str
@@ -44,45 +79,68 @@ class Column:
     shape: tuple[int, ...]
     row: tuple[int, ...] | None
     said: str
+    axes: str = ""
+    bgr: bool = False
 
     @classmethod
     def of(
-        cls, path: str, array: Any, name: str, *, kind: Kind | None = None, size: int | None = None, truth: bool = False
+        cls, path: str, array: Any, name: str, hints: Hints | None = None, *, size: int | None = None, truth: bool = False
     ) -> "Column":
         """The column for an array.
 
         Args:
             path, array: the array, one row a step, and what it is called.
             name: of the stream.
-            kind: of the stream; None finds it.
+            hints: what was said of arrays by their paths; None finds everything.
             size: images and depth become size x size; None keeps their own.
             truth: whether it is privileged.
 
         Raises:
-            ArmillaryError: an array of another type, of no kind, or that does not fit the kind that was given.
+            ArmillaryError: an array of another type, of no kind, or that does not fit what was said of it.
         """
-        picture = _picture(array)
-        shape, dtype = (picture, np.dtype(np.uint8)) if picture else (tuple(array.shape[1:]), array.dtype)
-        if dtype.kind not in "biuf":
-            raise ArmillaryError(f"is of type {dtype}, not numbers")
-        found = kind or _kind(path, shape, dtype)
+        hints = hints or Hints({}, {})
+        kind, axes, bgr = hints.kinds.get(path), hints.axes.get(path), path in hints.bgr
+        if picture := _picture(array):
+            found, shape, said = picture
+            if kind not in (None, found) or axes:
+                raise ArmillaryError(f"its rows are image files, which are {found}; they have no other kind or axes")
+            row, dtype = None, np.dtype(np.uint8)
+        else:
+            shape, dtype = tuple(array.shape[1:]), array.dtype
+            row, said = shape, ""
+            if dtype.kind not in "biuf":
+                raise ArmillaryError(f"is of type {dtype}, not numbers")
+            found = kind or ("image" if axes or bgr else _kind(path, shape, dtype))
         if found is None:
-            raise ArmillaryError(f"{dtype} {shape} is of no kind by itself; say which")
-        said = "" if picture is None else " (files)"
-        if found in ("vector", "scan"):
+            which = "say its kind, and of images the order of their axes" if dtype == np.uint8 else "say which"
+            raise ArmillaryError(f"{dtype} {shape} is of no kind by itself; {which}")
+        if row is not None and found == "image":
+            if dtype != np.uint8:
+                raise ArmillaryError(f"{dtype} {shape} is no image: images are uint8 (height, width, channels)")
+            axes = check_axes(axes, shape)
+            said = f" (axes {axes} of {shape})" * (axes not in ("hw", "hwc"))
+            shape = picture_shape(shape, axes)
+        elif row is not None and found == "depth":
+            shape = tuple(side for side in shape if side != 1) if len(shape) == 3 else shape
+            said = " (millimetres, 0 as nothing)" if dtype.kind in "iu" else " (metres)"
+        elif found in ("vector", "scan"):
             said = f" (from {shape})" * (len(shape) > 1)
             shape = (int(np.prod(shape)),)
-        elif found == "depth":
-            shape = shape[:-1] if shape[-1:] == (1,) else shape
-            said = " (millimetres, 0 as nothing)" if dtype.kind in "iu" else " (metres)"
-        elif len(shape) == {"image": 2, "signal": 1}.get(found):
+        elif found == "signal" and len(shape) == 1:
             shape = (*shape, 1)
-        if found == "image" and dtype != np.uint8:
-            raise ArmillaryError(f"{dtype} {shape} is no image: images are uint8 (height, width, channels)")
+        if bgr:
+            if found != "image" or shape[-1] % 3:
+                raise ArmillaryError(f"bgr is said of images with three colours, and this is {found} {shape}")
+            said += " (BGR to RGB)"
         stream = Stream(name, found, shape, truth=truth)  # which refuses a shape that does not fit
         if size and found in ("image", "depth"):
             stream = Stream(name, found, (size, size, *shape[2:]), truth=truth)
-        return cls(path, stream, shape, None if picture else tuple(array.shape[1:]), f"{found}{said}")
+        return cls(path, stream, shape, row, f"{found}{said}", axes or "", bgr)
+
+    @property
+    def coloured(self) -> bool:
+        """Whether it holds colours that nobody said the order of."""
+        return self.stream.kind == "image" and self.stream.shape[-1] % 3 == 0 and not self.bgr
 
     def read(self, array: Any, start: int, stop: int) -> np.ndarray:
         """Rows of the array as the stream has them, (stop - start, *stream.shape); blocks follow the chunks of the file.
@@ -109,32 +167,56 @@ class Column:
 
     def _converted(self, block: np.ndarray) -> np.ndarray:
         size = self.stream.shape[0] if self.stream.shape[:2] != self.shape[:2] else None
-        if self.row is None:
-            return images.decode(list(block), self.shape, size)
-        block = block.reshape(-1, *self.shape)
         if self.stream.kind == "image":
-            return images.resize(block, size) if size else block
+            if self.row is None:
+                frames = images.decode(list(block), self.shape, size, convert=True)
+            else:
+                frames = to_pictures(block, self.axes)
+                frames = images.resize(frames, size) if size else frames
+            return frames.reshape(*frames.shape[:3], -1, 3)[..., ::-1].reshape(frames.shape) if self.bgr else frames
         if self.stream.kind == "depth":
-            return metres(block, size)
+            if self.row is None:
+                return decode_depth([_content(file) for file in block], self.shape, size)
+            return metres(block.reshape(-1, *self.shape), size)
         with np.errstate(over="ignore"):
-            numbers = block.astype(np.float32)
+            numbers = block.reshape(-1, *self.shape).astype(np.float32)
         return np.where(np.isinf(numbers), np.nan, numbers) if self.stream.gaps else numbers
 
 
-def action_space(arrays: Iterator[Any]) -> ActionSpace:
+def colour_notes(columns: Iterable[Column]) -> list[str]:
+    """A line for the summary where there are images whose order of colours is taken as it is."""
+    names = ", ".join(column.stream.name for column in columns if column.coloured)
+    return (
+        [f"colours are taken as RGB: {names}; if red and blue are exchanged in them, import with --bgr NAME"] if names else []
+    )
+
+
+def action_space(arrays: Iterator[Any], kind: Literal["box", "discrete"] | None = None) -> ActionSpace:
     """A box of floats, or the choices of lone whole numbers: as many as the largest in any of the arrays (T, ...) needs.
 
     Files say no bounds, and the range that was seen is none. Only choices are read to the end.
 
+    Args:
+        kind: "box" takes lone whole numbers as amounts; None finds it.
+
     Raises:
-        ArmillaryError: these are no numbers.
+        ArmillaryError: these are no numbers, or no choices where "discrete" says so.
     """
     first = next(arrays)
     if first.dtype.kind not in "biuf":
         raise ArmillaryError(f"actions are of type {first.dtype}, not numbers")
-    if first.dtype.kind == "f" or tuple(first.shape[1:]) not in ((), (1,)):
-        return ActionSpace("box", int(np.prod(first.shape[1:])))
-    return ActionSpace("discrete", 1 + max(int(np.max(array[:], initial=0)) for array in chain([first], arrays)))
+    lone, whole = tuple(first.shape[1:]) in ((), (1,)), first.dtype.kind in "biu"
+    if (kind or ("discrete" if lone and whole else "box")) == "box":
+        return ActionSpace("box", int(np.prod(first.shape[1:])), whole=whole)
+    most = 0
+    for array in chain([first], arrays):
+        numbers = np.asarray(array[:])
+        if not lone or (numbers != np.floor(numbers)).any() or (numbers < 0).any():
+            raise ArmillaryError(
+                "actions are no choices (one whole number a row, from 0 up); take them as amounts with --action-kind box"
+            )
+        most = max(most, int(np.max(numbers, initial=0)))
+    return ActionSpace("discrete", 1 + most)
 
 
 def read_actions(array: Any, start: int, stop: int, space: ActionSpace) -> np.ndarray:
@@ -150,32 +232,42 @@ def read_actions(array: Any, start: int, stop: int, space: ActionSpace) -> np.nd
 
 
 def _kind(path: str, shape: tuple[int, ...], dtype: np.dtype) -> Kind | None:
-    def said(kind: str) -> bool:
-        return any(word in path.lower() for word in _SAID[kind])
+    last = path.rsplit("/", 1)[-1].lower()
 
-    flat = len(shape) - (shape[-1:] == (1,))
-    if said("depth") and flat == 2 and dtype != np.uint8:
+    def said(kind: str) -> bool:
+        return any(word in last for word in _SAID[kind])
+
+    sides = sum(side != 1 for side in shape) if len(shape) == 3 else len(shape)
+    if said("depth") and sides == 2 and dtype != np.uint8:
         return "depth"
-    if dtype == np.uint8 and (len(shape) == 2 or (len(shape) == 3 and shape[-1] in (1, 3, 4))):
+    if dtype == np.uint8 and len(shape) > 1 and axes_of(shape):
         return "image"
     if said("points") and len(shape) == 2 and shape[-1] >= 3 and dtype.kind == "f":
         return "points"
-    if said("scan") and flat == 1:
+    if said("scan") and len(shape) - (shape[-1:] == (1,)) == 1:
         return "scan"
     return "vector" if len(shape) < 2 or np.prod(shape) <= FLAT else None
 
 
-def _picture(array: Any) -> tuple[int, ...] | None:
-    """Shape of the images where the rows of an array are JPEG or PNG files, padded or of varying length."""
+def _picture(array: Any) -> tuple[Kind, tuple[int, ...], str] | None:
+    """Kind, shape and a remark where the rows of an array are JPEG or PNG files, padded or of varying length."""
     loose = array.dtype == object or array.dtype.kind == "S"
     if not len(array) or not (loose or (array.dtype == np.uint8 and len(array.shape) == 2)):
         return None
-    first = array[0]
-    content = first if isinstance(first, bytes) else first.tobytes() if isinstance(first, np.ndarray) else b""
+    content = _content(array[0])
     if not content.startswith(_MAGIC):
         return None
     with require("PIL.Image", "data").open(BytesIO(content)) as image:
-        return (image.height, image.width, len(image.getbands()))
+        sides = (image.height, image.width)
+        if image.mode in DEPTH:
+            return "depth", sides, " (files of 16 bits, in millimetres, 0 as nothing)"
+        grey = image.mode in images.GREY
+        return "image", (*sides, 1 if grey else 3), " (files, without alpha)" if image.mode.endswith("A") else " (files)"
+
+
+def _content(row: Any) -> bytes:
+    """The file in a row of an array."""
+    return row if isinstance(row, bytes) else row.tobytes() if isinstance(row, np.ndarray) else b""
 
 
 def _rows_at_once(array: Any) -> int:

@@ -4,8 +4,41 @@ That is what depth cameras and ROS write (REP 118). Resizing takes the nearest p
 distance at which there is nothing.
 """
 
+from collections.abc import Sequence
+from io import BytesIO
+
 import numpy as np
 from jaxtyping import Float, Num
+
+from armillary.errors import CorruptFile, require
+
+DEPTH = ("I", "I;16", "I;16B", "I;16L")  # Pillow's modes of a PNG file with 16 bits a pixel
+
+
+def decode_depth(
+    files: Sequence[bytes], shape: tuple[int, int], size: int | None = None
+) -> Float[np.ndarray, "t height width"]:
+    """PNG files of 16 bits a pixel, in millimetres, as depth in metres; see `metres`.
+
+    Args:
+        files: as bytes.
+        shape: (height, width) of each.
+
+    Raises:
+        CorruptFile: a file that is damaged, or another picture.
+    """
+    image, planes = require("PIL.Image", "data"), []
+    for file in files:
+        try:
+            picture = image.open(BytesIO(file))
+            if (picture.height, picture.width) != shape or picture.mode not in DEPTH:
+                raise CorruptFile(
+                    f"a depth image is {picture.height}x{picture.width} {picture.mode}, expected {shape} of 16 bits"
+                )
+            planes.append(np.asarray(picture, np.int32))
+        except (OSError, SyntaxError) as error:
+            raise CorruptFile(f"a depth image cannot be decoded: {error}") from error
+    return metres(np.stack(planes), size)
 
 
 def metres(depth: Num[np.ndarray, "t h w"], size: int | None = None) -> Float[np.ndarray, "t height width"]:

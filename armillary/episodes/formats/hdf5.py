@@ -16,11 +16,11 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from armillary.episodes.formats.arrays import Column, action_space, read_actions
+from armillary.episodes.formats.arrays import Column, Hints, action_space, colour_notes, read_actions
 from armillary.episodes.formats.hdf5_layouts import SEEN, Place, Recording, arrays_of, open_recording
 from armillary.episodes.formats.importing import ImportSummary, Missing, Name, check_options, import_units, parts
 from armillary.episodes.formats.swm_layouts import reading
@@ -37,10 +37,12 @@ class HDF5Summary(ImportSummary):
 
     Args:
         kinds: of each stream, how it was found.
+        colours: a line where the order of colours was not said.
         unfollowed: episodes whose last action is not stored, since what it led to is not in the file; None without actions.
     """
 
     kinds: dict[str, str]
+    colours: list[str]
     unfollowed: int | None = None
 
     def notes(self) -> list[str]:
@@ -51,7 +53,7 @@ class HDF5Summary(ImportSummary):
             last = f"of {self.unfollowed} episodes the last action is not stored: what it led to is not in the file"
         else:
             last = "the last action of every episode is stored, with what it led to as the last row"
-        return [f"kinds: {kinds}; give another as --kinds NAME=KIND", last]
+        return [f"kinds: {kinds}; give another as --kinds NAME=KIND", *self.colours, last]
 
 
 def import_hdf5(
@@ -60,8 +62,11 @@ def import_hdf5(
     *,
     streams: Sequence[str] | None = None,
     action: str | None = None,
+    action_kind: Literal["box", "discrete"] | None = None,
     truth: Sequence[str] = (),
     kinds: Mapping[str, Kind] | None = None,
+    axes: Mapping[str, str] | None = None,
+    bgr: Sequence[str] = (),
     only: str | None = None,
     episode: str | None = None,
     ends: Sequence[str] = (),
@@ -81,8 +86,11 @@ def import_hdf5(
         out: the store to create.
         streams: arrays that a model may see; None for those below `obs`, `observation` or `observations`.
         action: the array of actions; None for `actions` or `action`, or no actions where there is neither.
+        action_kind: "box" takes whole numbers as amounts, "discrete" as choices; None takes a lone one a row as a choice.
         truth: arrays to keep as privileged truth, for probes and judges.
         kinds: array -> kind of its stream, where the one that is found is not right.
+        axes: array -> order of the axes of an image, in letters h, w, c and k (frames of a stack), where it cannot be found.
+        bgr: arrays, or JPEG or PNG files, of images whose colours are blue, green, red, as OpenCV has them.
         only: robomimic's filter key, such as train: the episodes of `mask/train` alone.
         episode: of arrays that episodes share: the array that changes where an episode ends, or of their first rows, or of the
             rows after their last.
@@ -111,14 +119,15 @@ def import_hdf5(
     with reading(first.file), require("h5py", "data").File(first.file, "r") as file:
         arrays = arrays_of(file[first.group])
         try:
-            columns, ignored = _choose(arrays, streams, truth, kinds or {}, image_size, recording.layout == "robomimic")
+            hints = Hints.of(kinds, axes, bgr)
+            columns, ignored = _choose(arrays, streams, truth, hints, image_size, recording.layout == "robomimic")
             name = _find(action, arrays) if action else next((name for name in ACTIONS if name in arrays), None)
         except ArmillaryError as error:
             raise ArmillaryError(f"{path}: {error}") from error
     following = name is not None and all(f"next_{column.path}" in arrays for column in columns)
     used = {name, *(column.path for column in columns), *(f"next_{column.path}" for column in columns if following), *ignored}
     ignored |= {one: "not asked for; name it in streams, or in truth" for one in arrays if one not in used}
-    space = action_space(_arrays_called(name, recording)) if name else NO_ACTION
+    space = action_space(_arrays_called(name, recording), action_kind) if name else NO_ACTION
     spec = Spec(tuple(column.stream for column in columns), space, rate or recording.rate)
     reader = _Reader(columns, name, space, following, longest)
     summary = HDF5Summary(
@@ -129,6 +138,7 @@ def import_hdf5(
         skipped=dict(recording.skipped),
         ignored=dict(sorted(ignored.items())),
         kinds={column.stream.name: column.said for column in columns},
+        colours=colour_notes(columns),
     )
     about = {"source": f"HDF5 {recording.layout} {path.name}"}
     total = len(recording.places)
@@ -142,21 +152,21 @@ def _choose(
     arrays: Mapping[str, Any],
     streams: Sequence[str] | None,
     truth: Sequence[str],
-    kinds: Mapping[str, Kind],
+    hints: Hints,
     size: int | None,
     robomimic: bool,
 ) -> tuple[list[Column], dict[str, str]]:
     """The columns that are asked for, or that are there to be seen; and which of the latter cannot be read, with the reason."""
-    given = {_find(name, arrays): kind for name, kind in kinds.items()}
+    hints = hints.renamed({name: _find(name, arrays) for name in hints.names})
     truth = [_find(name, arrays) for name in truth]
     columns, ignored = [], {}
 
     def add(name: str, asked: bool, privileged: bool) -> None:
         try:
-            column = Column.of(name, arrays[name], _named(name), kind=given.get(name), size=size, truth=privileged)
+            column = Column.of(name, arrays[name], _named(name), hints, size=size, truth=privileged)
             columns.append(column)
         except ArmillaryError as error:
-            if asked or name in given:
+            if asked or name in hints.names:
                 raise ArmillaryError(f"{name}: {error}") from error
             ignored[name] = str(error)
 
@@ -170,8 +180,9 @@ def _choose(
     for name in streams or ():
         add(_find(name, arrays), True, False)
     if not columns:
-        said = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in arrays.items())
-        raise ArmillaryError(f"nothing to see by default; name streams, of {said or 'no arrays'}")
+        there = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in arrays.items())
+        why = "".join(f"; {name} {reason}" for name, reason in ignored.items())
+        raise ArmillaryError(f"nothing to see by default{why}; name streams, of {there or 'no arrays'}")
     for name in truth:
         add(name, True, True)
     return columns, ignored

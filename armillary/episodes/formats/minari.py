@@ -12,13 +12,13 @@ Source: https://minari.farama.org/content/dataset_standards.
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from armillary.episodes.formats.arrays import Column, action_space, read_actions
+from armillary.episodes.formats.arrays import Column, Hints, action_space, colour_notes, read_actions
 from armillary.episodes.formats.importing import ImportSummary, Missing, Name, check_options, import_units
 from armillary.episodes.formats.minari_layouts import Layout, Space, leaves, open_layout, space_of
 from armillary.episodes.formats.swm_layouts import reading
@@ -35,15 +35,17 @@ class MinariSummary(ImportSummary):
 
     Args:
         kinds: of each stream, how it was found.
+        colours: a line where the order of colours was not said.
         actions: what became of the action space.
     """
 
     kinds: dict[str, str]
+    colours: list[str]
     actions: str
 
     def notes(self) -> list[str]:
         kinds = ", ".join(f"{name} {said}" for name, said in self.kinds.items())
-        return [f"kinds: {kinds}; give another as --kinds NAME=KIND", f"actions: {self.actions}"]
+        return [f"kinds: {kinds}; give another as --kinds NAME=KIND", *self.colours, f"actions: {self.actions}"]
 
 
 def import_minari(
@@ -53,6 +55,8 @@ def import_minari(
     streams: Sequence[str] | None = None,
     truth: Sequence[str] = ("rewards",),
     kinds: Mapping[str, Kind] | None = None,
+    axes: Mapping[str, str] | None = None,
+    bgr: Sequence[str] = (),
     rate: float | None = None,
     image_size: int | None = None,
     missing: Missing = "skip",
@@ -67,6 +71,8 @@ def import_minari(
         streams: arrays of the observation that a model may see, by their keys; None for all.
         truth: arrays to keep as privileged truth: keys of the observation, `rewards`, or `infos/...`.
         kinds: array -> kind of its stream, where the one that is found is not right.
+        axes: array -> order of the axes of an image, in letters h, w, c and k (frames of a stack), where it cannot be found.
+        bgr: arrays of images whose colours are blue, green, red.
         rate: steps a second in Hz, which Minari does not say.
         image_size: images (by area) and depth (by the nearest pixel) become image_size x image_size; None keeps them.
         missing: "skip" lists and leaves out episodes that are unfit; "refuse" raises instead.
@@ -87,7 +93,7 @@ def import_minari(
     with reading(path):
         arrays, _ = dataset.episode(dataset.names[0])
         try:
-            columns, ignored = _choose(arrays, streams, truth, kinds or {}, image_size)
+            columns, ignored = _choose(arrays, streams, truth, Hints.of(kinds, axes, bgr), image_size)
             actions = _Actions.of(space_of(dataset.metadata, "action_space"), dataset)
         except ArmillaryError as error:
             raise ArmillaryError(f"{path}: {error}") from error
@@ -99,6 +105,7 @@ def import_minari(
         spec=Spec(tuple(column.stream for column in columns), actions.space, rate),
         ignored=ignored,
         kinds={column.stream.name: column.said for column in columns},
+        colours=colour_notes(columns),
         actions=actions.said,
     )
 
@@ -111,27 +118,27 @@ def import_minari(
 
 
 def _choose(
-    arrays: Mapping[str, Any], streams: Sequence[str] | None, truth: Sequence[str], kinds: Mapping[str, Kind], size: int | None
+    arrays: Mapping[str, Any], streams: Sequence[str] | None, truth: Sequence[str], hints: Hints, size: int | None
 ) -> tuple[list[Column], dict[str, str]]:
     """The columns of what is seen and of truth, and which arrays stay out, with the reason."""
     names = {_named(path): path for path in arrays if path.split("/")[0] not in ("actions", "terminations", "truncations")}
-    for name in (*(streams or ()), *truth, *kinds):
+    for name in (*(streams or ()), *truth, *hints.names):
         if name not in names and name != "rewards":
             raise ArmillaryError(f"there is no array {name!r}; there are {', '.join(names)}")
     truth = [name for name in truth if name in names]
+    by_path = hints.renamed(names)
     seen = [name for name, path in names.items() if path.startswith("observations") and name not in truth]
     columns, ignored = [], dict.fromkeys(names, "not asked for; name it in streams, or in truth")
     for name in (*(seen if streams is None else streams), *truth):
         try:
-            said = name
+            column = Column.of(names[name], arrays[names[name]], name, by_path, size=size, truth=name in truth)
             if names[name] == "observations":
-                lone = Column.of(name, arrays[names[name]], name, kind=kinds.get(name))
-                said = "image" if lone.stream.kind == "image" else "state"
-            column = Column.of(names[name], arrays[names[name]], said, kind=kinds.get(name), size=size, truth=name in truth)
+                lone = "image" if column.stream.kind == "image" else "state"
+                column = replace(column, stream=replace(column.stream, name=lone))
             columns.append(column)
             del ignored[name]
         except ArmillaryError as error:
-            if streams is not None or name in truth or name in kinds:
+            if streams is not None or name in truth or name in hints.names:
                 raise ArmillaryError(f"{name}: {error}") from error
             ignored[name] = str(error)
     if all(column.stream.truth for column in columns):
@@ -205,10 +212,13 @@ class _Actions:
         kinds = {part["type"] for part in parts.values()}
         if kinds == {"Box"}:
             bounds = [np.concatenate([np.ravel(part[edge]) for part in parts.values()]) for edge in ("low", "high")]
-            n = len(bounds[0])
+            n, whole = len(bounds[0]), all(np.dtype(part.get("dtype", "float32")).kind in "iu" for part in parts.values())
             if not (bounds[0] < bounds[1]).all():
-                return cls(ActionSpace("box", n), tuple(parts), f"box of {n}; its bounds leave no room and are not kept")
-            return cls(ActionSpace("box", n, *(tuple(edge.tolist()) for edge in bounds)), tuple(parts), f"box of {n}")
+                return cls(
+                    ActionSpace("box", n, whole=whole), tuple(parts), f"box of {n}; its bounds leave no room and are not kept"
+                )
+            edges = (tuple(edge.tolist()) for edge in bounds)
+            return cls(ActionSpace("box", n, *edges, whole=whole), tuple(parts), f"box of {n}{' whole numbers' * whole}")
         if kinds == {"Discrete"} and len(parts) == 1:
             n, start = int(space["n"]), int(space.get("start", 0))
             return cls(

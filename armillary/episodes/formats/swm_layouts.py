@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from armillary.axes import axes_of, picture_shape, to_pictures
 from armillary.episodes import images
 from armillary.episodes.faults import _reason
 from armillary.episodes.formats.folders import files_in, hidden
@@ -82,7 +83,7 @@ def reading(what: str | Path) -> Iterator[None]:
 def _shape_of(picture: bytes | None) -> tuple[int, ...]:
     """Shape of the image in a JPEG or PNG file."""
     with require("PIL.Image", "data").open(BytesIO(picture or b"")) as image:
-        return (image.height, image.width, len(image.getbands()))
+        return (image.height, image.width, 1 if image.mode in images.GREY else 3)
 
 
 class Lance:
@@ -123,7 +124,7 @@ class Lance:
         if column.null_count:
             raise CorruptFile(f"{name}: nothing in row {column.is_null().to_pylist().index(True)}")
         if len(self.columns[name]) == 3:
-            return images.decode(column.to_pylist(), self.columns[name], size)
+            return images.decode(column.to_pylist(), self.columns[name], size, convert=True)
         return np.asarray(column.flatten().to_numpy(zero_copy_only=False), np.float32).reshape(rows, -1)
 
 
@@ -133,7 +134,7 @@ class Arrays:
     layout: str
 
     def __init__(self, path: Path, arrays: dict[str, Any]):
-        self.root, self.columns, self.unread, self._arrays = path, {}, {}, arrays
+        self.root, self.columns, self.unread, self._arrays, self._axes = path, {}, {}, arrays, {}
         absent = {"ep_len", "ep_offset"} - set(arrays)
         if absent:
             raise ArmillaryError(f"{path} is no recording of stable-worldmodel: it has no column {sorted(absent)}")
@@ -141,10 +142,10 @@ class Arrays:
             shape, dtype = arrays[name].shape, arrays[name].dtype
             if not shape or dtype.kind not in "biuf":
                 self.unread[name] = f"is of type {dtype}, {shape}"
-            elif dtype == np.uint8 and len(shape) == 4 and shape[-1] in (1, 3):
-                self.columns[name] = shape[1:]
+            elif dtype == np.uint8 and len(shape) > 3 and (axes := axes_of(shape[1:])):
+                self.columns[name], self._axes[name] = picture_shape(shape[1:], axes), axes
             elif dtype == np.uint8 and len(shape) > 2:
-                self.unread[name] = f"uint8 {shape[1:]} is no image (height, width, 1 or 3)"
+                self.unread[name] = f"uint8 {shape[1:]} is no image, with channels in its first or last axis"
             else:
                 self.columns[name] = (int(np.prod(shape[1:])),)
         with reading(path):
@@ -160,7 +161,8 @@ class Arrays:
         array, start = self._arrays[name], int(self.starts[number])
         if len(self.columns[name]) == 1:
             return np.asarray(array[start : start + rows], np.float32).reshape(-1, *self.columns[name])
-        blocks = (array[at : min(at + _BLOCK, start + rows)] for at in range(start, start + rows, _BLOCK))
+        stops = range(start, start + rows, _BLOCK)
+        blocks = (to_pictures(array[at : min(at + _BLOCK, start + rows)], self._axes[name]) for at in stops)
         return np.concatenate([images.resize(block, size) if size and len(block) else block for block in blocks])
 
 
@@ -214,7 +216,8 @@ class Folder(Arrays):
     def read(self, name: str, number: int, rows: int, size: int | None) -> np.ndarray:
         if name in self._arrays:
             return super().read(name, number, rows, size)
-        return images.decode([_picture(self.root / name, number, row) for row in range(rows)], self.columns[name], size)
+        files = [_picture(self.root / name, number, row) for row in range(rows)]
+        return images.decode(files, self.columns[name], size, convert=True)
 
 
 def _picture(folder: Path, episode: int, step: int) -> bytes:
