@@ -24,7 +24,7 @@ from armillary.episodes.store import Episodes
 from armillary.evaluation.control import evaluate
 from armillary.evaluation.habitual import Habitual
 from armillary.evaluation.judge import configurator, machine
-from armillary.evaluation.methods import learned_from
+from armillary.evaluation.latents import learned_from
 from armillary.evaluation.pairs import EvalSet, make_eval_set
 from armillary.evaluation.rollouts import Planned, Policy
 from armillary.evaluation.run import SEED

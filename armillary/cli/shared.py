@@ -1,6 +1,7 @@
 """What several verbs share: options written as name=value, and a summary as a table."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,20 @@ def parse_options(options: tuple[str, ...]) -> dict[str, Any]:
 def bold(words: object) -> tuple[str, str]:
     """A part of `Text.assemble`."""
     return str(words), "bold"
+
+
+def parse_numbers(words: tuple[str, ...]) -> list[int | str]:
+    """Numbers, ranges such as 40-49 (both ends included), and names."""
+    found: list[int | str] = []
+    for word in words:
+        if span := re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", word):
+            first, last = int(span[1]), int(span[2] or span[1])
+            if last < first:
+                raise ArmillaryError(f"{word}: a range goes from the smaller number to the larger one")
+            found += range(first, min(last, first + 1_000_000) + 1)
+        else:
+            found.append(word)
+    return found
 
 
 def show(summary: dict[str, Any], run: Path) -> None:

@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import tyro
 from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional
 
-from armillary.cli.shared import bold, console, parse_options, show
+from armillary.cli.shared import bold, console, parse_numbers, parse_options, show
 from armillary.errors import ArmillaryError
 from armillary.training.latent_actions import InverseConfig
 from armillary.training.loop import TrainConfig
@@ -116,6 +117,7 @@ def info(path: Positional[Path]) -> None:
         model = WorldModel.load(path, "cpu")
         spec, about = model.spec, {"parameters": f"{sum(p.numel() for p in model.parameters()):,}", **vars(model.config)}
         about |= {"action coordinates": f"{model.blocks.dim} of {model.blocks.size}", **model.provenance}
+        about.pop("trained", None)  # hashes, for a later `train --from`
     else:
         episodes = Episodes.open(path)
         spec, lengths = episodes.spec, episodes.lengths
@@ -182,12 +184,18 @@ def doctor(store: Positional[Path], held_out: float = 0.1) -> None:
         store: the store of episodes.
         held_out: share or number of episodes that training would hold out, searched for duplicates of the others.
     """
-    from armillary.episodes.clips import split
     from armillary.episodes.doctor import diagnose
+    from armillary.episodes.split import split
     from armillary.episodes.store import Episodes
 
     episodes = Episodes.open(store)
-    report = diagnose(episodes, parts=split(episodes, held_out) if len(episodes) > 1 else ())
+    parts: tuple[np.ndarray, ...] = ()
+    if len(episodes) > 1:
+        try:
+            parts = split(episodes, held_out)
+        except ArmillaryError as error:
+            console.print(Text(f"no split to look for duplicates in: {error}"))
+    report = diagnose(episodes, parts=parts)
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
     table = Table("", "check", "found", "what to do")
     for row in report.rows:
@@ -203,6 +211,7 @@ def train(
     size: Literal["nano", "tiny", "small", "base"] | None = None,
     streams: tuple[str, ...] | None = None,
     held_out: float = 0.1,
+    held_out_episodes: tuple[str, ...] = (),
     device: str = "auto",
     budget_mb: float = 512,
     resume: bool = False,
@@ -219,7 +228,10 @@ def train(
         recipe: what to train, and how.
         size: width, depth and resolution together, in place of the recipe's.
         streams: observed streams to learn from; all unless given.
-        held_out: share (below 1) or number of the episodes that the model never sees.
+        held_out: share (below 1) or number of the episodes that the model never sees. A share is stable: appending episodes or
+            adding a stream never moves an episode to the other side.
+        held_out_episodes: the episodes to hold out instead, by their numbers in the store (40 41, or 40-49) or by what the
+            source calls them (see docs/data.md).
         device: auto, cpu, cuda or mps.
         budget_mb: memory for decoded frames, in MB; what is larger is kept decoded in a file beside the run.
         resume: go on with the run in --out that a kill or a power cut ended.
@@ -247,7 +259,7 @@ def train(
         chosen,
         config,
         streams=streams,
-        held_out=held_out,
+        held_out=parse_numbers(held_out_episodes) or held_out,
         device=device,
         budget_mb=budget_mb,
         validate=validate,

@@ -77,7 +77,7 @@ class Clips:
         length: frames T of a window.
         skip: environment steps between two frames.
         stride: windows start at multiples of it.
-        which: numbers of the episodes to use; all by default. See `split`.
+        which: numbers of the episodes to use; all by default. See split.py.
         streams: names of observed streams; all by default.
         truth: names of truth streams, for probes.
         odometry: name of the stream that tells poses; it need not be among `streams`.
@@ -253,37 +253,6 @@ class Clips:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
-
-
-def split(episodes: Episodes, held_out: float | int | Sequence[float | int] = 0.1, *, seed: int = 0) -> tuple[np.ndarray, ...]:
-    """Split a recording by episode; exact duplicates of an episode stay on one side.
-
-    Args:
-        held_out: share (below 1) or number of the episodes to hold out; several of them for several parts.
-        seed: of the shuffle.
-
-    Returns:
-        Sorted episode numbers: the training part, then each part held out (at least the size asked for).
-
-    Raises:
-        ArmillaryError: not enough different episodes, so that a part would be empty.
-    """
-    wanted = [held_out] if isinstance(held_out, (int, float)) else list(held_out)
-    if min(wanted) <= 0:
-        raise ArmillaryError(f"a part that is held out is a share or a number above 0, not {min(wanted)}")
-    sizes = [max(1, round(part * len(episodes.require_some()))) if part < 1 else int(part) for part in wanted]
-    _, group = np.unique(episodes.digests, return_inverse=True)
-    order = iter(np.random.default_rng(seed).permutation(group.max() + 1))
-    parts: list[np.ndarray] = []
-    for size in sizes:
-        part = np.empty(0, np.int64)
-        while len(part) < size and (number := next(order, None)) is not None:
-            part = np.append(part, np.flatnonzero(group == number))
-        parts.append(np.sort(part))
-    rest = np.setdiff1d(np.arange(len(episodes)), np.concatenate(parts))
-    if not len(rest) or any(len(part) < size for part, size in zip(parts, sizes, strict=True)):
-        raise ArmillaryError(f"{group.max() + 1} different episodes cannot give {sizes} held out and any to train on")
-    return rest, *parts
 
 
 def _offered(episodes: Episodes, streams: Sequence[str] | None, truth: Sequence[str], image_size: int | None) -> Spec:

@@ -114,7 +114,8 @@ def rollouts(
             next, so that no step is lost; memory stays bounded where episodes never end.
 
     Yields:
-        Episode, with `ended` in its info: "terminated", "truncated", or "cut".
+        Episode. Its info says how it `ended` ("terminated", "truncated" or "cut"), which one of its `worker` it is (`count`),
+        and, of a part, its first `row` in the whole.
 
     Raises:
         ArmillaryError: neither `episodes` nor `steps`, an environment that does not say how it resets, or actions or
@@ -158,7 +159,7 @@ def _rollouts(env, policy, spec, episodes, steps, seed, max_length) -> Iterator[
         long = going & ~ending & (drafts.steps + 1 >= max_length)
         for i in np.flatnonzero(long):
             yield drafts.episode(i, {**said, "worker": int(i), "ended": "cut"})
-        drafts.begin(long, observation)
+        drafts.go_on(long, observation)
         if mode == AutoresetMode.NEXT_STEP:
             resetting = done
         elif done.any():
@@ -176,10 +177,12 @@ class _Drafts:
 
     Attributes:
         steps: (n,) taken in each so far.
+        count: (n,) episodes of the same environment before it.
+        row: (n,) its first row in the whole episode, of which it may be a part.
     """
 
     def __init__(self, spec: Spec, observation: dict[str, np.ndarray], n: int):
-        self.spec, self.steps = spec, np.zeros(n, int)
+        self.spec, self.steps, self.count, self.row = spec, np.zeros(n, int), np.full(n, -1), np.zeros(n, int)
         self._rows = {name: np.empty((n, _ROWS, *values.shape[1:]), values.dtype) for name, values in observation.items()}
         self._actions = np.empty((n, _ROWS, *spec.action.shape), spec.action.dtype)
         self.begin(np.ones(n, bool), observation)
@@ -187,6 +190,14 @@ class _Drafts:
     def begin(self, which: np.ndarray, observation: dict[str, np.ndarray]) -> None:
         """New episodes in `which` (n,) environments."""
         if which.any():
+            self.count[which] += 1
+            self.steps[which] = self.row[which] = 0
+            self._see(which, observation)
+
+    def go_on(self, which: np.ndarray, observation: dict[str, np.ndarray]) -> None:
+        """New parts of the same episodes."""
+        if which.any():
+            self.row[which] += self.steps[which]
             self.steps[which] = 0
             self._see(which, observation)
 
@@ -219,6 +230,7 @@ class _Drafts:
                 stream.name: self._rows[stream.name][i, : steps + 1].copy() for stream in streams if stream.name in self._rows
             }
 
+        info = {**info, "count": int(self.count[i]), "row": int(self.row[i])}
         return Episode(seen(self.spec.observed), self._actions[i, :steps].copy(), seen(self.spec.truth), info)
 
 

@@ -23,6 +23,7 @@ from armillary.costs.goal import CriticGoal, LatentGoal
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control import ControlResult, evaluate
+from armillary.evaluation.latents import learned_from
 from armillary.evaluation.pairs import EvalSet
 from armillary.evaluation.prediction import PredictionResult, evaluate_prediction
 from armillary.evaluation.probes import ProbeResult, probe
@@ -125,13 +126,14 @@ def judge(
         scenes: violations of expectation.
         seed: of baselines and probes.
     """
-    trained = {"training_seed" if name == "seed" else name: value for name, value in model.provenance.items()}
+    said = {name: value for name, value in model.provenance.items() if name != "trained"}
+    trained = {"training_seed" if name == "seed" else name: value for name, value in said.items()}
     result = Judgement({"seed": seed, "machine": machine(), **trained})
     if episodes is not None:
         model.spec.check(episodes.spec)
         result.prediction = evaluate_prediction(model, episodes, held_out, horizons, seed=seed)
         if episodes.spec.truth:
-            training = np.setdiff1d(np.arange(len(episodes)), held_out)
+            training = np.setdiff1d(learned_from(model, episodes), held_out)
             result.probes = probe(model, episodes, training, held_out, frames=2000, seed=seed)
     if scenes:
         result.surprise = evaluate_surprise(model, scenes, seed=seed)

@@ -7,6 +7,7 @@ import numpy as np
 
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episodes
+from armillary.evaluation.latents import learned_from
 from armillary.evaluation.run import open_run
 from armillary.evaluation.statistics import Estimate, bootstrap, r2
 from armillary.latents import encode_tracks
@@ -44,7 +45,7 @@ def label_recording(
     model, labelled = open_run(run, device=device)
     known = [number for number, info in enumerate(labelled.infos) if info.get("actions") != "inferred"]
     held = np.intersect1d(known, model.provenance["held_out"])
-    inverse = fit_inverse(model, labelled, np.setdiff1d(known, held), config, seed=seed)
+    inverse = fit_inverse(model, labelled, np.intersect1d(known, learned_from(model, labelled)), config, seed=seed)
     share = evaluate_inverse(inverse, labelled, held) if len(held) else None
     infer_actions(inverse, unlabelled, out)
     return share

@@ -42,6 +42,12 @@ def encode_rows(model: WorldModel, episodes: Episodes, rows: np.ndarray, streams
     return np.concatenate(z)
 
 
+def learned_from(model: WorldModel, episodes: Episodes) -> np.ndarray:
+    """Numbers of the episodes of a model's own recording that it was trained on."""
+    others = [*model.provenance.get("held_out", ()), *model.provenance.get("left_out", ())]
+    return np.setdiff1d(np.arange(len(episodes)), np.array(others, np.int64))
+
+
 def encode_episodes(
     model: WorldModel, episodes: Episodes, which: Iterable[int], streams: Sequence[str] | None = None
 ) -> list[Encoded]:

@@ -9,15 +9,13 @@ proposes what the agent's planner refines, it has a row by itself, and so has th
 from collections.abc import Collection
 from dataclasses import replace
 
-import numpy as np
-
 from armillary.costs.goal import LatentGoal
 from armillary.episodes.store import Episodes
 from armillary.evaluation.habitual import Habitual
 from armillary.evaluation.judge import default_planner
+from armillary.evaluation.latents import learned_from
 from armillary.evaluation.rollouts import Planned
 from armillary.habit import INVERSE_DYNAMICS, HabitConfig, train_habit
-from armillary.model import WorldModel
 from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Planner, RandomShooting
 
 HABITS = {"behaviour_cloning": HabitConfig(), "inverse_dynamics": INVERSE_DYNAMICS}
@@ -43,11 +41,6 @@ def methods(agent: Planned, episodes: Episodes, seed: int, without: Collection[s
             habits[name] = train_habit(model, episodes, config, which=learned_from(model, episodes), seed=seed)
     rows |= {name: Habitual(model, habit) for name, habit in habits.items()}
     return {name: method for name, method in rows.items() if name not in without}
-
-
-def learned_from(model: WorldModel, episodes: Episodes) -> np.ndarray:
-    """Numbers of the episodes of a model's recording that it has learned from."""
-    return np.setdiff1d(np.arange(len(episodes)), model.provenance["held_out"])
 
 
 def said(method: Planned | Habitual) -> str:

@@ -28,8 +28,9 @@ from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control import ControlResult, evaluate
 from armillary.evaluation.judge import configurator, default_planner, machine, peak_memory_mb
+from armillary.evaluation.latents import learned_from
 from armillary.evaluation.lax import judge_laxly
-from armillary.evaluation.methods import learned_from, methods, said
+from armillary.evaluation.methods import methods, said
 from armillary.evaluation.pairs import EvalSet, make_eval_set
 from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.run import SEED

@@ -20,7 +20,7 @@ from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation.angles import sine_cosine
-from armillary.evaluation.latents import Encoded, dense, encode_episodes, encode_rows, imagine
+from armillary.evaluation.latents import Encoded, dense, encode_episodes, encode_rows, imagine, learned_from
 from armillary.evaluation.run import open_run
 from armillary.model import Context, WorldModel
 from armillary.monitoring.calibrate import sensor_names
@@ -92,7 +92,7 @@ def what_if(
     actions = read_plan(plan, model)
     with one_thread(model.config.is_small):
         context = _context(model, episodes, start)
-        readout = Readout.fit(model, episodes, _training(model, episodes))
+        readout = Readout.fit(model, episodes, learned_from(model, episodes))
         blocks = torch.from_numpy(actions.reshape(1, 1, -1, model.blocks.size))
         with torch.inference_mode():
             imagined = model.rollout(context, blocks)[0, 0].double().cpu().numpy()
@@ -242,10 +242,6 @@ def _table(path: Path, names: Sequence[str]) -> np.ndarray:
     if bad := np.argwhere(~np.isfinite(numbers)).tolist():
         raise ArmillaryError(f"{path}: no number in row {bad[0][0]} of {names[bad[0][1]]!r}")
     return numbers
-
-
-def _training(model: WorldModel, episodes: Episodes) -> np.ndarray:
-    return np.setdiff1d(np.arange(len(episodes)), model.provenance["held_out"])
 
 
 def _told(stream: Stream, model: WorldModel) -> bool:

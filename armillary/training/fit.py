@@ -1,7 +1,7 @@
 """From a recording to a checkpoint: split by episode, cut into clips, build a model, train it, note where it came from."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +11,8 @@ import torch
 
 from armillary import distributed
 from armillary.device import one_thread, pick_device
-from armillary.episodes.clips import Clips, split
+from armillary.episodes.clips import Clips
+from armillary.episodes.split import fingerprint, split, split_off, was_seen
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.model import WorldModel
@@ -26,7 +27,7 @@ def fit(
     config: TrainConfig | None = None,
     *,
     streams: tuple[str, ...] | None = None,
-    held_out: float = 0.1,
+    held_out: float | Sequence[int | str] = 0.1,
     device: str = "auto",
     budget_mb: float = 512,
     validate: Callable[[WorldModel, np.ndarray], dict[str, float]] | None = None,
@@ -37,7 +38,8 @@ def fit(
 
     Args:
         streams: observed streams to learn from; all unless given.
-        held_out: share (below 1) or number of the episodes that the model never sees; they are named in the checkpoint.
+        held_out: share (below 1) or number of the episodes that the model never sees, or a list of them, see `split` and
+            `split_off`; they are named in the checkpoint. Of what `start` was trained on, none is held out.
         device: auto, cpu, cuda or mps.
         budget_mb: memory for decoded frames. What is larger is kept decoded in `out/cache` while it trains.
         validate: called with the model and the held-out episodes at each validation; its numbers are logged.
@@ -54,8 +56,14 @@ def fit(
     config, where = config or TrainConfig(), pick_device(device)
     if config.seed < 0:
         raise ArmillaryError(f"seed {config.seed}: take 0 or more")
-    training, held = split(episodes, held_out, seed=config.seed)
     aim = recipe.model.objective
+    length = aim.frames(recipe.model.context)
+    before = start.provenance.get("trained", []) if start is not None else []
+    how = {"gap": (length - 1) * recipe.model.skip + 1, "seen": was_seen(episodes, before)}
+    if isinstance(held_out, Sequence):
+        training, held = split_off(episodes, held_out, **how)
+    else:
+        training, held = split(episodes, held_out, seed=config.seed, **how)
     if aim.egomotion and aim.odometry not in [stream.name for stream in episodes.spec.observed]:
         raise SpecMismatch(
             f"egomotion learns from odometry, and of what the recording observes there is no stream {aim.odometry!r}; name it "
@@ -63,7 +71,7 @@ def fit(
         )
     clips = Clips(
         episodes,
-        aim.frames(recipe.model.context),
+        length,
         skip=recipe.model.skip,
         which=training,
         streams=streams,
@@ -85,7 +93,9 @@ def fit(
         "recording_seed": episodes.info.get("seed"),
         "frames": int(episodes.lengths[training].sum()),
         "held_out": held.tolist(),
-        "start": start.provenance if start is not None else None,
+        "left_out": np.setdiff1d(np.arange(len(episodes)), [*training, *held]).tolist(),
+        "trained": [fingerprint(episodes, training), *before],
+        "start": {**start.provenance, "trained": None} if start is not None else None,
         "stages": [asdict(stage) for stage in recipe.stages],
         "versions": {package: version(package) for package in ("armillary", "torch", "numpy")},
     }

@@ -7,8 +7,9 @@ from episode_fakes import assert_equal
 
 from armillary.agent import Agent
 from armillary.config import ModelConfig, Objective
-from armillary.episodes.clips import Clips, split
+from armillary.episodes.clips import Clips
 from armillary.episodes.doctor import diagnose
+from armillary.episodes.split import split
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.evaluation.prediction import evaluate_prediction

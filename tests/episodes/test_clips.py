@@ -12,7 +12,7 @@ from episode_fakes import random_episode, small_spec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from armillary.episodes.clips import Batch, Clips, split
+from armillary.episodes.clips import Batch, Clips
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.spec import ActionSpace, Spec, Stream
@@ -270,40 +270,6 @@ def test_a_batch_that_does_not_divide():
 def test_an_empty_store(tmp_path):
     with pytest.raises(ArmillaryError, match="empty store"):
         Clips(Episodes.create(tmp_path / "s", small_spec()), 2)
-
-
-def duplicated(tmp_path, rng) -> Episodes:
-    """20 episodes, each of which is there once, twice or three times."""
-    spec = small_spec(image=False)
-    store = Episodes.create(tmp_path / "s", spec)
-    for number in range(20):
-        episode = random_episode(spec, 4, rng, number=number)
-        store.append(*[episode] * (1 + number % 3))
-    return store
-
-
-def test_split_is_by_episode_and_keeps_duplicates_together(tmp_path):
-    store = duplicated(tmp_path, np.random.default_rng(0))
-    number = np.array([info["number"] for info in store.infos])
-    for seed in range(20):
-        train, validation, test = split(store, (0.2, 3), seed=seed)
-        assert sorted([*train, *validation, *test]) == list(range(len(store)))
-        assert len(validation) >= round(0.2 * len(store))
-        assert len(test) >= 3
-        groups = [set(number[part]) for part in (train, validation, test)]
-        assert sum(map(len, groups)) == 20
-        assert all((np.diff(part) > 0).all() for part in (train, validation, test))
-    drawn = [tuple(split(store, 0.3, seed=seed)[1]) for seed in (0, 0, 1, 2)]
-    assert drawn[0] == drawn[1]
-    assert len(set(drawn)) == 3
-
-
-def test_a_split_that_leaves_nothing_is_refused(tmp_path):
-    spec = small_spec(image=False)
-    store = Episodes.create(tmp_path / "s", spec)
-    store.append(*[random_episode(spec, 4, np.random.default_rng(0))] * 5)
-    with pytest.raises(ArmillaryError, match="1 different episodes"):
-        split(store, 0.2)
 
 
 def test_streams_of_other_kinds(tmp_path):

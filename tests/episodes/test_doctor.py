@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from armillary.episodes.clips import split
 from armillary.episodes.doctor import Report, Row, diagnose
 from armillary.episodes.lag import LAGS, motion
+from armillary.episodes.split import split
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
 from armillary.spec import ActionSpace, Spec, Stream

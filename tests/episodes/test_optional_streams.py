@@ -10,12 +10,13 @@ from episode_fakes import assert_equal, random_episode, small_spec
 from gymnasium.spaces import Box, Dict
 
 from armillary.config import ModelConfig, Objective
-from armillary.episodes.clips import Clips, split
+from armillary.episodes.clips import Clips
 from armillary.episodes.doctor import diagnose
 from armillary.episodes.formats.lerobot_export import export_lerobot
 from armillary.episodes.merge import merge, merged_spec
 from armillary.episodes.policies import random_policy
 from armillary.episodes.record import record
+from armillary.episodes.split import split
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.evaluation.imagination import make_gallery

@@ -362,7 +362,8 @@ class _Rows:
             if plan.action and row > first:
                 actions[row - first - 1] = found[plan.action]
         truth = {stream.name: values.pop(stream.name) for stream in spec.truth}
-        yield Episode(values, actions, truth, {"source": self._file.path.name, "log_time": self._ticks[first]})
+        about = {"source": self._file.path.name, "row": int(first), "log_time": self._ticks[first]}
+        yield Episode(values, actions, truth, about)
 
     def _upto(self, number: int) -> dict[str, np.ndarray]:
         try:

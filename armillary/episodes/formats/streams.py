@@ -285,7 +285,7 @@ class _Reader:
             for first, last in parts(stop - start, self.longest):
                 rows = slice(start + first, start + last)
                 streams, labels = ({name: values[rows] for name, values in some.items()} for some in (sensed, truth))
-                yield Episode(streams, actions[rows][:-1], labels, {"source": folder.name})
+                yield Episode(streams, actions[rows][:-1], labels, {"source": folder.name, "row": int(rows.start)})
 
     def _ticks(self, folder: Path, clocks: dict[str, np.ndarray]) -> Float64[np.ndarray, " t"]:
         """The steps of the one clock for which every table has rows."""

@@ -211,7 +211,8 @@ class _Reader:
                 f"{file}: no number in row {before + row + 1} of {self.numbers[column]!r}; repair it, or leave such rows out "
                 "(missing skip)"
             )
-        columns = {"numbers": numbers.astype(np.float32), "fit": ~bad.any(1)}
+        row = np.arange(before, before + len(numbers))
+        columns = {"numbers": numbers.astype(np.float32), "row": row, "fit": ~bad.any(1)}
         if self.time:
             columns["time"] = seconds(part[self.time], file)
         if self.episode:
@@ -254,6 +255,9 @@ class _Reader:
         if not held:
             return
         columns = _joined(held)
+        about = {"source": file.name, "row": int(columns["row"][0])}
+        if self.episode:
+            about["episode"] = str(columns["episode"][0])
         if self.clock == "hold":
             time = columns["time"]
             ticks = time[0] + self.step * np.arange(int((time[-1] - time[0]) / self.step + 1e-3) + 1)
@@ -264,7 +268,7 @@ class _Reader:
             return
         sensors, controls, truth = np.split(numbers, np.cumsum([len(self.sensors), self.spec.action.n]), 1)
         labels = {name: truth[:, [i]] for i, name in enumerate(self.truth)}
-        yield Episode({SENSORS: sensors}, controls[:-1], labels, {"source": file.name})
+        yield Episode({SENSORS: sensors}, controls[:-1], labels, about)
 
 
 def _joined(held: list[Columns]) -> Columns:

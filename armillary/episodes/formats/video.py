@@ -236,7 +236,7 @@ class _Reader:
                     what = f"frames are {frame.shape}, and those of the first video {pixels.shape[1:]}"
                     raise CorruptFile(f"{video.path}: {what}; give an image size for all")
                 pixels[at - start] = frame
-            info = {"source": video.name(self.root), "begins": float(clock[start])}
+            info = {"source": video.name(self.root), "row": int(start), "begins": float(clock[start])}
             yield Episode({STREAM: pixels}, actions[start : stop - 1], info=info)
 
     def _clock(self, video: _Video, frames: Float64[np.ndarray, " f"]) -> Float64[np.ndarray, " t"]:
