@@ -23,6 +23,7 @@ from armillary.device import pick_device
 from armillary.dynamics.predictors import new_predictor
 from armillary.episodes.clips import Batch
 from armillary.errors import ArmillaryError, CorruptFile
+from armillary.header import check_config, check_provenance, check_spec, unallocated
 from armillary.objectives import prediction
 from armillary.objectives.contrastive import TemporalContrast
 from armillary.objectives.egomotion import Egomotion
@@ -280,11 +281,17 @@ class WorldModel(nn.Module):
         if header.get("format") != FORMAT:
             raise CorruptFile(f"{path}: checkpoint format {header.get('format')}, this version reads {FORMAT}")
         try:
+            check_config({**header["config"], "action_dim": header["action_dim"]}, tensors)
+            check_provenance(header["provenance"])
             config = header["config"] | {"objective": Objective(**header["config"]["objective"])}
-            model = cls(Spec.from_json(header["spec"]), ModelConfig(**config))
+            spec, config = Spec.from_json(header["spec"]), ModelConfig(**config)
+            check_spec(spec, tensors)
+            with unallocated():
+                cls(spec, config).restore(tensors, header)
+            model = cls(spec, config)
             model.restore(tensors, header)
             model.provenance = header["provenance"]
-        except (LookupError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        except Exception as error:  # a header can ask for whatever a constructor refuses in its own way
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise CorruptFile(f"{path}: the weights do not fit the header ({reason})") from error
         return model.to(pick_device(device)).eval()

@@ -33,6 +33,7 @@ from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.habit.hindsight import Hindsight
+from armillary.header import check_config, check_provenance, unallocated
 from armillary.model import WorldModel
 
 FORMAT = 1
@@ -116,7 +117,8 @@ class Habit(nn.Module):
         self.action = nn.Sequential(*_layer(width + config.timed, width // 2, drop), nn.Linear(width // 2, self.blocks.dim))
         self.model_hash = _fingerprint(model)
         self.provenance: dict[str, Any] = {}
-        self.to(model.device)
+        if not self.mean.is_meta:  # as it is while `load` compares shapes
+            self.to(model.device)
 
     @torch.no_grad()
     def act(
@@ -209,10 +211,15 @@ class Habit(nn.Module):
             raise CorruptFile(f"{path}: holds no habit of format {FORMAT}")
         _check_model(header.get("model"), model, f"{path}: ")
         try:
-            habit = cls(model, HabitConfig(**header["config"]))
+            check_config(header["config"], tensors)
+            check_provenance(header["provenance"])
+            config = HabitConfig(**header["config"])
+            with unallocated():
+                cls(model, config).load_state_dict(tensors)
+            habit = cls(model, config)
             habit.load_state_dict(tensors)
             habit.provenance = header["provenance"]
-        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        except Exception as error:  # a header can ask for whatever a constructor refuses in its own way
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise CorruptFile(f"{path}: the weights do not fit the header ({reason})") from error
         return habit.eval()
