@@ -2,11 +2,14 @@
 
 from copy import deepcopy
 
+import numpy as np
 import pytest
-from small_models import PREDICTORS, small_model
+from small_models import PREDICTORS, SPEC, small_model
 
 from armillary import weights
-from armillary.errors import CorruptFile
+from armillary.episodes.store import Episode, Episodes
+from armillary.errors import ArmillaryError, CorruptFile
+from armillary.evaluation.run import local_recording, open_run
 from armillary.habit import Habit, HabitConfig
 from armillary.model import WorldModel
 
@@ -99,3 +102,28 @@ def test_the_header_of_a_habit(change, said, tmp_path):
     Habit(model, HabitConfig(width=8)).save(tmp_path / "habit")
     assert Habit.load(tmp_path / "habit", model).config.width == 8
     assert said in spoilt(tmp_path / "habit", change, lambda path: Habit.load(path, model))
+
+
+def test_a_recording_elsewhere_is_not_contacted_because_a_file_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(Episodes, "open", lambda path: pytest.fail(f"contacted {path}"))
+    small_model().save(
+        tmp_path / "model.safetensors", {"recording": "s3://bucket/store", "recording_hash": "x", "held_out": [0]}
+    )
+    with pytest.raises(ArmillaryError, match="s3://bucket/store, which is not on this machine"):
+        open_run(tmp_path)
+    (tmp_path / "s3:" / "bucket").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert local_recording("s3://bucket") is None
+    assert local_recording(str(tmp_path)) == str(tmp_path)
+
+
+@pytest.mark.parametrize("held_out", [[], [3]])
+def test_held_out_episodes_have_to_be_in_the_recording(held_out, tmp_path):
+    shown = {stream.name: np.zeros((5, *stream.shape), stream.dtype) for stream in SPEC.streams}
+    truth = {stream.name: shown.pop(stream.name) for stream in SPEC.truth}
+    with Episodes.create(tmp_path / "store", SPEC) as store:
+        store.append(*[Episode(shown, np.zeros((4, 2), np.float32), truth)] * 3)
+        about = {"recording": str(tmp_path / "store"), "recording_hash": store.content_hash(), "held_out": held_out}
+    small_model().save(tmp_path / "model.safetensors", about)
+    with pytest.raises(CorruptFile, match="held-out"):
+        open_run(tmp_path)

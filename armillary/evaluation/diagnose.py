@@ -36,8 +36,8 @@ from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import Recipe
 from armillary.training.stages import StageConfig
-from armillary.worlds import World, make
-from armillary.worlds.world import GYM, WORLDS
+from armillary.worlds import World
+from armillary.worlds.world import GYM, WORLDS, make_named
 
 BATCH = 10
 """Pairs at a time: each of them has a world of its own for every candidate."""
@@ -103,7 +103,7 @@ def diagnose(
     chosen.refuse([recorded_under])
 
     def make_world(count: int) -> World:
-        return make(chosen.world, num_envs=count, max_steps=None, autoreset_mode="Disabled", **chosen.options)
+        return make_named(chosen.world, chosen.options, num_envs=count, max_steps=None, autoreset_mode="Disabled")
 
     agent = Planned(model, planner or default_planner(model), configurator, seed=seed)
     shared = {"planner": agent.planner, "seed": seed, "make_world": make_world}

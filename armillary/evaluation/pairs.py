@@ -22,6 +22,8 @@ from armillary.worlds.world import World
 
 FORMAT = 1
 ROUNDS = 30
+LONGEST = 100_000
+"""Env steps of a budget, at most: a file of pairs cannot ask for ever."""
 PAIRS = 0x70616972  # "pair": no stream of a world or a policy has this beside its seed
 
 
@@ -105,13 +107,28 @@ class EvalSet:
             said, form = content.pop("hash"), content.pop("format")
             arrays = {name: np.array(content.pop(name), dtype) for name, dtype in _ARRAYS.items()}
             pairs = cls(**content, **arrays)
+            pairs._check()
         except OSError as error:
             raise ArmillaryError(f"{path}: the evaluation set cannot be read ({error.strerror})") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise CorruptFile(f"{path} is not an evaluation set ({type(error).__name__}: {error})") from error
         if form != FORMAT or pairs.hash != said:
             raise CorruptFile(f"{path} was changed after it was made: its hash is {pairs.hash}, and it says {said}")
         return pairs
+
+    def _check(self) -> None:
+        n, kinds = len(self.start), {"world": str, "version": str, "options": dict, "seed": int, "hold": int, "rule": str}
+        for name, kind in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                raise ValueError(f"{name} is a {type(getattr(self, name)).__name__}")
+        if (
+            self.start.ndim != 2
+            or self.goal.shape != self.start.shape
+            or not (self.distance.shape == self.budget.shape == (n,))
+        ):
+            raise ValueError("start, goal, distance and budget are of different shapes")
+        if n and not ((self.budget >= 1) & (self.budget <= LONGEST)).all():
+            raise ValueError(f"budgets are from 1 to {LONGEST:,} env steps")
 
     def _content(self) -> dict[str, Any]:
         plain = {name: value.tolist() if name in _ARRAYS else value for name, value in self.__dict__.items()}

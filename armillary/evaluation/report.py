@@ -4,21 +4,23 @@ Every part is optional: a robot's recording has no control section, and a first 
 stands beside its interval and beside what it has to beat, and every figure has a sentence that says what it shows.
 """
 
-import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from armillary import __version__
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control import ControlResult
 from armillary.evaluation.figures import Figure, horizons, ladder, training_curves
 from armillary.evaluation.page import bar, document, figure, number, percent, section, table, text
 from armillary.evaluation.prediction import PredictionResult
 from armillary.evaluation.probes import ProbeResult
 from armillary.evaluation.surprise import SurpriseResult
-from armillary.files import write_whole
+from armillary.files import parse_json, write_whole
 
+MEASURES = 200
+"""Names in a log of training, at most; there is a curve for each."""
 ROWS = {
     "do_nothing": "never acts; shows that no goal is reached by waiting",
     "random": "acts at random; shows that no goal is reached by luck",
@@ -228,7 +230,18 @@ def _glossary(rows: Mapping[str, Any]) -> str:
 
 
 def _metrics(path: Path) -> list[dict[str, Any]]:
-    try:
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    except ValueError as error:
-        raise ArmillaryError(f"{path}: not a file of metrics, a JSON object a line ({error})") from error
+    """The lines of a training's log: its stage, seconds, and whatever else is a number."""
+    metrics, names = [], set()
+    for at, content in enumerate(path.read_bytes().splitlines() if path.exists() else (), 1):
+        line = parse_json(content, f"{path}, line {at}")
+        if not isinstance(line, dict) or not isinstance(line.get("stage"), str) or not _is_number(line.get("seconds")):
+            raise CorruptFile(f"{path}, line {at}: expected a JSON object with stage and seconds, as training writes")
+        metrics.append({name: value for name, value in line.items() if name == "stage" or _is_number(value)})
+        names |= metrics[-1].keys()
+    if len(names) > MEASURES:
+        raise CorruptFile(f"{path}: {len(names)} names of numbers, and a training logs {MEASURES} at most")
+    return metrics
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

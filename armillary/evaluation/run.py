@@ -11,14 +11,14 @@ from typing import Any
 
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
-from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.evaluation.illustrate import illustrate
 from armillary.evaluation.judge import RESULTS, Judgement, judge
 from armillary.evaluation.pairs import EvalSet, make_eval_set
 from armillary.model import WorldModel
 from armillary.planning import Planner
-from armillary.worlds import World, make
-from armillary.worlds.world import GYM
+from armillary.worlds import World
+from armillary.worlds.world import GYM, make_named
 
 SEED = 10_000
 """Of evaluation pairs and scenes. Recordings are made under seeds below it."""
@@ -101,6 +101,11 @@ def open_run(run: Path, recording: str | Path | None = None, device: str = "auto
     where = recording or made_from.get("recording")
     if where is None:
         raise ArmillaryError(f"{run}: the checkpoint does not say which recording it is of; give --recording")
+    if recording is None and "://" in where:
+        raise ArmillaryError(
+            f"{run}: the checkpoint names the recording {where}, which is not on this machine; to read it from "
+            "there, name it: --recording"
+        )
     if "://" not in str(where):
         where = Path(where).resolve()
         if not where.exists():
@@ -111,7 +116,15 @@ def open_run(run: Path, recording: str | Path | None = None, device: str = "auto
             f"{where} is not what {run} was trained on (hash {episodes.content_hash()[:12]}, trained on "
             f"{str(made_from.get('recording_hash'))[:12]}), and which episodes it has not seen is unknown; give --recording"
         )
+    held_out = made_from.get("held_out")
+    if not held_out or max(held_out) >= len(episodes):
+        raise CorruptFile(f"{run}: the checkpoint names no held-out episodes, or some that {where} has not")
     return model, episodes
+
+
+def local_recording(where: Any) -> str | None:
+    """The recording that a file names, if it is on this machine: a stranger's file makes nobody connect to anywhere."""
+    return where if isinstance(where, str) and "://" not in where and Path(where).exists() else None
 
 
 def default_horizons(rate: float | None, skip: int) -> tuple[float, ...]:
@@ -128,9 +141,9 @@ def report_run(run: str | Path) -> Path:
     run = Path(run)
     judgement = Judgement.load(run / RESULTS)
     facts, parts = judgement.facts, {}
-    if Path(str(facts.get("recording"))).exists() and (run / "model.safetensors").exists():
-        episodes = Episodes.open(facts["recording"])
-        if episodes.content_hash() == facts["recording_hash"]:
+    if (recording := local_recording(facts.get("recording"))) and (run / "model.safetensors").exists():
+        episodes = Episodes.open(recording)
+        if episodes.content_hash() == facts.get("recording_hash"):
             parts = {"model": WorldModel.load(run), "episodes": episodes}
     return illustrate(run, judgement, title=facts.get("title", run.name), lead=facts.get("lead", LEAD), **parts)
 
@@ -138,9 +151,9 @@ def report_run(run: str | Path) -> Path:
 def world_and_pairs(info: Mapping[str, Any], pairs: int | str | Path, constraints: Mapping[str, Any], recorded_under: Any):
     drawn = isinstance(pairs, int)
     chosen = None if drawn else EvalSet.load(pairs)
-    name, options = (info["world"], info["options"]) if chosen is None else (chosen.world, chosen.options)
+    name, options = (info["world"], info.get("options")) if chosen is None else (chosen.world, chosen.options)
     count = pairs if drawn else len(chosen)
-    world = make(name, num_envs=count, max_steps=None, autoreset_mode="Disabled", **options)
+    world = make_named(name, options, num_envs=count, max_steps=None, autoreset_mode="Disabled")
     if drawn:
         _check_constraints(world, constraints)
         budget, world.looks = getattr(world, "budget", 2.0), False  # nobody looks while pairs are tried; some draw slowly

@@ -21,7 +21,7 @@ from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.latents import dense
-from armillary.evaluation.run import open_run
+from armillary.evaluation.run import local_recording, open_run
 from armillary.model import WorldModel
 from armillary.monitoring.monitor import MEMORY, Evidence, Monitor
 from armillary.monitoring.surprise import Foretold, Surprise
@@ -199,7 +199,7 @@ def channel_errors(
 def _unseen(model: WorldModel, episodes: Episodes, recording: str | Path | None) -> range:
     """All episodes of a recording, if the model was trained on none of them."""
     made_from = model.provenance
-    trained_on = recording or made_from.get("recording")
+    trained_on = recording or local_recording(made_from.get("recording"))
     known: set[str] = set()
     if trained_on and Path(str(trained_on)).exists():
         store = Episodes.open(trained_on)

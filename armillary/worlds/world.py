@@ -111,4 +111,29 @@ def make(name: str, **options: Any) -> World:
     known = inspect.signature(constructor).parameters
     if unknown := [option for option in options if option not in known]:
         raise ArmillaryError(f"world {name!r} has no option {', '.join(unknown)}; its options are {', '.join(known)}")
-    return constructor(**options)
+    try:
+        return constructor(**options)
+    except (TypeError, ValueError, OverflowError, MemoryError) as error:
+        if isinstance(error, ArmillaryError):
+            raise
+        raise ArmillaryError(f"world {name!r} cannot be made with {options}: {error}") from error
+
+
+def make_named(name: Any, options: Any, **settings: Any) -> World:
+    """Build the world that a file names: a recording, pairs, or results of a stranger.
+
+    It has to be one of ours. `gym:` may import a module, which only somebody at the keyboard may ask for.
+
+    Args:
+        name, options: what the file says.
+        settings: options that the caller chooses, and the file may not.
+
+    Raises:
+        ArmillaryError: another world, or options that it does not take.
+    """
+    if not isinstance(name, str) or name not in WORLDS:
+        said = f"the file is of world {str(name)[:100]!r}, and files may name {', '.join(WORLDS)} alone"
+        raise ArmillaryError(f"{said}; nothing of another is imported by what a file says")
+    if not isinstance(options, dict) or set(options) & set(settings):
+        raise ArmillaryError(f"the file has options of world {name!r} that are not its to choose: {str(options)[:200]}")
+    return make(name, **options, **settings)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from judging_fakes import Dial
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.evaluation.pairs import EvalSet, make_eval_set
 from armillary.evaluation.rollouts import Random, run
+from armillary.evaluation.run import world_and_pairs
 from armillary.worlds.world import make
 
 
@@ -110,3 +112,45 @@ def test_the_first_pairs_are_a_set_of_their_own(pairs):
 
 def _of(pairs):
     return pairs.start, pairs.goal, pairs.budget
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"world": "gym:evil:Env-v0"}, "files may name"),
+        ({"world": "gym:CartPole-v1"}, "files may name"),
+        ({"options": {"num_envs": 3}}, "not its to choose"),
+        ({"options": {"color": "red"}}, "has no option"),
+        ({"options": {"door": [1]}}, "door"),
+        ({"options": {"factors": 7}}, "cannot be made"),
+    ],
+)
+def test_a_file_of_pairs_names_worlds_of_ours_and_imports_nothing(pairs, changes, said, tmp_path, monkeypatch):
+    (tmp_path / "evil.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    replace(pairs, **changes).save(tmp_path / "pairs.json")
+    with pytest.raises(ArmillaryError, match=said):
+        world_and_pairs({}, tmp_path / "pairs.json", {}, None)
+
+
+def test_a_recording_names_worlds_of_ours_too():
+    with pytest.raises(ArmillaryError, match="files may name"):
+        world_and_pairs({"world": "gym:evil:Env-v0", "options": {}}, 3, {}, None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"budget": np.full(12, 10**15)},
+        {"budget": np.zeros(12, np.int64)},
+        {"goal": np.zeros((12, 3))},
+        {"distance": np.zeros(3)},
+        {"options": [1]},
+        {"world": ["two_room"]},
+        {"hold": "3"},
+    ],
+)
+def test_a_file_of_pairs_that_could_not_be_judged_does_not_load(pairs, changes, tmp_path):
+    replace(pairs, **changes).save(tmp_path / "pairs.json")
+    with pytest.raises(CorruptFile, match="is not an evaluation set"):
+        EvalSet.load(tmp_path / "pairs.json")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from judging_fakes import Dial
 
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control import evaluate
 from armillary.evaluation.figures import latent_map, paths, strip, training_curves
 from armillary.evaluation.imagination import Gallery, Imagined
@@ -124,3 +124,29 @@ def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ArmillaryError, match="cannot be written"):
         write_report(tmp_path / "file" / "run", title="t", lead="l")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[1]",
+        b"3",
+        b"null",
+        b'{"step": 1}',
+        b'{"stage": [], "seconds": 1}',
+        b'{"stage": "a", "seconds": "1"}',
+        b"[" * 100_000,
+        b"\xff\xfe",
+        json.dumps({"stage": "a", "seconds": 1} | {str(i): i for i in range(5000)}).encode(),
+    ],
+)
+def test_a_log_that_is_no_log_of_training_is_refused_by_line(text, tmp_path):
+    (tmp_path / "metrics.jsonl").write_bytes(text)
+    with pytest.raises(CorruptFile, match=r"metrics\.jsonl"):
+        write_report(tmp_path, title="", lead="")
+
+
+def test_what_is_no_number_in_a_log_is_left_out(tmp_path):
+    lines = [{"stage": "a", "seconds": s, "loss": 1 / s, "note": "x", "absent": None, "list": [1]} for s in (1, 2)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert "Training" in write_report(tmp_path, title="", lead="").read_text()
