@@ -14,7 +14,8 @@ from armillary.device import pick_device
 from armillary.episodes.record import record
 from armillary.errors import ArmillaryError
 from armillary.evaluation.judge import RESULTS, Judgement
-from armillary.evaluation.run import SEED, evaluate_run
+from armillary.evaluation.pairs import DEVELOPMENT_SEED
+from armillary.evaluation.run import evaluate_run
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import RECIPES
@@ -54,8 +55,8 @@ def demo(
             disk.
     """
     began, out, console = time.perf_counter(), Path(out), plain_console(quiet=not progress)
-    if not 0 <= seed < SEED:
-        raise ArmillaryError(f"seed {seed}: take one from 0 to {SEED - 1}; those beyond are for evaluation")
+    if not 0 <= seed < DEVELOPMENT_SEED:
+        raise ArmillaryError(f"seed {seed}: take one from 0 to {DEVELOPMENT_SEED - 1}; those beyond are for evaluation")
     pick_device(device)  # before anything is written
     if out.is_file() or (out.exists() and any(out.iterdir()) and not (out / RECORDING).exists()):
         raise ArmillaryError(f"{out} holds something that is not a demo; take another folder with --out")

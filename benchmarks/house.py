@@ -25,9 +25,8 @@ from armillary.evaluation.control import evaluate
 from armillary.evaluation.habitual import Habitual
 from armillary.evaluation.judge import configurator, machine
 from armillary.evaluation.latents import learned_from
-from armillary.evaluation.pairs import EvalSet, make_eval_set
+from armillary.evaluation.pairs import TEST_SEED, EvalSet, make_eval_set
 from armillary.evaluation.rollouts import Planned, Policy
-from armillary.evaluation.run import SEED
 from armillary.evaluation.spatial import foretell_scans, localise, locate_by_mean, locate_by_odometry, locate_motion, walks
 from armillary.evaluation.suite import HELD_OUT, commit
 from armillary.evaluation.suite_table import as_table, percent
@@ -84,7 +83,7 @@ def run(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """One seed: the results by set of senses, and those of policies that need none."""
     episodes = recording(runs / f"seen-{seed}", "seen", TASK.episodes, seed)
-    unseen = recording(runs / f"unseen-{seed}", "unseen", WALKS, SEED + seed)
+    unseen = recording(runs / f"unseen-{seed}", "unseen", WALKS, TEST_SEED + seed)
     facts = {
         "seed": seed,
         "effort": effort,
@@ -175,7 +174,7 @@ def navigate(
     if not path.exists():
         world = make("house", num_envs=ENVS, max_steps=None, autoreset_mode="Disabled", **{**options, "streams": ("odometry",)})
         plain = json.loads(json.dumps(options))
-        make_eval_set(world, pairs, SEED + 1, forbidden_seeds=[seed], options=plain, **goals.constraints).save(path)
+        make_eval_set(world, pairs, TEST_SEED + 1, forbidden_seeds=[seed], options=plain, **goals.constraints).save(path)
     chosen = EvalSet.load(path)
     chosen.refuse([seed])
     world = make("house", num_envs=TASK.batch, max_steps=None, autoreset_mode="Disabled", **{**options, "streams": streams})

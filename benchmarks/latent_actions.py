@@ -23,10 +23,9 @@ from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.evaluation.control import evaluate
 from armillary.evaluation.judge import BATCH, configurator, default_planner
-from armillary.evaluation.pairs import make_eval_set
+from armillary.evaluation.pairs import TEST_SEED, make_eval_set
 from armillary.evaluation.prediction import evaluate_prediction
 from armillary.evaluation.rollouts import Planned
-from armillary.evaluation.run import SEED
 from armillary.evaluation.statistics import bootstrap, r2
 from armillary.model import WorldModel
 from armillary.spec import NO_ACTION, Spec
@@ -52,7 +51,7 @@ def main(labelled: float = 0.05, seeds: tuple[int, ...] = (0, 1), pairs: int = 1
     """
     few, runs = round(labelled * EPISODES), []
     world = make("two_room", num_envs=pairs, max_steps=None, autoreset_mode="Disabled")
-    chosen = make_eval_set(world, pairs, SEED, cross=True)
+    chosen = make_eval_set(world, pairs, TEST_SEED, cross=True)
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder:
             whole, judged = _record(f"{folder}/whole", EPISODES, seed), _record(f"{folder}/judged", JUDGED, seed + 1000)

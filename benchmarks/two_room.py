@@ -20,9 +20,8 @@ from armillary.demo import demo
 from armillary.device import one_thread
 from armillary.evaluation.control import evaluate, over_seeds
 from armillary.evaluation.judge import BATCH, configurator, default_planner
-from armillary.evaluation.pairs import make_eval_set
+from armillary.evaluation.pairs import TEST_SEED, make_eval_set
 from armillary.evaluation.rollouts import Planned
-from armillary.evaluation.run import SEED
 from armillary.model import WorldModel
 from armillary.worlds import make
 
@@ -36,7 +35,7 @@ def main(door: Literal["fixed", "random"] = "fixed", seeds: tuple[int, ...] = (0
         pairs: of start and goal.
     """
     world = make("two_room", num_envs=pairs, door=door, max_steps=None, autoreset_mode="Disabled")
-    anywhere = make_eval_set(world, pairs, SEED + 1, options={"door": door})
+    anywhere = make_eval_set(world, pairs, TEST_SEED + 1, options={"door": door})
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     runs, cross, any_goal = [], [], []
     for seed in seeds:

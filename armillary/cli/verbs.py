@@ -83,11 +83,11 @@ def record(
     """
     from armillary.episodes.policies import random_policy, smooth_policy
     from armillary.episodes.record import record
-    from armillary.evaluation.run import SEED
+    from armillary.evaluation.pairs import DEVELOPMENT_SEED
     from armillary.worlds import make
 
-    if not 0 <= seed < SEED:
-        raise ArmillaryError(f"seed {seed}: take one from 0 to {SEED - 1}; those beyond are for evaluation")
+    if not 0 <= seed < DEVELOPMENT_SEED:
+        raise ArmillaryError(f"seed {seed}: take one from 0 to {DEVELOPMENT_SEED - 1}; those beyond are for evaluation")
     chosen = parse_options(options)
     if set(chosen) & {"num_envs", "max_steps"}:
         raise ArmillaryError("num_envs and max_steps are no --options; give --envs and --steps")
@@ -275,6 +275,7 @@ def eval_(
     pairs: str = "200",
     constraints: tuple[str, ...] = (),
     horizons: tuple[float, ...] = (),
+    development: bool = False,
     seed: int = 0,
     device: str = "auto",
 ) -> None:
@@ -286,13 +287,15 @@ def eval_(
         pairs: how many pairs of start and goal to draw, or a file of them; 0 leaves control out.
         constraints: on pairs, as name=value, such as cross=true.
         horizons: of prediction, in seconds, or in env steps where the recording has no rate.
+        development: draw development pairs instead of test pairs. Choose settings on these, and report on test pairs once.
         seed: of baselines and probes.
         device: auto, cpu, cuda or mps.
     """
     from armillary.evaluation.run import evaluate_run
 
     chosen = int(pairs) if pairs.isdigit() else Path(pairs)
-    options = {"constraints": parse_options(constraints), "horizons": horizons or None, "seed": seed, "device": device}
+    options = {"constraints": parse_options(constraints), "horizons": horizons or None}
+    options |= {"development": development, "seed": seed, "device": device}
     show(evaluate_run(run, recording=recording, pairs=chosen, **options).summary(), run)
 
 

@@ -2,8 +2,9 @@
 
 Success is the world's own judgement of the true state, on each of the last `hold` steps of the budget, which is always run to
 its end. Every table has the rows of rule 6, of which some are there to turn red when the judging is at fault (sanity.py):
-do nothing, random, oracle (the world's expert), untrained (same planner, fresh weights), shuffled (same model, told the wrong
-actions) and the model itself. SPL: Anderson et al., arXiv 1807.06757.
+do nothing, random, oracle (the world's expert), untrained (same planner, fresh weights), shuffled (same model, actions
+shuffled) and the model itself. Where a habit proposes, two more rows keep it and take the model's knowledge away: with actions
+shuffled, and with untrained dynamics. SPL: Anderson et al., arXiv 1807.06757.
 """
 
 import time
@@ -15,7 +16,17 @@ import numpy as np
 import torch
 
 from armillary.evaluation.pairs import EvalSet
-from armillary.evaluation.rollouts import DoNothing, Oracle, Planned, Policy, Random, Rollouts, run, shuffle_actions
+from armillary.evaluation.rollouts import (
+    DoNothing,
+    Oracle,
+    Planned,
+    Policy,
+    Random,
+    Rollouts,
+    run,
+    shuffle_actions,
+    untrained_dynamics,
+)
 from armillary.evaluation.sanity import Check, check_batch, check_rollouts, check_rows
 from armillary.evaluation.statistics import Estimate, bootstrap, spread, wilson
 from armillary.worlds.world import World
@@ -103,7 +114,8 @@ def evaluate(
 
     Args:
         world: the one that the pairs are of, with autoreset disabled.
-        agent: adds the rows `untrained`, `shuffled` and `model`; its habit, if it has one, proposes in the last alone.
+        agent: adds the rows `untrained`, `shuffled` and `model`, and, if it has a habit, `habit_shuffled` and
+            `habit_untrained`: the habit proposes in these two and in `model`.
         others: further rows by name, such as another planner.
         batch: pairs at a time, at most `world.num_envs`. It changes no outcome.
         singles: so many pairs are run again one by one: to time decisions, and to check that last claim.
@@ -122,6 +134,9 @@ def evaluate(
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             policies["untrained"] = replace(agent, model=agent.model.untrained(), habit=None)
+            if agent.habit is not None:
+                policies["habit_untrained"] = replace(agent, model=untrained_dynamics(agent.model))
+                policies["habit_shuffled"] = replace(agent, model=shuffle_actions(agent.model))
         policies |= {"shuffled": replace(agent, model=shuffle_actions(agent.model), habit=None), "model": agent}
     policies |= others or {}
     rollouts, alone = {}, {}

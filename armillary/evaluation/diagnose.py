@@ -23,7 +23,7 @@ from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation.control import ControlResult, Row, evaluate
-from armillary.evaluation.judge import configurator, default_planner, machine
+from armillary.evaluation.judge import configurator, default_planner
 from armillary.evaluation.rollouts import Planned, Policy, Random
 from armillary.evaluation.run import open_run, world_and_pairs
 from armillary.evaluation.sanity import Check
@@ -32,6 +32,7 @@ from armillary.evaluation.substitution import Simulated, labelled_distance, unve
 from armillary.files import as_json, write_whole
 from armillary.model import WorldModel
 from armillary.planning import Planner
+from armillary.provenance import machine
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import Recipe

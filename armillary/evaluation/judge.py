@@ -4,8 +4,6 @@
 A `Judgement` is one JSON file, `results.json`, whose first keys are the numbers that are asked for most.
 """
 
-import os
-import platform
 import resource
 import sys
 from collections.abc import Callable, Sequence
@@ -32,6 +30,7 @@ from armillary.evaluation.surprise import Scenes, SurpriseResult, evaluate_surpr
 from armillary.files import as_json, parse_json, write_whole
 from armillary.model import WorldModel
 from armillary.planning import CEM, Planner
+from armillary.provenance import machine
 from armillary.worlds.world import World
 
 RESULTS = "results.json"
@@ -144,11 +143,6 @@ def judge(
         result.control = evaluate(world, pairs, agent, batch=min(BATCH, world.num_envs), seed=seed)
     result.facts["peak_memory_mb"] = peak_memory_mb()
     return result
-
-
-def machine() -> str:
-    """The machine in a few words: processor, cores, system."""
-    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}"
 
 
 def peak_memory_mb() -> float:

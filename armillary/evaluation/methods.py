@@ -2,7 +2,8 @@
 
 Other planners look ahead as far as the CEM that is the default, and imagine about as much for a decision; where the default is
 a graph search, as much as the planner that it ends with. The other cost is distance in latent space, where the default is a
-critic. Habits learn on the model's latents, from the episodes that the model learned from, and imagine nothing. Where a habit
+critic. Habits learn on the model's latents, from the episodes that the model learned from, and imagine nothing; their width
+and steps are those that did best on development pairs (benchmarks/baselines.py). Where a habit
 proposes what the agent's planner refines, it has a row by itself, and so has the planner.
 """
 
@@ -18,7 +19,7 @@ from armillary.evaluation.rollouts import Planned
 from armillary.habit import INVERSE_DYNAMICS, HabitConfig, train_habit
 from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Planner, RandomShooting
 
-HABITS = {"behaviour_cloning": HabitConfig(), "inverse_dynamics": INVERSE_DYNAMICS}
+HABITS = {"behaviour_cloning": HabitConfig(width=512, steps=6000), "inverse_dynamics": INVERSE_DYNAMICS}
 
 
 def methods(agent: Planned, episodes: Episodes, seed: int, without: Collection[str] = ()) -> dict[str, Planned | Habitual]:

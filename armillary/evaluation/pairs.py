@@ -24,6 +24,10 @@ FORMAT = 1
 ROUNDS = 30
 LONGEST = 100_000
 """Env steps of a budget, at most: a file of pairs cannot ask for ever."""
+DEVELOPMENT_SEED = 10_000
+"""Of the pairs and scenes that choices are made on. Recordings are made under seeds below it."""
+TEST_SEED = 20_000
+"""Of the pairs and scenes that are reported. Nothing was chosen on them."""
 PAIRS = 0x70616972  # "pair": no stream of a world or a policy has this beside its seed
 
 

@@ -26,7 +26,7 @@ ROWS = {
     "random": "acts at random; shows that no goal is reached by luck",
     "oracle": "the world's own expert, which is told the true state; shows that every goal can be reached",
     "untrained": "the same, with a network that has learned nothing",
-    "shuffled": "the same model and planner, but told the wrong actions: it cannot know what an action leads to",
+    "shuffled": "the same model and planner with actions shuffled: it cannot know what an action leads to",
     "model": "the learned model, from what it sees alone",
     "persistence": "nothing changes: the last frame is the forecast",
     "chance": "any frame of the episode",

@@ -193,6 +193,13 @@ def shuffle_actions(model: WorldModel) -> WorldModel:
     return twin
 
 
+def untrained_dynamics(model: WorldModel) -> WorldModel:
+    """The same perception and critic, with a predictor that was never trained."""
+    twin = copy.deepcopy(model)
+    twin.predictor = model.untrained().predictor
+    return twin
+
+
 def run(
     world: World,
     policy: Policy,

@@ -14,14 +14,12 @@ from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.evaluation.illustrate import illustrate
 from armillary.evaluation.judge import RESULTS, Judgement, judge
-from armillary.evaluation.pairs import EvalSet, make_eval_set
+from armillary.evaluation.pairs import DEVELOPMENT_SEED, TEST_SEED, EvalSet, make_eval_set
 from armillary.model import WorldModel
 from armillary.planning import Planner
 from armillary.worlds import World
 from armillary.worlds.world import GYM, make_named
 
-SEED = 10_000
-"""Of evaluation pairs and scenes. Recordings are made under seeds below it."""
 SCENES = 25
 """Of each property that can be violated."""
 PAIRS = "pairs.json"
@@ -36,6 +34,7 @@ def evaluate_run(
     constraints: Mapping[str, Any] | None = None,
     horizons: Sequence[float] | None = None,
     planner: Planner | None = None,
+    development: bool = False,
     seed: int = 0,
     device: str = "auto",
     title: str | None = None,
@@ -50,6 +49,7 @@ def evaluate_run(
         constraints: of the world's sampler, such as `cross=True`.
         horizons: of prediction, in seconds, or in env steps where the recording has no rate.
         planner: unless given, `default_planner`.
+        development: draw pairs and scenes under the development seed, to choose settings on; by default they are test pairs.
         seed: of baselines and probes.
         device: auto, cpu, cuda or mps.
         title, lead: of the page.
@@ -64,15 +64,16 @@ def evaluate_run(
     model, episodes = open_run(run, recording, device)
     made_from = model.provenance
     world = chosen = None
+    pairs_seed = DEVELOPMENT_SEED if development else TEST_SEED
     scenes: Sequence[Any] = ()
     if str(episodes.info.get("world")).startswith(GYM) and pairs != 0:
         print(f"no control: {episodes.info['world']} gives no state to begin from or to judge; prediction alone")
     elif "world" in episodes.info and pairs != 0:
-        world, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, made_from.get("recording_seed"))
+        world, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, made_from.get("recording_seed"), pairs_seed)
         if world.name == "two_room":
             from armillary.evaluation.two_room_scenes import two_room_scenes
 
-            scenes = two_room_scenes(world, SCENES, SEED, skip=model.config.skip)
+            scenes = two_room_scenes(world, SCENES, pairs_seed, skip=model.config.skip)
     with one_thread(model.config.is_small):
         judgement = judge(
             model,
@@ -148,7 +149,9 @@ def report_run(run: str | Path) -> Path:
     return illustrate(run, judgement, title=facts.get("title", run.name), lead=facts.get("lead", LEAD), **parts)
 
 
-def world_and_pairs(info: Mapping[str, Any], pairs: int | str | Path, constraints: Mapping[str, Any], recorded_under: Any):
+def world_and_pairs(
+    info: Mapping[str, Any], pairs: int | str | Path, constraints: Mapping[str, Any], recorded_under: Any, seed: int = TEST_SEED
+):
     drawn = isinstance(pairs, int)
     chosen = None if drawn else EvalSet.load(pairs)
     name, options = (info["world"], info.get("options")) if chosen is None else (chosen.world, chosen.options)
@@ -158,7 +161,7 @@ def world_and_pairs(info: Mapping[str, Any], pairs: int | str | Path, constraint
         _check_constraints(world, constraints)
         budget, world.looks = getattr(world, "budget", 2.0), False  # nobody looks while pairs are tried; some draw slowly
         said = {"budget": budget, "forbidden_seeds": [recorded_under], "options": options}
-        chosen = make_eval_set(world, pairs, SEED, **said, **constraints)
+        chosen = make_eval_set(world, pairs, seed, **said, **constraints)
         world.looks = True
     return world, chosen
 

@@ -25,11 +25,12 @@ from armillary.agent import Agent
 from armillary.config import ModelConfig, Size
 from armillary.device import describe, one_thread, pick_device, synchronize
 from armillary.errors import ArmillaryError
-from armillary.evaluation.judge import configurator, default_planner, machine, peak_memory_mb
+from armillary.evaluation.judge import configurator, default_planner, peak_memory_mb
 from armillary.files import as_json, write_whole
 from armillary.model import WorldModel
 from armillary.planning.cem import CEM
 from armillary.planning.planner import Planner
+from armillary.provenance import machine
 from armillary.spec import ActionSpace, Spec, Stream
 
 WARM_UP = 10

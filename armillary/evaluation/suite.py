@@ -9,7 +9,6 @@ variation after the other turned on, which its recording may never have shown. D
 
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,19 +26,20 @@ from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control import ControlResult, evaluate
-from armillary.evaluation.judge import configurator, default_planner, machine, peak_memory_mb
+from armillary.evaluation.judge import configurator, default_planner, peak_memory_mb
 from armillary.evaluation.latents import learned_from
 from armillary.evaluation.lax import judge_laxly
 from armillary.evaluation.methods import methods, said
-from armillary.evaluation.pairs import EvalSet, make_eval_set
+from armillary.evaluation.pairs import DEVELOPMENT_SEED, TEST_SEED, EvalSet, make_eval_set
 from armillary.evaluation.rollouts import Planned
-from armillary.evaluation.run import SEED
 from armillary.evaluation.tasks import SUITE, Goals, Task
 from armillary.files import as_json, parse_json, write_whole
 from armillary.habit import Habit, HabitConfig, train_habit
 from armillary.model import WorldModel
+from armillary.provenance import commit, machine
 from armillary.training.fit import fit
 from armillary.training.loop import MODEL, STATE, TrainConfig
+from armillary.training.random_encoder import train_on_random_encoder
 from armillary.training.recipes import RECIPES
 from armillary.training.stages import StageConfig
 from armillary.worlds import World, make
@@ -88,8 +88,8 @@ def bench_control(
     for name, seed in wanted:
         if name not in SUITE:
             raise ArmillaryError(f"the suite has no world {name!r}; it has {', '.join(SUITE)}")
-        if not 0 <= seed < SEED:
-            raise ArmillaryError(f"seed {seed}: take some from 0 to {SEED - 1}; those beyond are for evaluation")
+        if not 0 <= seed < DEVELOPMENT_SEED:
+            raise ArmillaryError(f"seed {seed}: take some from 0 to {DEVELOPMENT_SEED - 1}; those beyond are for evaluation")
         make(SUITE[name].world, **SUITE[name].options)
         if not again:
             _begun(name, seed, pairs, shifted, Path(out))
@@ -112,9 +112,9 @@ def run_task(
     """One run, or what is missing of it: the content of `out/NAME-SEED.json`. `bench_control` explains the arguments.
 
     Its keys: `settings`; `recording` and `training`; `methods`; `sets` and `shift`, tables by name of the evaluation set or of
-    the factor, as `ControlResult.to_json` has them, without the outcomes of single pairs; `lax`, where a world has such a rule
-    (`lax.py`); `complete`. Each part says of which commit it is, and the seconds it took. The run's folder, `runs/NAME-SEED`,
-    is one that `armillary eval` takes.
+    the factor, as `ControlResult.to_json` has them, with the outcome of every pair (`_plain`); `development`, the model's table
+    on the development pairs of the first set; `lax`, where a world has such a rule (`lax.py`); `complete`. Each part says of
+    which commit it is, and the seconds it took. The run's folder, `runs/NAME-SEED`, is one that `armillary eval` takes.
 
     Raises:
         ArmillaryError: results, a recording or a checkpoint of other settings are in the way.
@@ -166,9 +166,14 @@ def run_task(
             continue
         console.rule(f"{name}, seed {seed}: {'shifted ' * (kind == 'shift')}{label}")
         with _timed() as spent, one_thread(model.config.is_small):
-            world, chosen = _pairs(task, goals, count, seed, runs / "pairs")
+            world, chosen = draw_pairs(task, goals, count, seed, runs / "pairs")
             if kind == "sets":
                 others = methods(agent, episodes, seed, task.without) if goals is first else {}
+                if goals is first and "random_encoder" not in task.without:
+                    frozen = train_on_random_encoder(
+                        model, episodes, learned_from(model, episodes), folder / "random_encoder", config
+                    )
+                    others["random_encoder"] = replace(agent, model=frozen, habit=None)
                 result.setdefault("methods", {row: said(method) for row, method in {"model": agent, **others}.items()})
                 table = evaluate(world, chosen, agent, others=others, seed=seed)
             else:
@@ -177,29 +182,23 @@ def run_task(
         success = table.rows["model"].success
         console.print(f"model {success.percent()}, {spent['seconds']:.0f} s" + ("" if table.ok else ", A CHECK IS RED"))
         keep()
+    if "development" not in result:
+        console.rule(f"{name}, seed {seed}: development pairs")
+        with _timed() as spent, one_thread(model.config.is_small):
+            world, chosen = draw_pairs(task, first, pairs, seed, runs / "pairs", DEVELOPMENT_SEED)
+            table = evaluate(world, chosen, others={"model": agent}, singles=0, seed=seed)
+        result["development"] = {"commit": at, **_plain(table), **spent}
+        keep()
     world = make(task.world, num_envs=task.batch, max_steps=None, autoreset_mode="Disabled", **task.options)
     if hasattr(world, "lax_pairs") and "lax" not in result:
         console.rule(f"{name}, seed {seed}: by the field's rule")
         with _timed() as spent, one_thread(model.config.is_small):
-            table = judge_laxly(world, agent, pairs, SEED)
+            table = judge_laxly(world, agent, pairs, TEST_SEED)
         result["lax"] = {"commit": at, **table, **spent}
         keep()
     result |= {"complete": True, "peak_memory_mb": peak_memory_mb()}
     keep()
     return result
-
-
-def commit() -> str | None:
-    """The commit of this code, with "-dirty" where some of it was changed since; None where it is not under git."""
-    folder = Path(__file__).parents[1]
-
-    def git(*command: str) -> str:
-        return subprocess.run(("git", *command), cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD") + "-dirty" * bool(git("status", "--porcelain", "--", "."))
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
@@ -272,30 +271,31 @@ def _habit(task: Task, model: WorldModel, episodes: Episodes, seed: int, path: P
     return habit
 
 
-def _pairs(task: Task, goals: Goals, n: int, seed: int, folder: Path) -> tuple[World, EvalSet]:
-    """The world to be judged in, and the evaluation set, which is made once for all seeds."""
+def draw_pairs(task: Task, goals: Goals, n: int, seed: int, folder: Path, pairs_seed: int = TEST_SEED) -> tuple[World, EvalSet]:
+    """The world to be judged in, and n test (or development) pairs, made once for all training seeds and kept in `folder`."""
     options, constraints = {**task.options, **goals.options}, dict(goals.constraints)
     world = make(task.world, num_envs=task.batch, max_steps=None, autoreset_mode="Disabled", **options)
     budget = getattr(world, "budget", 2.0) if goals.budget is None else goals.budget
     more = {"budget": budget, "random_hold": RECIPES[task.recipe].model.skip}
-    asked = json.dumps([world.name, world.version, options, constraints, more, n, SEED]).encode()
+    asked = json.dumps([world.name, world.version, options, constraints, more, n, pairs_seed]).encode()
     # A few pairs, so that a set is made anew when the sampler was changed.
-    few = np.concatenate(world.sample_pairs(8, np.random.default_rng(SEED), **constraints))
+    few = np.concatenate(world.sample_pairs(8, np.random.default_rng(pairs_seed), **constraints))
     path = folder / f"{world.name}-{sha256(asked + few.tobytes()).hexdigest()[:16]}.json"
     if not path.exists():
         plain = json.loads(json.dumps(options))
-        make_eval_set(world, n, SEED, forbidden_seeds=[seed], options=plain, **more, **constraints).save(path)
+        make_eval_set(world, n, pairs_seed, forbidden_seeds=[seed], options=plain, **more, **constraints).save(path)
     chosen = EvalSet.load(path)
     chosen.refuse([seed])
     return world, chosen
 
 
 def _plain(table: ControlResult) -> dict[str, Any]:
-    """Without what happened to single pairs."""
+    """With each pair's outcome in few bytes: `held` as 0 or 1, and `arrival` as the step, or - where the goal was not held."""
     plain = table.to_json()
     del plain["rollouts"]
     for row in plain["rows"].values():
-        del row["held"], row["arrival"]
+        row["held"] = "".join(str(int(held)) for held in row["held"])
+        row["arrival"] = " ".join("-" if step is None else str(step) for step in row["arrival"])
     return plain
 
 

@@ -27,7 +27,10 @@ LEGEND = (
 METHODS = {
     "do_nothing": "do nothing",
     "untrained": "untrained model",
-    "shuffled": "model told the wrong actions",
+    "random_encoder": "trained dynamics on a frozen random encoder",
+    "shuffled": "model, actions shuffled",
+    "habit_untrained": "habit, untrained dynamics",
+    "habit_shuffled": "habit, actions shuffled",
     "no_habit": "model, planner without the habit",
     "model": "**model**",
     "cem": "model, CEM",

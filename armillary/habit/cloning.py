@@ -82,7 +82,7 @@ class HabitConfig:
             raise ArmillaryError(f"a habit's dropout is a share, from 0 to below 1, not {self.dropout}")
 
 
-INVERSE_DYNAMICS = HabitConfig(reach=5, timed=False)
+INVERSE_DYNAMICS = HabitConfig(reach=5, timed=False, width=512, steps=6000)
 """Goal-conditioned inverse dynamics over a few blocks, used with the goal itself."""
 
 

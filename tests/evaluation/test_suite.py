@@ -20,8 +20,9 @@ from armillary.worlds import make
 
 pytest.importorskip("lance", reason="the suite records: pip install 'armillary[all]'")
 
-ROWS = ["do_nothing", "random", "oracle", "untrained", "shuffled", "model"]
+ROWS = ["do_nothing", "random", "oracle", "untrained", "habit_untrained", "habit_shuffled", "shuffled", "model"]
 BESIDE = ["no_habit", "icem", "mppi", "random_shooting", "latent_distance", "behaviour_cloning", "inverse_dynamics"]
+FROZEN = "random_encoder"
 QUICK_HABIT = HabitConfig(width=8, steps=2, batch=8)
 SMALL = {"pairs": 3, "shifted": 2, "progress": False}
 
@@ -76,13 +77,13 @@ def test_a_run_has_every_method_on_every_set(ran):
     where, result = ran
     assert json.loads((where["out"] / "tiny-3.json").read_text()) == result
     assert result["complete"]
-    assert list(result["sets"]["seen"]["rows"]) == ROWS + BESIDE
+    assert list(result["sets"]["seen"]["rows"]) == [*ROWS, *BESIDE, FROZEN]
     assert list(result["sets"]["unseen"]["rows"]) == ROWS
     assert list(result["shift"]) == ["radius"]
     assert list(result["shift"]["radius"]["rows"]) == ["do_nothing", "random", "oracle", "model"]
     assert [result["sets"][label]["pairs"] for label in ("seen", "unseen")] == [3, 3]
     assert result["shift"]["radius"]["pairs"] == 2
-    assert list(result["methods"]) == ["model", *BESIDE]
+    assert list(result["methods"]) == ["model", *BESIDE, FROZEN]
     assert "CriticGoal" in result["methods"]["model"]
     assert "LatentGoal" in result["methods"]["latent_distance"]
 
@@ -100,7 +101,8 @@ def test_every_number_has_an_interval_and_what_it_takes_to_repeat_it(ran):
     for table in (*result["sets"].values(), *result["shift"].values()):
         assert table["eval_set_hash"]
         for row in table["rows"].values():
-            assert "held" not in row
+            assert len(row["held"]) == len(row["arrival"].split()) == table["pairs"]
+            assert row["held"].count("1") == round(row["success"]["value"] * table["pairs"])
             assert all(set(row[key]) == {"value", "low", "high"} for key in ("success", "first_touch", "spl", "score"))
 
 
@@ -259,7 +261,7 @@ def test_the_page_has_each_seed_and_the_widest_interval(results):
     ):
         assert words in page
     rows = [line for line in page.splitlines() if line.startswith("|")]
-    first = rows[: 2 + len(ROWS + BESIDE)]
+    first = rows[: 2 + len([*ROWS, *BESIDE, FROZEN])]
     assert {line.count("|") for line in first} == {first[0].count("|")}
     assert all(line.count("[") >= 4 for line in first[2:])
 
