@@ -26,7 +26,10 @@ def axes_of(shape: Sequence[int]) -> str | None:
     if len(shape) == 2:
         return "hw"
     if len(shape) == 3:
-        return "hwc" if small(shape[2], shape[:2]) else "chw" if small(shape[0], shape[1:]) else None
+        first, last = (small(shape[0], shape[1:]), small(shape[2], shape[:2]))
+        if not first and not last:  # tiny pictures
+            first, last = (shape[place] in (1, 3, 4) for place in (0, 2))
+        return None if first == last else "hwc" if last else "chw"
     if len(shape) == 4 and (inner := axes_of(shape[1:])) and shape[0] <= CHANNELS:
         return f"k{inner}"
     return None

@@ -8,6 +8,7 @@ they do not, the error names the stream and both shapes. Design choices:
 """
 
 import json
+import warnings
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
@@ -319,20 +320,27 @@ class Spec:
     def from_env(cls, env: Any) -> "Spec":
         """The Spec of a Gymnasium environment or vector environment.
 
-        A world of ours carries its own as `stream_spec`. Elsewhere: uint8 boxes of rank 3 are images, float boxes of
-        rank 1 are vectors, a dictionary of them is several streams, and a lone box is named `image` or `state`.
+        A world of ours carries its own as `stream_spec`. Elsewhere the kinds are found as kind_of.py says, every part of a
+        dictionary or tuple is a stream, and a lone space is named `image` or `state`. What is no stream is left out, with a
+        warning that names it.
 
         Raises:
-            ArmillaryError: a space that is none of these; the message names it.
+            ArmillaryError: no space that is a stream, or another action space; the message names it.
         """
+        from armillary.spaces import action_of, streams_of
+
         own = getattr(getattr(env, "unwrapped", env), "stream_spec", None)
         if own is not None:
             return own
         space = getattr(env, "single_observation_space", None) or env.observation_space
-        spaces = dict(space.spaces) if hasattr(space, "spaces") and hasattr(space.spaces, "items") else {None: space}
         action = getattr(env, "single_action_space", None) or env.action_space
-        rate = (env.metadata or {}).get("render_fps")
-        return cls(tuple(_stream_of(name, box) for name, box in spaces.items()), _action_of(action), rate)
+        streams, left_out = streams_of(space)
+        said = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        if not streams:
+            raise ArmillaryError(f"nothing in the observation space becomes a stream: {said}")
+        if left_out:
+            warnings.warn(f"left out of the streams: {said}", stacklevel=2)
+        return cls(tuple(streams), action_of(action), (env.metadata or {}).get("render_fps"))
 
 
 def _groups(unit: tuple[str, ...]) -> tuple[int, ...]:
@@ -344,20 +352,3 @@ def _check_rate(rate: float | None, what: str) -> None:
     known = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
     if rate is not None and not (known and np.isfinite(rate) and rate > 0):
         raise ArmillaryError(f"{what}: a rate is a positive number of Hz or None, not {rate}")
-
-
-def _stream_of(name: str | None, space: Any) -> Stream:
-    shape, dtype = getattr(space, "shape", None), getattr(space, "dtype", None)
-    if shape and len(shape) == 3 and dtype == np.uint8:
-        return Stream(name or "image", "image", shape)
-    if shape and len(shape) == 1 and dtype is not None and np.issubdtype(dtype, np.floating):
-        return Stream(name or "state", "vector", shape, unit=("",) * shape[0])  # positions, velocities and what not
-    raise ArmillaryError(f"observation {name or 'space'} {space}: only uint8 (H, W, C) and float (n,) boxes map to streams")
-
-
-def _action_of(space: Any) -> ActionSpace:
-    if hasattr(space, "n") and getattr(space, "start", 0) == 0:
-        return ActionSpace("discrete", int(space.n))
-    if hasattr(space, "low") and len(space.shape) == 1:
-        return ActionSpace("box", space.shape[0], tuple(space.low.tolist()), tuple(space.high.tolist()))
-    raise ArmillaryError(f"action space {space}: only Box (n,) and Discrete(n) from 0 are supported")

@@ -5,7 +5,7 @@ import json
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Text, Tuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -207,6 +207,33 @@ def test_from_spaces():
     assert Spec.from_json(spec.to_json()) == spec
 
 
+def test_every_part_of_a_space_is_a_stream_or_named():
+    frame = Box(0, 255, (3, 64, 48), np.uint8)
+    parts = {
+        "eyes": Dict({"left": frame, "stack": Box(0, 255, (4, 84, 84), np.uint8)}),
+        "robot": Tuple((Box(-1, 1, (3,), np.float32), MultiBinary(2), Box(-1, 1, (), np.float64))),
+        "tactile_depth": Box(0, 1, (16, 12, 1), np.float32),
+        "front_lidar": Box(0, 1, (90,), np.float32),
+        "heat": Box(0, 1, (64, 64, 3), np.float32),
+        "words": Text(4),
+    }
+    with pytest.warns(UserWarning, match=r"left out of the streams: heat: float32 .*; words: Text"):
+        spec = Spec.from_env(Env(Dict(parts)))
+    assert {s.name: (s.kind, s.shape) for s in spec.streams} == {
+        "eyes.left": ("image", (64, 48, 3)),
+        "eyes.stack": ("image", (84, 84, 4)),
+        "robot.0": ("vector", (3,)),
+        "robot.1": ("vector", (2,)),
+        "robot.2": ("vector", (1,)),
+        "tactile_depth": ("depth", (16, 12)),
+        "front_lidar": ("scan", (90,)),
+    }
+
+
+def test_a_box_of_integers_keeps_its_actions_whole():
+    assert Spec.from_env(Env(Box(0, 1, (4,)), Box(0, 4, (2,), np.int32))).action.whole
+
+
 def test_a_world_carries_its_own():
     env = Env(Box(-1, 1, (5,)))
     env.stream_spec = Spec((CAMERA,), BOX)
@@ -217,10 +244,9 @@ def test_a_world_carries_its_own():
 @pytest.mark.parametrize(
     ("observation", "action", "message"),
     [
-        (Discrete(4), None, "Discrete(4)"),
-        (Box(0, 1, (4, 4)), None, "only uint8 (H, W, C) and float (n,) boxes"),
-        (Box(0, 255, (4,), np.uint8), None, "only uint8"),
-        (Dict({"a": Dict({"b": Box(0, 1, (4,))})}), None, "observation a"),
+        (Text(4), None, "the observation: Text is not numbers"),
+        (Box(0, 1, (64, 64, 3)), None, "the observation: float32 (64, 64, 3) is of no kind by itself: images are uint8"),
+        (Box(0, 255, (64, 64, 64), np.uint8), None, "which axis has the channels is not clear"),
         (Box(0, 1, (4,)), MultiDiscrete([2, 3]), "only Box (n,) and Discrete(n)"),
         (Box(0, 1, (4,)), Discrete(3, start=1), "from 0"),
         (Box(0, 1, (4,)), Box(0, 1, (2, 2)), "only Box (n,)"),

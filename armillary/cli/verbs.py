@@ -100,6 +100,8 @@ def record(
         "random": lambda: random_policy(env.stream_spec, hold),
         "smooth": lambda: smooth_policy(env.stream_spec),
     }
+    if left_out := getattr(env, "left_out", None):
+        about["left_out"] = left_out
     record(env, policies[policy](), out, episodes=episodes, seed=seed, info=about, progress=True)
     info(out)
 

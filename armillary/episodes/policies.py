@@ -90,4 +90,7 @@ def _uniform(spec: Spec, n: int, rng: np.random.Generator) -> np.ndarray:
         return rng.integers(spec.action.n, size=n)
     if not np.isfinite([spec.action.low, spec.action.high]).all():
         raise ArmillaryError("random actions need bounds, and this action space has none; give a policy of your own")
+    if spec.action.whole:
+        low, high = (np.asarray(bound, np.int64) for bound in (spec.action.low, spec.action.high))
+        return rng.integers(low, high + 1, (n, spec.action.n)).astype(np.float32)
     return rng.uniform(spec.action.low, spec.action.high, (n, spec.action.n)).astype(np.float32)

@@ -24,9 +24,11 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from armillary.episodes.images import Codec
+from armillary.episodes.observing import device_of, for_environment, observe, to_numpy
 from armillary.episodes.policies import Policy
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
+from armillary.spaces import leaves
 from armillary.spec import Spec, Stream
 
 _COMMIT_BYTES = 32 << 20
@@ -134,18 +136,21 @@ def _rollouts(env, policy, spec, episodes, steps, seed, max_length) -> Iterator[
     env = env if isinstance(env, VectorEnv) else SyncVectorEnv([lambda: env])
     mode, n, rng = _autoreset(env), env.num_envs, np.random.default_rng([seed, 1])
     left = np.full(n, np.inf) if episodes == np.inf else episodes // n + (np.arange(n) < episodes % n)
-    observation = _named(env.reset(seed=seed)[0], spec)
+    first = env.reset(seed=seed)[0]
+    observation, device = observe(first, spec), device_of(first)
     drafts = _Drafts(spec, observation, n)
     began, resetting, recorded = np.ones(n, bool), np.zeros(n, bool), 0
 
     while left.any() and recorded < steps:
         if began.any() and hasattr(policy, "reset"):
             policy.reset(began)
-        actions = np.array(spec.action.check(policy(observation, rng), f"policy {said['policy']}"))
+        actions = np.array(spec.action.check(to_numpy(policy(observation, rng)), f"policy {said['policy']}"))
         if actions.shape != (n, *spec.action.shape):
             raise ArmillaryError(f"policy {said['policy']}: actions of shape {actions.shape} for {n} environments")
-        observation, _, terminated, truncated, info = env.step(actions)
-        observation, done = _named(observation, spec), terminated | truncated
+        taken = for_environment(actions, getattr(env, "single_action_space", None), device)
+        observation, _, terminated, truncated, info = env.step(taken)
+        terminated, truncated = to_numpy(terminated), to_numpy(truncated)
+        observation, done = observe(observation, spec), terminated | truncated
         began, done = resetting, done & ~resetting
         drafts.begin(began, observation)
         going = (left > 0) & ~began
@@ -164,7 +169,7 @@ def _rollouts(env, policy, spec, episodes, steps, seed, max_length) -> Iterator[
             resetting = done
         elif done.any():
             if mode == AutoresetMode.DISABLED:
-                observation = _named(env.reset(options={"reset_mask": done})[0], spec)
+                observation = observe(env.reset(options={"reset_mask": done})[0], spec)
             drafts.begin(done, observation)
             began = done
 
@@ -245,26 +250,22 @@ def _autoreset(env: VectorEnv) -> AutoresetMode:
         ) from error
 
 
-def _named(observation: Any, spec: Spec) -> dict[str, np.ndarray]:
-    """An observation by stream, without optional ones that are not there; a lone array is the only stream."""
-    named = observation if isinstance(observation, dict) else {spec.streams[0].name: observation}
-    if missing := [stream.name for stream in spec.streams if stream.name not in named and not stream.optional]:
-        raise ArmillaryError(f"the environment's observation has no {', '.join(missing)}; it has {', '.join(named)}")
-    return {stream.name: np.asarray(named[stream.name], stream.dtype) for stream in spec.streams if stream.name in named}
-
-
 def _finals(observation: dict[str, np.ndarray], info: dict[str, Any], ending: np.ndarray, spec: Spec) -> dict[str, np.ndarray]:
     """The observation, but the last one of its episode where one is `ending` (n,).
 
-    Environments give an array of them by stream, or one object for each.
+    Environments give all of them by stream, or one object for each that ends; older ones call them `final_observation`.
     """
-    if "final_obs" not in info:
+    final, seen = info.get("final_obs", info.get("final_observation")), {name: v.copy() for name, v in observation.items()}
+    if final is None:
         raise ArmillaryError("this environment resets in the same step, but its info has no final_obs")
-    final, seen = info["final_obs"], {name: values.copy() for name, values in observation.items()}
-    for i in np.flatnonzero(ending):
-        last = _named({name: values[i] for name, values in final.items()} if isinstance(final, dict) else final[i], spec)
-        for name, values in seen.items():
-            values[i] = last[name]
+    ends = np.flatnonzero(ending)
+    if isinstance(final, np.ndarray) and final.dtype == object:
+        last = [observe({name: to_numpy(value)[None] for name, value in leaves(final[i]).items()}, spec) for i in ends]
+        last = {name: np.concatenate([one[name] for one in last]) for name in seen}
+    else:
+        last = {name: values[ends] for name, values in observe(final, spec).items()}
+    for name, values in seen.items():
+        values[ends] = last[name]
     return seen
 
 

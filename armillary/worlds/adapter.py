@@ -3,28 +3,32 @@
 It can be recorded, learned and predicted. It cannot be judged: Gymnasium asks no environment for its full state, so there is
 nothing to begin a pair from, no shortest path, no expert, and no success that is the simulator's own word. What a judge asks of
 it is refused with that reason, and `armillary eval` leaves control out. Design choices:
-- the image is the observation where that is one, else the rendered frame, at `size` x `size` by the average of each area;
-- a flat observation (joint angles, say) is ground truth for probes, unless it is asked for as a sense of its own;
+- images are those of the observation, by their keys, or else the rendered frame, at `size` x `size` by the average of areas;
+- flat observations (joint angles, say) are ground truth for probes, unless they are asked for as senses;
+- parts of the observation that become no stream are named in `left_out`;
 - goals can still be shown to an agent: `held_out_goals` draws frames that a recorded episode reached, and that no model learned
   from. Whether the agent reached one is then for people to see.
 Source: Gymnasium's API, https://gymnasium.farama.org.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, Dict
+from gymnasium.spaces import Box, Dict, Tuple
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from jaxtyping import Int
 
 from armillary.episodes.images import resize
+from armillary.episodes.observing import as_stream, for_environment, to_numpy
 from armillary.episodes.policies import Policy, random_policy
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
-from armillary.spec import Spec
+from armillary.spaces import leaves, streams_of
+from armillary.spec import Spec, Stream
 from armillary.worlds.world import GYM
 
 HOLD = 4
@@ -35,13 +39,14 @@ class GymWorld(SyncVectorEnv):
     """N copies of a Gymnasium environment, stepped in one process.
 
     Actions are the environment's own, Box (N, n) or Discrete (N,). Observations are `image` (N, size, size, C) uint8 and, where
-    the environment's observation is a flat Box, `vector` (N, k) float32 in the environment's own units.
+    the environment's observation is a flat Box, `vector` (N, k) float32 in the environment's own units. Where it is a dict or a
+    tuple, its parts are called by their keys (`robot.q`), and `image` is rendered if none of them is an image.
 
     Args:
         env_id: as Gymnasium registers it; "module:id" imports the module that does.
         num_envs: N.
         size: height and width of the image in px.
-        vector: the flat observation is sensed, as proprioception is; otherwise it is kept as ground truth.
+        vector: flat observations are sensed, as proprioception is; otherwise they are kept as ground truth.
         max_steps: an episode is truncated after these; where the environment itself says, if None.
         autoreset_mode: "NextStep", "SameStep" or "Disabled".
         options: of the environment.
@@ -52,6 +57,8 @@ class GymWorld(SyncVectorEnv):
     """
 
     all_factors = ()
+    left_out: dict[str, str]
+    """Parts of the environment's observation that are no stream, and why."""
 
     def __init__(
         self,
@@ -73,18 +80,19 @@ class GymWorld(SyncVectorEnv):
         probe.close()
         if "rgb_array" in modes:
             options["render_mode"] = "rgb_array"
-        elif not _is_image(space):
+        elif not any(stream.kind == "image" for stream in streams_of(space)[0]):
             raise ArmillaryError(
                 f"{self.name}: there is nothing to see; its observation {space} is no image, and its render modes "
                 f"({', '.join(modes) or 'none'}) lack rgb_array"
             )
-        if vector and not _is_flat(space):
+        streams, self.left_out = streams_of(space)
+        if vector and not any(stream.kind == "vector" for stream in streams):
             raise ArmillaryError(f"{self.name}: its observation {space} is no flat Box; leave vector out")
         if max_steps is not None:
             options["max_episode_steps"] = max_steps
         super().__init__([lambda: Sensed(self._make(env_id, **options), size)] * num_envs, autoreset_mode=autoreset_mode)
         spec = Spec.from_env(self)
-        streams = [replace(stream, truth=stream.name == "vector" and not vector) for stream in spec.streams]
+        streams = [replace(stream, truth=stream.kind == "vector" and not vector) for stream in spec.streams]
         self.stream_spec = replace(spec, streams=tuple(streams))
 
     def _make(self, env_id: str, **options: Any) -> gymnasium.Env:
@@ -96,6 +104,10 @@ class GymWorld(SyncVectorEnv):
     def play(self) -> Policy:
         """Random actions, each held for 4 steps."""
         return random_policy(self.stream_spec, HOLD)
+
+    def step(self, actions: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, dict]:
+        """As the environments do, with whole actions where they ask for such."""
+        return super().step(for_environment(actions, self.single_action_space))
 
     # The judge's side: none of it can be had.
 
@@ -132,28 +144,45 @@ class GymWorld(SyncVectorEnv):
 
 
 class Sensed(gymnasium.ObservationWrapper):
-    """Observations by name: the image, from the observation or else rendered, and the flat observation where it is one."""
+    """Observations by name: images at `size`, from the observation or else rendered, and everything else that is a stream."""
 
     def __init__(self, env: gymnasium.Env, size: int) -> None:
         super().__init__(env)
-        self.size, space = size, env.observation_space
-        channels = space.shape[-1] if _is_image(space) else 3
-        spaces = {"image": Box(0, 255, (size, size, channels), np.uint8)}
-        if _is_flat(space):
-            low, high = space.low.astype(np.float32), space.high.astype(np.float32)
-            spaces["vector"] = Box(low, high, dtype=np.float32)
-        self.observation_space = Dict(spaces)
+        self.size, self._streams = size, streams_of(env.observation_space)[0]
+        seen = [stream.shape[-1] for stream in self._streams if stream.kind == "image"]
+        spaces = {} if seen else {"image": Box(0, 255, (size, size, 3), np.uint8)}
+        for stream in self._streams:
+            if stream.kind == "image":
+                spaces[stream.name] = Box(0, 255, (size, size, stream.shape[-1]), np.uint8)
+            else:
+                spaces[self._called(stream)] = Box(-np.inf, np.inf, stream.shape, np.float32)
+        self._rendered, self.observation_space = not seen, Dict(spaces)
+
+    def _called(self, stream: Stream) -> str:
+        lone = not isinstance(self.env.observation_space, Dict | Tuple)
+        return "vector" if lone and stream.kind == "vector" else stream.name
 
     def observation(self, observation: Any) -> dict[str, np.ndarray]:
         """The observation of the environment as one of `observation_space`."""
+        parts = leaves(observation)
+        seen = {"image": self._frame()} if self._rendered else {}
+        for stream in self._streams:
+            part = parts[""] if "" in parts else parts[stream.name]
+            values = as_stream(to_numpy(part)[None], stream)
+            seen[self._called(stream)] = (resize(values, self.size) if stream.kind == "image" else values)[0]
+        return seen
+
+    def _frame(self) -> np.ndarray:
+        where = f"{GYM}{self.env.spec.id}"
         try:
-            frame = observation if _is_image(self.env.observation_space) else self.render()
+            frame = self.render()
         except gymnasium.error.DependencyNotInstalled as error:
-            raise ArmillaryError(f"{GYM}{self.env.spec.id} cannot be rendered: {error}") from error
+            raise ArmillaryError(f"{where} cannot be rendered: {error}") from error
         if getattr(frame, "ndim", 0) != 3 or frame.dtype != np.uint8:
-            raise ArmillaryError(f"{GYM}{self.env.spec.id}: a frame is (H, W, C) uint8, and it rendered {type(frame).__name__}")
-        seen = {"image": resize(frame[None], self.size)[0]}
-        return seen | {name: np.asarray(observation, np.float32) for name in self.observation_space.spaces if name == "vector"}
+            raise ArmillaryError(f"{where}: a frame is (H, W, C) uint8, and it rendered {type(frame).__name__}")
+        if frame.shape[-1] == 4:
+            warnings.warn(f"{where} renders with alpha, which is left out of its images", stacklevel=2)
+        return resize(as_stream(frame[None], Stream("image", "image", (*frame.shape[:2], 3))), self.size)[0]
 
 
 def held_out_goals(
@@ -189,11 +218,3 @@ def held_out_goals(
     chosen = rng.integers(len(numbers), size=n)
     steps = rng.integers(min_steps, last[chosen] + 1)
     return episodes.read_rows(episodes.starts[numbers[chosen]] + steps), steps
-
-
-def _is_image(space: gymnasium.Space) -> bool:
-    return isinstance(space, Box) and len(space.shape) == 3 and space.dtype == np.uint8
-
-
-def _is_flat(space: gymnasium.Space) -> bool:
-    return isinstance(space, Box) and len(space.shape) == 1

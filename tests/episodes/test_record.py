@@ -9,11 +9,13 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium.spaces import Box, Dict, Discrete
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from armillary.episodes import record as record_module
+from armillary.episodes.observing import as_stream
 from armillary.episodes.policies import random_policy, smooth_policy
 from armillary.episodes.record import record, rollouts
 from armillary.episodes.store import Episodes
@@ -253,6 +255,7 @@ import sys, time
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from armillary.episodes import record as module
+from armillary.episodes.observing import as_stream
 from armillary.episodes.policies import random_policy
 from armillary.spec import Spec
 from test_record import Clocks
@@ -371,3 +374,57 @@ def test_gymnasium_environments():
     assert all(episode.actions.dtype == np.int64 for episode in episodes)
     assert all(abs(episode.observations["state"][0]).max() <= 0.05 for episode in episodes)
     assert {episode.info["env"] for episode in episodes} == {"CartPole-v1"}
+
+
+class Tensors(Clocks):
+    """Gives tensors, nested in a dictionary, and wants tensors; one last observation is named as ManiSkill names it."""
+
+    def __init__(self, num_envs: int, mode: AutoresetMode):
+        super().__init__(num_envs, mode)
+        self.single_observation_space = Dict({"policy": SENSED})
+
+    def _tensors(self, seen):
+        return {"policy": {name: torch.from_numpy(np.asarray(values).copy()) for name, values in seen.items()}}
+
+    def reset(self, *, seed=None, options=None):
+        return self._tensors(super().reset(seed=seed, options=options)[0]), {}
+
+    def step(self, actions):
+        assert isinstance(actions, torch.Tensor)
+        seen, reward, terminated, truncated, info = super().step(actions.numpy())
+        if "final_obs" in info:
+            last = {name: values.copy() for name, values in seen.items()}
+            for worker, one in enumerate(info.pop("final_obs")):
+                for name in last if one else ():
+                    last[name][worker] = one[name]
+            info["final_observation"] = self._tensors(last)
+        flags = (torch.from_numpy(flag) for flag in (terminated, truncated))
+        return self._tensors(seen), torch.from_numpy(reward), *flags, info
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_environments_of_tensors(mode):
+    env = Tensors(3, mode)
+    episodes = list(rollouts(env, random_policy(Spec.from_env(env)), episodes=14, seed=1))
+    for episode in episodes:
+        assert set(episode.observations) == {"policy.clock", "policy.image"}
+        for name in ("clock", "image"):
+            episode.observations[name] = episode.observations.pop(f"policy.{name}")
+    assert len(check(episodes)) == 14
+
+
+def test_observations_that_are_no_images():
+    stream = Stream("image", "image", (8, 9, 3))
+    chw = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 9))
+    np.testing.assert_array_equal(as_stream(chw, stream), chw.transpose(0, 2, 3, 1))
+    assert as_stream(chw, stream).dtype == np.uint8
+    for values, words in (
+        (chw / 255, "images are uint8 from 0 to 255, and this is float64"),
+        (chw * 2, "0 to 255"),
+        (chw[:, :, :4], "expected"),
+    ):
+        with pytest.raises(ArmillaryError, match=words):
+            as_stream(values, stream)
+    depth = Stream("depth", "depth", (4, 5))
+    np.testing.assert_array_equal(as_stream(np.full((2, 1, 4, 5), 1500, np.uint16), depth), np.full((2, 4, 5), 1.5, np.float32))
+    assert np.isnan(as_stream(np.full((1, 3), np.inf), Stream("scan", "scan", (3,)))).all()

@@ -27,11 +27,13 @@ class Counter(gymnasium.Env):
 
     metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012
 
-    def __init__(self, render_mode=None, pixels=False, named=False, choices=0, action_shape=(2,), frame=(20, 30, 3)):
+    def __init__(
+        self, render_mode=None, pixels=False, named=False, choices=0, action_shape=(2,), frame=(20, 30, 3), whole=False
+    ):
         self.render_mode, self.pixels, self.named, self.frame = render_mode, pixels, named, frame
         flat, image = Box(-np.inf, np.inf, (2,), np.float64), Box(0, 255, frame, np.uint8)
         self.observation_space = Dict({"flat": flat, "image": image}) if named else image if pixels else flat
-        self.action_space = Discrete(choices) if choices else Box(-1, 2, action_shape, np.float32)
+        self.action_space = Discrete(choices) if choices else Box(-1, 2, action_shape, np.int32 if whole else np.float32)
 
     def _observation(self):
         flat = np.array([self.count, 7.5])
@@ -46,7 +48,7 @@ class Counter(gymnasium.Env):
         return self._observation(), {}
 
     def step(self, action):
-        self.count += 1
+        self.count, self.taken = self.count + 1, action
         return self._observation(), 0.0, self.count == LENGTH, False, {}
 
     def render(self):
@@ -93,12 +95,44 @@ def test_vector_can_be_sensed():
 
 @pytest.mark.parametrize(
     ("options", "shape"),
-    [({"pixels": True, "frame": (20, 30, 1)}, (8, 8, 1)), ({"pixels": True}, (8, 8, 3)), ({"named": True}, (8, 8, 3))],
+    [
+        ({"pixels": True, "frame": (20, 30, 1)}, (8, 8, 1)),
+        ({"pixels": True}, (8, 8, 3)),
+        ({"pixels": True, "frame": (3, 20, 30)}, (8, 8, 3)),
+        ({"pixels": True, "frame": (4, 20, 30)}, (8, 8, 4)),
+    ],
 )
-def test_other_observations_give_the_image_alone(options, shape):
+def test_images_of_every_order_of_axes(options, shape):
     world = make(ID, size=8, **options)
     observation, _ = world.reset(seed=0)
-    assert {name: value.shape for name, value in observation.items()} == {"image": (1, *shape)}
+    assert observation["image"].shape == (1, *shape)
+
+
+def test_alpha_of_rendered_frames_is_left_out_and_said():
+    with pytest.warns(UserWarning, match="renders with alpha"):
+        assert make(ID, size=8, frame=(20, 30, 4)).reset()[0]["image"].shape == (1, 8, 8, 3)
+
+
+def test_parts_of_an_observation_are_streams_by_their_keys():
+    world = make(ID, size=8, named=True, num_envs=2)
+    assert [(s.name, s.kind, s.truth) for s in world.stream_spec.streams] == [
+        ("flat", "vector", True),
+        ("image", "image", False),
+    ]
+    np.testing.assert_array_equal(world.reset()[0]["flat"], [[0, 7.5]] * 2)
+    assert [s.name for s in make(ID, size=8, named=True, vector=True).stream_spec.observed] == ["flat", "image"]
+    assert world.left_out == {}
+
+
+def test_whole_actions_stay_whole():
+    world = make(ID, size=8, whole=True, num_envs=2)
+    assert world.stream_spec.action == ActionSpace("box", 2, (-1, -1), (2, 2), whole=True)
+    episodes = list(rollouts(world, world.play(), episodes=6))
+    taken = np.concatenate([episode.actions for episode in episodes])
+    assert set(taken.ravel().tolist()) == {-1.0, 0.0, 1.0, 2.0}
+    world.reset()
+    world.step(np.float32([[1, 2], [0, 1]]))
+    assert world.envs[0].unwrapped.taken.dtype == np.int32
 
 
 def test_pixel_observations_need_no_renderer():

@@ -1,12 +1,9 @@
 """Arrays of somebody's recording as streams: which kind each is, and its rows in the form of that kind, a block at a time.
 
-The kind follows from type, shape and, where these leave it open, the last part of the name:
-- uint8 (H, W), (H, W, C) and (C, H, W) are images, and so are stacks of them (frames become channels), and JPEG and PNG files,
-  one a row. Alpha in a file is dropped. Colours are RGB unless the caller says BGR: a file does not tell;
-- (H, W), (H, W, 1) or (1, H, W) is depth where the name says so, and PNG files of 16 bits are: floats are metres, whole numbers
-  millimetres with 0 as nothing measured;
-- (beams,) is a scan where the name says scan, lidar, laser or ranges; (N, 3 or more) are points where it says points or cloud;
-- everything else of up to `FLAT` numbers a row, and any plain list, is a vector. What is larger has to be named.
+The kind follows from type, shape and the last part of the name (kind_of.py). Beside that,
+- JPEG and PNG files, one a row, are images, without alpha, or depth where they have 16 bits. Colours are RGB unless the caller
+  says BGR: a file does not tell;
+- depth in floats is in metres, in whole numbers in millimetres, with 0 where nothing was measured.
 Arrays are those of h5py or NumPy: whatever has a shape, a dtype and slices.
 """
 
@@ -18,15 +15,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from armillary.axes import axes_of, check_axes, picture_shape, to_pictures
+from armillary.axes import check_axes, picture_shape, to_pictures
 from armillary.episodes import images
 from armillary.episodes.formats.depth import DEPTH, decode_depth, metres
 from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.kind_of import kind_of
 from armillary.spec import ActionSpace, Kind, Stream
 
 BLOCK = 8 << 20  # bytes of an array that are read at once
-FLAT = 64
-_SAID = {"depth": ("depth",), "scan": ("scan", "lidar", "laser", "ranges"), "points": ("points", "cloud")}
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG")
 
 
@@ -110,7 +106,7 @@ class Column:
             row, said = shape, ""
             if dtype.kind not in "biuf":
                 raise ArmillaryError(f"is of type {dtype}, not numbers")
-            found = kind or ("image" if axes or bgr else _kind(path, shape, dtype))
+            found = kind or ("image" if axes or bgr else kind_of(path.rsplit("/", 1)[-1], shape, dtype))
         if found is None:
             which = "say its kind, and of images the order of their axes" if dtype == np.uint8 else "say which"
             raise ArmillaryError(f"{dtype} {shape} is of no kind by itself; {which}")
@@ -229,24 +225,6 @@ def read_actions(array: Any, start: int, stop: int, space: ActionSpace) -> np.nd
     for row, *_ in np.argwhere(~np.isfinite(actions))[:1]:
         raise CorruptFile(f"actions: not a finite number in row {start + row}")
     return actions.reshape(stop - start, *space.shape).astype(space.dtype)
-
-
-def _kind(path: str, shape: tuple[int, ...], dtype: np.dtype) -> Kind | None:
-    last = path.rsplit("/", 1)[-1].lower()
-
-    def said(kind: str) -> bool:
-        return any(word in last for word in _SAID[kind])
-
-    sides = sum(side != 1 for side in shape) if len(shape) == 3 else len(shape)
-    if said("depth") and sides == 2 and dtype != np.uint8:
-        return "depth"
-    if dtype == np.uint8 and len(shape) > 1 and axes_of(shape):
-        return "image"
-    if said("points") and len(shape) == 2 and shape[-1] >= 3 and dtype.kind == "f":
-        return "points"
-    if said("scan") and len(shape) - (shape[-1:] == (1,)) == 1:
-        return "scan"
-    return "vector" if len(shape) < 2 or np.prod(shape) <= FLAT else None
 
 
 def _picture(array: Any) -> tuple[Kind, tuple[int, ...], str] | None:

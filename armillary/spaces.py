@@ -1,0 +1,76 @@
+"""Gymnasium's spaces as streams and actions.
+
+Dictionaries and tuples in each other are taken apart: the stream of `{"robot": {"q": ...}}` is `robot.q`. What is no stream is
+left out by name, with the reason.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from armillary.axes import check_axes, picture_shape
+from armillary.errors import ArmillaryError
+from armillary.kind_of import kind_of
+from armillary.spec import ActionSpace, Stream
+
+
+def leaves(tree: Any, name: str = "") -> dict[str, Any]:
+    """The parts of a space or an observation that are in no further part, by their keys with dots between; "" of a lone one."""
+    parts = getattr(tree, "spaces", tree)
+    if isinstance(parts, tuple):
+        parts = dict(enumerate(parts))
+    if not isinstance(parts, Mapping):
+        return {name: tree}
+    inside = (leaves(part, f"{name}.{key}" if name else str(key)) for key, part in parts.items())
+    return {path: leaf for some in inside for path, leaf in some.items()}
+
+
+def streams_of(space: Any) -> tuple[list[Stream], dict[str, str]]:
+    """The streams of an observation space, and what is left out, with the reason.
+
+    A lone space is called `image` or `state`. Channels of vectors have no common unit: positions, velocities and what not.
+    """
+    streams, left_out = [], {}
+    for path, leaf in leaves(space).items():
+        try:
+            streams.append(_stream_of(path, leaf))
+        except ArmillaryError as error:
+            left_out[path or "the observation"] = str(error)
+    return streams, left_out
+
+
+def _stream_of(path: str, space: Any) -> Stream:
+    shape, dtype = getattr(space, "shape", None), np.dtype(getattr(space, "dtype", None) or object)
+    if shape is None or dtype.kind not in "biuf":
+        raise ArmillaryError(f"{type(space).__name__} is not numbers")
+    kind = kind_of(path.rsplit(".", 1)[-1], shape, dtype)
+    if kind == "image":
+        return Stream(path or "image", "image", picture_shape(shape, check_axes(None, shape)))
+    if kind == "depth":
+        return Stream(path, "depth", tuple(side for side in shape if side != 1) if len(shape) == 3 else shape)
+    if kind in ("vector", "scan"):
+        size = int(np.prod(shape))
+        return Stream(path or "state", kind, (size,), unit=("",) * size if kind == "vector" else ())
+    if kind is None:
+        what = (
+            "which axis has the channels is not clear"
+            if dtype == np.uint8
+            else "images are uint8, and vectors up to 64 numbers"
+        )
+        raise ArmillaryError(f"{dtype} {shape} is of no kind by itself: {what}; give a spec, or wrap the environment")
+    return Stream(path, kind, shape)
+
+
+def action_of(space: Any) -> ActionSpace:
+    """The action space; a box of integers keeps its actions whole.
+
+    Raises:
+        ArmillaryError: neither a box of rank 1 nor choices from 0.
+    """
+    if hasattr(space, "n") and not space.shape and getattr(space, "start", 0) == 0:
+        return ActionSpace("discrete", int(space.n))
+    if hasattr(space, "low") and len(space.shape) == 1:
+        whole = bool(np.issubdtype(space.dtype, np.integer))
+        return ActionSpace("box", space.shape[0], tuple(space.low.tolist()), tuple(space.high.tolist()), whole=whole)
+    raise ArmillaryError(f"action space {space}: only Box (n,) and Discrete(n) from 0 are supported")
