@@ -112,19 +112,22 @@ def speed(
 
 def monitor(
     path: Positional[Path],
-    protocols: tuple[Literal["own", "free"], ...] = ("own", "free"),
+    protocols: tuple[Literal["own", "free"], ...] | None = None,
     seeds: tuple[int, ...] = (0, 1, 2),
     development: bool = False,
     out: Path | None = None,
 ) -> None:
-    """Watching a pump: monitors side by side on the Skoltech Anomaly Benchmark, beside its published leaderboard.
+    """Monitors side by side on public data: SKAB (a pump), TEP (a simulated chemical plant) or NAB (single sensors).
+
+    Needs scikit-learn: pip install 'armillary[bench]'.
 
     Args:
-        path: the benchmark's folder of data, with anomaly-free and any of valve1, valve2 and other.
-        protocols: own learns from the first 400 rows of each file, free from the file without anomalies.
+        path: the benchmark's folder of data: SKAB's with anomaly-free and valve1, TEP's with d00.dat, NAB's with windows.json.
+        protocols: own learns from the first rows of each file (SKAB, NAB), free from the file without faults (SKAB, TEP).
+            Default: all that the benchmark has.
         seeds: of the world model.
         development: only the files that choices were made on.
-        out: JSON file of the result; none is written unless given.
+        out: JSON file of the result. Default: none is written.
     """
     from armillary.files import as_json, write_whole
     from armillary.monitoring.bench import bench_monitor

@@ -8,8 +8,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
+from numpy.lib.stride_tricks import sliding_window_view
+
+from armillary.errors import require
 
 LAGS, STRENGTH = 10, 1.0
+TREES = 100
+MOVING_WINDOW = 100
+"""Rows before the one that `moving_z` judges."""
+MOVING_FLOOR = 0.1
+"""Least standard deviation of a window, as a share of that of all normal rows."""
 Rows = Float[np.ndarray, "_ c"]
 Judge = Callable[[np.ndarray], np.ndarray]
 """Rows (n, c) to errors (m, d) of the last m of them; the first few have none."""
@@ -43,6 +51,48 @@ def persistence(stretches: Sequence[Rows]) -> Judge:
     """The next row is foretold to be like the one before."""
     _, std = _scale(stretches)
     return lambda rows: np.diff(rows, axis=0) / std
+
+
+def moving_z(stretches: Sequence[Rows]) -> Judge:
+    """Deviations of each channel from its mean over the rows before, in standard deviations of those rows."""
+    _, std = _scale(stretches)
+
+    def judge(rows: Rows) -> np.ndarray:
+        if len(rows) <= MOVING_WINDOW:
+            return rows[:0]
+        windows = sliding_window_view(rows, MOVING_WINDOW, axis=0)[:-1]
+        spread = np.maximum(windows.std(axis=-1), MOVING_FLOOR * std)
+        return (rows[MOVING_WINDOW:] - windows.mean(axis=-1)) / spread
+
+    return judge
+
+
+def isolation_forest(stretches: Sequence[Rows], seed: int = 0) -> Judge:
+    """Score of each row by an isolation forest (Liu, Ting and Zhou, 2008), scikit-learn's with its defaults."""
+    forest = require("sklearn.ensemble", "bench").IsolationForest(n_estimators=TREES, random_state=seed)
+    forest.fit(np.concatenate(stretches))
+    return lambda rows: -forest.score_samples(rows)[:, None]
+
+
+def ecod(stretches: Sequence[Rows]) -> Judge:
+    """Score of each row by the tails of the channels' empirical distributions (ECOD, Li et al., TKDE 2022).
+
+    For each channel, minus the logarithm of the share of normal rows below and of those above. The score is the largest of
+    three sums over channels: of the lower tails, of the upper ones, and of the tail to which each channel is skewed.
+    """
+    rows = np.concatenate(stretches)
+    ordered, count = np.sort(rows, axis=0), len(rows)
+    skewed_left = ((rows - rows.mean(axis=0)) ** 3).mean(axis=0) < 0
+
+    def judge(rows: Rows) -> np.ndarray:
+        channels = list(zip(ordered.T, rows.T, strict=True))
+        below = np.stack([np.searchsorted(normal, of, "right") for normal, of in channels], axis=1)
+        above = np.stack([count - np.searchsorted(normal, of, "left") for normal, of in channels], axis=1)
+        lower, upper = (-np.log((share + 1) / (count + 1)) for share in (below, above))
+        sums = [part.sum(axis=1) for part in (lower, upper, np.where(skewed_left, lower, upper))]
+        return np.max(sums, axis=0)[:, None]
+
+    return judge
 
 
 def _scale(stretches: Sequence[Rows]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,23 +1,23 @@
-"""The Skoltech Anomaly Benchmark (SKAB, Katser and Kozitsin, 2020; a pump whose valves are turned): monitors side by side.
+"""Monitors side by side on public data (`public_data`): SKAB, the Tennessee Eastman process and NAB.
 
 Two protocols:
-- `own`: each file's first 400 rows are its normal running, and its other rows the test, as the benchmark's authors have it;
-- `free`: everything is learned from the one file without anomalies, and all rows of all other files are the test.
+- `own`: a series' first rows are its normal running, and its other rows the test (SKAB and NAB, as their authors have it);
+- `free`: everything is learned from one recording without faults, and all rows of all other files are the test (SKAB, TEP).
 
-Scaler, model, calibration and threshold come from the normal rows alone. All methods share `Monitor`, its memory and the level
-of alarms: 0.1% of the normal rows, as for the authors' own statistics. Since 400 rows are few, each method is calibrated by
-cross-fitting (after Barber et al., "Predictive inference with the jackknife+", 2021): fitted on one half, it is judged on the
-other, and the other way round; then it is fitted on all. In halves, since a machine drifts: what is judged should be far from
-what was learned, as the test is.
+Scaler, model, calibration and threshold come from the normal rows alone. All methods share the error chart of `Detector`, its
+memory and the level of alarms: 0.1% of the normal rows. The world model, trained or not, has the whole of it, with a chart of
+levels where the normal rows allow one. Since they are few, each method is calibrated by cross-fitting (after Barber et al.,
+"Predictive inference with the jackknife+", 2021): fitted on one half, it is judged on the other, and the other way round; then
+it is fitted on all. In halves, since a machine drifts: what is judged should be far from what was learned, as the test is.
 
-What is a choice was made on normal rows and on `DEVELOPMENT`, every third file of valve1. So there are results of all files and
-of those held back. Intervals are by bootstrap over files.
+What is a choice was made on normal rows, on synthetic series and on `DEVELOPMENT`: every third file of SKAB's valve1, and two
+faults of TEP. So there are results of all series and of those held back. Intervals are by bootstrap over series.
 """
 
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -25,100 +25,67 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
 from rich.progress import track
 
 from armillary.console import plain_console
 from armillary.device import one_thread
 from armillary.episodes.clips import Clips
-from armillary.episodes.formats.table_files import open_table
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation.judge import machine
-from armillary.evaluation.statistics import Estimate, bootstrap
+from armillary.evaluation.statistics import Estimate
 from armillary.evaluation.suite import commit
 from armillary.model import WorldModel
-from armillary.monitoring.baselines import Fit, Judge, Rows, linear_forecaster, persistence, principal_components
-from armillary.monitoring.metrics import Confusion, average_precision, judge_events, vus_pr
-from armillary.monitoring.monitor import Monitor, alarm_level
+from armillary.monitoring.baselines import (
+    MOVING_WINDOW,
+    Fit,
+    Judge,
+    Rows,
+    ecod,
+    isolation_forest,
+    linear_forecaster,
+    moving_z,
+    persistence,
+    principal_components,
+)
+from armillary.monitoring.bench_scores import BUFFER, LEVEL, Watched, lead, measure, missed_bars, per_series, scores
+from armillary.monitoring.detector import Detector
+from armillary.monitoring.monitor import alarm_level
+from armillary.monitoring.public_data import FOLDERS, Benchmark, Series, benchmark_of, read_nab, read_skab, read_tep
 from armillary.monitoring.surprise import Surprise
 from armillary.spec import NO_ACTION, Spec, Stream
 from armillary.training.loop import TrainConfig, train
 from armillary.training.recipes import RECIPES
 
 Protocol = Literal["own", "free"]
-NORMAL, FOLDS = 400, 2
-LEVEL = 1e-3
-"""Share of the normal rows that may be alarms."""
-HOURLY, SECONDS = 1.0, 1.0
-"""False alarms an hour, where events are judged; seconds a row."""
-BUFFER = 100
-"""Rows, the greatest of the volume under the surface."""
-RESAMPLES = 1000
+PROTOCOLS: dict[Benchmark, tuple[Protocol, ...]] = {"skab": ("own", "free"), "tep": ("free",), "nab": ("own",)}
+FOLDS = 2
+HOURLY = 1.0
+"""False alarms an hour that are allowed on SKAB, where events are judged; elsewhere `LEVEL` of the normal rows."""
 PASSES = 50
 """How often training sees each row; at most as many steps as the recipe has."""
-FOLDERS = ("valve1", "valve2", "other")
-DEVELOPMENT = tuple(f"valve1/{number}.csv" for number in range(0, 16, 3))
-OURS = "world model"
-LABELS = ("datetime", "anomaly", "changepoint")
+DEVELOPMENT = (*(f"valve1/{number}.csv" for number in range(0, 16, 3)), "d01_te.dat", "d04_te.dat")
+OURS, ERRORS_ALONE, UNTRAINED, ALWAYS = "world model", "world model, errors alone", "untrained model", "an alarm always on"
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """One file: rows (n, channels) as they were recorded, and which of them are faults."""
-
-    name: str
-    rows: Rows
-    fault: Bool[np.ndarray, " n"]
-
-
-@dataclass(frozen=True)
-class Watched:
-    """What one method said of the test rows of one file."""
-
-    name: str
-    surprise: Float[np.ndarray, " n"]
-    p: Float[np.ndarray, " n"]
-    fault: Bool[np.ndarray, " n"]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One method on one file: rows as in `Confusion`, areas, and events caught, events, false alarms, hours of normal rows."""
-
-    name: str
-    rows: tuple[float, float, float, float]
-    vus_pr: float
-    auc_pr: float
-    events: tuple[float, float, float, float]
-    delay: float
-
-
-@dataclass(frozen=True)
-class Scores:
-    """One line of a table.
+class Method:
+    """How a method learns, once for each seed.
 
     Args:
-        f1, false_alarm_rate, missed_alarm_rate: of all rows together, at `LEVEL`.
-        vus_pr, auc_pr: mean over files.
-        event_recall, false_alarms_per_hour, delay: of alarms set to one false one an hour; how many there were, and the median
-            delay, in s, of the events that were caught (NaN where none was).
+        names: of its lines in the tables, by whether they have a level chart.
+        one_sided: see `Monitor`.
     """
 
-    f1: Estimate
-    false_alarm_rate: Estimate
-    missed_alarm_rate: Estimate
-    vus_pr: Estimate
-    auc_pr: Estimate
-    event_recall: Estimate
-    false_alarms_per_hour: Estimate
-    delay: Estimate
+    fits: Sequence[Fit]
+    names: Mapping[str, bool]
+    one_sided: bool = False
 
 
 def bench_monitor(
     path: str | Path,
     *,
-    protocols: Sequence[Protocol] = ("own", "free"),
+    protocols: Sequence[Protocol] | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     development: bool = False,
     progress: bool = True,
@@ -126,143 +93,126 @@ def bench_monitor(
     """Run the benchmark.
 
     Args:
-        path: the benchmark's data, a folder with `anomaly-free` and any of `valve1`, `valve2` and `other`.
+        path: the folder of SKAB's, TEP's or NAB's data, as in `public_data`.
+        protocols: all that the benchmark has by default.
         seeds: of the world model, whose numbers are of all of them together.
-        development: the files for development alone.
+        development: the series for development alone.
         progress: show progress bars.
 
     Returns:
-        JSON-able: `tables[protocol][files][method]` with the fields of `Scores`, `leads[protocol][files][method]` as `lead` has
-        them, and what was run, on what.
+        JSON-able: `tables[protocol][part][method]` with the fields of `Scores`, `leads[protocol][part][method]` as `lead` has
+        them, `series[protocol][method]` as `per_series` has them, `missed[protocol]`, and what was run, on what.
 
     Raises:
         ArmillaryError: the data are not there, or there is no such protocol.
+        MissingExtra: scikit-learn is not installed.
     """
     began, path = time.process_time(), Path(path)
-    if unknown := set(protocols) - {"own", "free"}:
-        raise ArmillaryError(f"there is no protocol {', '.join(sorted(unknown))}; there are own and free")
-    found = sorted((file for folder in FOLDERS for file in (path / folder).glob("*.csv")), key=_number)
-    files = [_read(file) for file in found if not development or _name(file) in DEVELOPMENT]
-    if not files or not (path / "anomaly-free" / "anomaly-free.csv").is_file():
-        raise ArmillaryError(f"{path}: expected SKAB's data there: anomaly-free/anomaly-free.csv, valve1/0.csv, ...")
-    normal = _read(path / "anomaly-free" / "anomaly-free.csv").rows if "free" in protocols else None
-    methods: dict[str, list[Fit]] = {
-        OURS: [partial(world_model, seed=seed) for seed in seeds],
-        "linear forecaster": [linear_forecaster],
-        "PCA (T2 + Q)": [principal_components],
-        "persistence": [persistence],
-        "untrained model": [partial(world_model, seed=seed, trained=False) for seed in seeds],
-    }
-    tables: dict[str, dict[str, dict[str, Any]]] = {}
-    leads: dict[str, dict[str, dict[str, Any]]] = {}
+    benchmark = benchmark_of(path)
+    protocols = PROTOCOLS[benchmark] if protocols is None else protocols
+    if unknown := set(protocols) - set(PROTOCOLS[benchmark]):
+        raise ArmillaryError(f"there is no protocol {', '.join(sorted(unknown))}; there are {', '.join(PROTOCOLS[benchmark])}")
+    normal, series = {"skab": read_skab, "tep": read_tep, "nab": lambda path: (None, read_nab(path))}[benchmark](path)
+    series = [one for one in series if not development or one.name in DEVELOPMENT]
+    if not series:
+        raise ArmillaryError(f"{path}: no series of {benchmark} is for development; run them all")
+    methods = _methods(seeds)
+    baselines = [name for method in methods[1:-1] for name in method.names]
+    result: dict[str, dict[str, Any]] = {"tables": {}, "leads": {}, "series": {}, "missed": {}}
     with one_thread():
         for protocol in protocols:
             watched: dict[str, list[Watched]] = {}
-            for method, fits in methods.items():
-                together = [files] if protocol == "free" else [[file] for file in files]
-                turns = [(fit, some) for fit in fits for some in together]
-                shown = track(turns, f"{protocol}: {method}", console=plain_console(stderr=True), disable=not progress)
-                learned = normal if protocol == "free" else None
-                watched[method] = [one for fit, some in shown for one in _judged(fit, some, learned)]
-            watched["an alarm always on"] = [
+            for method in methods:
+                together = [series] if protocol == "free" else [[one] for one in series]
+                turns = [(fit, some) for fit in method.fits for some in together]
+                said = f"{protocol}: {next(iter(method.names))}"
+                for fit, some in track(turns, said, console=plain_console(stderr=True), disable=not progress):
+                    learned = normal if protocol == "free" else _first(some[0])
+                    for name, of in _judged(fit, method, learned, some, protocol, _allowed(benchmark)).items():
+                        watched.setdefault(name, []).extend(of)
+            watched[ALWAYS] = [
                 replace(one, surprise=np.zeros(len(one.p)), p=np.zeros(len(one.p))) for one in watched["persistence"]
             ]
-            measured = {method: [measure(one) for one in of] for method, of in watched.items()}
-            tables[protocol], leads[protocol] = {}, {}
-            for part, names in _parts([file.name for file in files]).items():
-                some = {method: [one for one in of if one.name in names] for method, of in measured.items()}
-                tables[protocol][part] = {method: _plain(vars(scores(of))) for method, of in some.items()}
-                leads[protocol][part] = {method: _plain(lead(some[OURS], of)) for method, of in some.items() if method != OURS}
+            measured = {name: [measure(one) for one in of] for name, of in watched.items()}
+            result["series"][protocol] = {name: per_series(of) for name, of in measured.items()}
+            result["missed"][protocol] = missed_bars(result["series"][protocol], OURS, [*baselines, ALWAYS])
+            tables, leads = result["tables"].setdefault(protocol, {}), result["leads"].setdefault(protocol, {})
+            for part, names in _parts([one.name for one in series]).items():
+                some = {name: [one for one in of if one.name in names] for name, of in measured.items()}
+                tables[part] = {name: _plain(vars(scores(of))) for name, of in some.items()}
+                leads[part] = {name: _plain(lead(some[OURS], of)) for name, of in some.items() if name != OURS}
     return {
-        "files": [file.name for file in files],
-        "development": [file.name for file in files if file.name in DEVELOPMENT],
+        "benchmark": benchmark,
+        "files": [one.name for one in series],
+        "development": [one.name for one in series if one.name in DEVELOPMENT],
+        "normal_rows": {one.name: one.normal for one in series if "own" in protocols},
         "seeds": list(seeds),
         "settings": {"level": LEVEL, "hourly": HOURLY, "buffer": BUFFER, "folds": FOLDS, "passes": PASSES},
         "recipe": asdict(RECIPES["sensors"]),
-        "tables": tables,
-        "leads": leads,
+        **result,
         "commit": commit(),
         "machine": machine(),
         "cpu_seconds": time.process_time() - began,
     }
 
 
-def _judged(fit: Fit, files: Sequence[Recorded], normal: Rows | None) -> list[Watched]:
-    """Files by a method that learned from `normal`, or else from the first rows of each."""
-    if normal is not None:
-        judge, monitor = calibrated(fit, normal)
-        return [watch(judge, monitor, file, 0) for file in files]
-    return [watch(*calibrated(fit, file.rows[:NORMAL]), file, NORMAL) for file in files]
+def _methods(seeds: Sequence[int]) -> list[Method]:
+    """The world model first, and untrained last; baselines between."""
+    return [
+        Method([partial(world_model, seed=seed) for seed in seeds], {OURS: True, ERRORS_ALONE: False}),
+        Method([linear_forecaster], {"linear forecaster": False}),
+        Method([principal_components], {"PCA (T2 + Q)": False}),
+        Method([moving_z], {"moving z": False}),
+        Method([isolation_forest], {"isolation forest": False}, one_sided=True),
+        Method([ecod], {"ECOD": False}, one_sided=True),
+        Method([persistence], {"persistence": False}),
+        Method([partial(world_model, seed=seed, trained=False) for seed in seeds], {UNTRAINED: True}),
+    ]
 
 
-def calibrated(fit: Fit, normal: Rows, folds: int = FOLDS) -> tuple[Judge, Monitor]:
-    """A method fitted on normal rows, and the monitor of the errors that it makes on parts that it was not fitted on."""
-    errors, ends = [], np.linspace(0, len(normal), folds + 1).astype(int)
+def _judged(
+    fit: Fit, method: Method, normal: Series, some: Sequence[Series], protocol: Protocol, allowed: float | None
+) -> dict[str, list[Watched]]:
+    """Series by a method that learned from `normal`; without an `allowed` share, by the hour."""
+    judge, detectors = calibrated(fit, normal, method)
+    watched: dict[str, list[Watched]] = {name: [] for name in detectors}
+    for one in some:
+        errors, first = judge(one.rows), MOVING_WINDOW if protocol == "free" else one.normal
+        for name, detector in detectors.items():
+            watched[name].append(watch(detector, errors, one, first, allowed or alarm_level(HOURLY, one.step)))
+    return watched
+
+
+def calibrated(fit: Fit, normal: Series, method: Method, folds: int = FOLDS) -> tuple[Judge, dict[str, Detector]]:
+    """A method fitted on normal rows, and detectors of the errors that it makes on parts that it was not fitted on."""
+    rows, ends = normal.rows, np.linspace(0, len(normal.rows), folds + 1).astype(int)
+    errors, clocks = [], []
     for start, stop in pairwise(ends):
-        of = fit([part for part in (normal[:start], normal[stop:]) if len(part)])(normal[:stop])
-        errors.append(of[-(stop - start) :])
-    return fit([normal]), Monitor.fit(errors)
+        of = fit([part for part in (rows[:start], rows[stop:]) if len(part)])(rows[:stop])[-(stop - start) :]
+        errors.append(of)
+        clocks.append(normal.clock[stop - len(of) : stop])
+    shared = {"error_clocks": clocks, "level_clocks": [normal.clock], "step_s": normal.step, "one_sided": method.one_sided}
+    return fit([rows]), {
+        name: Detector.fit(errors, [rows] if with_levels else (), **shared) for name, with_levels in method.names.items()
+    }
 
 
-def watch(judge: Judge, monitor: Monitor, file: Recorded, first: int) -> Watched:
+def watch(detector: Detector, errors: np.ndarray, series: Series, first: int, allowed: float) -> Watched:
     """Surprise and p-values from row `first` on; 0 and 1 where a method has not seen enough rows yet."""
-    surprise = monitor.surprise(monitor.evidence(judge(file.rows)))
-    before = max(0, len(file.rows) - first - len(surprise))
-    kept = slice(max(0, len(surprise) - (len(file.rows) - first)), None)
-    surprise, p = surprise[kept], monitor.p_value(surprise[kept])
-    return Watched(file.name, np.append(np.zeros(before), surprise), np.append(np.ones(before), p), file.fault[first:])
+    silent = len(series.rows) - len(errors)
+    judged = detector(errors, series.rows[silent:], series.clock[silent:])
+    surprise, p = np.append(np.zeros(silent), judged.surprise)[first:], np.append(np.ones(silent), judged.p)[first:]
+    return Watched(series.name, surprise, p, series.fault[first:], series.step, allowed)
 
 
-def measure(watched: Watched) -> Measured:
-    """What there is to say of one file."""
-    hourly = judge_events(watched.p < alarm_level(HOURLY, SECONDS), watched.fault)
-    return Measured(
-        watched.name,
-        astuple(Confusion.of(watched.p < LEVEL, watched.fault)),
-        vus_pr(watched.surprise, watched.fault, BUFFER),
-        average_precision(watched.surprise, watched.fault),
-        (hourly.caught, hourly.events, hourly.false_alarms, hourly.normal * SECONDS / 3600),
-        SECONDS * float(np.median(hourly.delays)) if hourly.delays else float("nan"),
-    )
+def _first(series: Series) -> Series:
+    """The rows that are normal by the protocol."""
+    kept = slice(series.normal)
+    return replace(series, rows=series.rows[kept], fault=series.fault[kept], clock=series.clock[kept])
 
 
-def scores(measured: Sequence[Measured]) -> Scores:
-    """One line of a table, from all files and seeds of a method."""
-    rows, events = (np.array([getattr(one, name) for one in measured], float) for name in ("rows", "events"))
-    files = np.array([one.name for one in measured])
-
-    def estimate(values: np.ndarray, statistic: Any = np.mean) -> Estimate:
-        return bootstrap(values, groups=files, statistic=statistic, samples=RESAMPLES)
-
-    return Scores(
-        f1=estimate(rows, _f1),
-        false_alarm_rate=estimate(rows, lambda counts: Confusion(*counts.sum(0)).false_alarm_rate),
-        missed_alarm_rate=estimate(rows, lambda counts: Confusion(*counts.sum(0)).missed_alarm_rate),
-        vus_pr=estimate(np.array([one.vus_pr for one in measured])),
-        auc_pr=estimate(np.array([one.auc_pr for one in measured])),
-        event_recall=estimate(events, lambda of: of[:, 0].sum() / of[:, 1].sum()),
-        false_alarms_per_hour=estimate(events, lambda of: of[:, 2].sum() / of[:, 3].sum()),
-        delay=estimate(np.array([one.delay for one in measured]), _median),
-    )
-
-
-def lead(ours: Sequence[Measured], theirs: Sequence[Measured]) -> dict[str, Estimate]:
-    """How far one method is before another in F1 and VUS-PR, with intervals over the files, each of which judged both."""
-    both = [*ours, *theirs]
-    first, files = np.arange(len(both)) < len(ours), np.array([one.name for one in both])
-
-    def estimate(values: np.ndarray, statistic: Any) -> Estimate:
-        def difference(values: np.ndarray, first: np.ndarray) -> float:
-            return statistic(values[first]) - statistic(values[~first])
-
-        return bootstrap(values, first, groups=files, statistic=difference, samples=RESAMPLES)
-
-    rows, areas = np.array([one.rows for one in both], float), np.array([one.vus_pr for one in both])
-    return {"f1": estimate(rows, _f1), "vus_pr": estimate(areas, np.mean)}
-
-
-def _f1(counts: np.ndarray) -> float:
-    return Confusion(*counts.sum(0)).f1
+def _allowed(benchmark: Benchmark) -> float | None:
+    return None if benchmark == "skab" else LEVEL
 
 
 def _plain(estimates: Mapping[str, Estimate]) -> dict[str, dict[str, float | None]]:
@@ -271,11 +221,6 @@ def _plain(estimates: Mapping[str, Estimate]) -> dict[str, dict[str, float | Non
         name: {bound: value if np.isfinite(value) else None for bound, value in asdict(estimate).items()}
         for name, estimate in estimates.items()
     }
-
-
-def _median(values: np.ndarray) -> float:
-    known = values[np.isfinite(values)]
-    return float(np.median(known)) if len(known) else float("nan")
 
 
 def world_model(stretches: Sequence[Rows], *, seed: int = 0, trained: bool = True) -> Judge:
@@ -314,20 +259,3 @@ def _parts(names: Sequence[str]) -> dict[str, list[str]]:
         "those of development": [name for name in names if name in DEVELOPMENT],
     }
     return {part: some for part, some in parts.items() if some}
-
-
-def _read(file: Path) -> Recorded:
-    _, parts = open_table(file)
-    whole = list(parts)
-    columns = {name: np.concatenate([part[name] for part in whole]) for name in whole[0]}
-    fault = columns["anomaly"] > 0 if "anomaly" in columns else np.zeros(len(columns["datetime"]), bool)
-    rows = np.stack([values.astype(np.float64) for name, values in columns.items() if name not in LABELS], axis=1)
-    return Recorded(_name(file), rows, fault)
-
-
-def _name(file: Path) -> str:
-    return f"{file.parent.name}/{file.name}"
-
-
-def _number(file: Path) -> tuple[int, int]:
-    return FOLDERS.index(file.parent.name), int(file.stem)

@@ -1,4 +1,4 @@
-"""The result of `bench_monitor` as Markdown, beside what the benchmark's authors publish."""
+"""The result of `bench_monitor` as Markdown, SKAB's beside what its authors publish."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ COLUMNS = {
     "vus_pr": "VUS-PR",
     "auc_pr": "AUC-PR",
     "event_recall": "events caught, %",
-    "false_alarms_per_hour": "false alarms an hour",
+    "false_alarms": "false alarms, of those allowed",
     "delay": "delay, s",
 }
 PERCENT = ("false_alarm_rate", "missed_alarm_rate", "event_recall")
@@ -30,8 +30,8 @@ WHOLE = (*PERCENT, "delay")
 
 
 def render(result: dict[str, Any]) -> str:
-    """A table for each protocol and part of the files, and the published one."""
-    pages = []
+    """A table for each protocol and part of the series, each series by itself, what missed its bar, and what was published."""
+    skab, pages = result["benchmark"] == "skab", []
     for protocol, parts in result["tables"].items():
         for part, rows in parts.items():
             lines = [[method, *(_cell(name, scores[name]) for name in COLUMNS)] for method, scores in rows.items()]
@@ -41,17 +41,46 @@ def render(result: dict[str, Any]) -> str:
                 for method, differences in result["leads"][protocol][part].items()
             ]
             pages.append("By how much the world model is before\n\n" + _table(["", COLUMNS["f1"], COLUMNS["vus_pr"]], ahead))
-    published = [
-        [name, f"{f1:.2f}", f"{100 * false:.1f}", f"{100 * missed:.1f}"] for name, (f1, false, missed) in PUBLISHED.items()
-    ]
-    pages.append("Published, protocol own, 34 files\n\n" + _table(["", "F1", "FAR, %", "MAR, %"], published))
+        if not skab:
+            pages += _each_series(result["series"][protocol])
+        missed = result["missed"][protocol] or ["none"]
+        pages.append(f"Bars that the world model missed, protocol {protocol}: " + "; ".join(missed))
+    if skab:
+        published = [
+            [name, f"{f1:.2f}", f"{100 * false:.1f}", f"{100 * missed:.1f}"] for name, (f1, false, missed) in PUBLISHED.items()
+        ]
+        pages.append("Published, protocol own, 34 files\n\n" + _table(["", "F1", "FAR, %", "MAR, %"], published))
     return "\n\n".join(pages)
+
+
+def _each_series(methods: dict[str, dict[str, dict[str, list[Any]]]]) -> list[str]:
+    header = ["", "AUC-PR", "VUS-PR", "F1", "false alarms (allowed)", "events caught", "delay, h"]
+    pages = []
+    for name in next(iter(methods.values())):
+        lines = []
+        for method, of in methods.items():
+            one = {key: _mean(values) for key, values in of[name].items()}
+            areas = [_number(one[key], 3) for key in ("auc_pr", "vus_pr", "f1")]
+            false = f"{_number(one['false_alarms'], 1)} ({_number(one['allowed'], 1)})"
+            caught = f"{_number(one['caught'], 1)} of {one['events']:.0f}"
+            lines.append([method, *areas, false, caught, _number(one["delay"] / 3600 if one["delay"] is not None else None, 1)])
+        pages.append(f"{name}, mean over seeds\n\n" + _table(header, lines))
+    return pages
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
 
 
 def _cell(name: str, estimate: dict[str, float | None], digits: int = 2) -> str:
     if estimate["value"] is None:
         return ""
-    scale, digits = 100 if name in PERCENT else 1, 0 if name in WHOLE else 1 if name == "false_alarms_per_hour" else digits
+    scale, digits = 100 if name in PERCENT else 1, 0 if name in WHOLE else 1 if name == "false_alarms" else digits
     value, low, high = (f"{scale * estimate[bound]:.{digits}f}" for bound in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
 

@@ -10,20 +10,22 @@
   count, and their excess is taken to fall off exponentially, as the tail of a sum of squares does (Box, 1954). Machines drift,
   so that one hour of normal running is calmer than another: each quarter of the normal rows is asked by itself, and the
   greatest of the four p-values stands.
-- An alarm is on where p is below the false alarms that are allowed, over the rows in that time. Surprising rows come in runs,
-  and a run is one alarm: there are fewer false alarms than allowed.
+- An alarm begins where p is below the false alarms that are allowed, over the rows in that time, and lasts until p is above
+  `RELEASE`, so that a surprise around the threshold is one alarm and not many.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from armillary.errors import ArmillaryError
 
 MEMORY, CLIP = 20.0, 5.0
-PARTS = 4
+PARTS, JACKKNIFE_PARTS = 4, 8
+RELEASE = 0.05
+"""p-value above which an alarm ends."""
 TAIL = 0.1
 """Share of the normal rows from which the tail is taken."""
 FLOOR = 0.3
@@ -72,19 +74,33 @@ class Monitor:
         evidence: of whitened errors.
         usual: mean squared length of the evidence in normal running.
         normal: (PARTS, q) surprises in normal running, in the order of time, each part sorted.
+        one_sided: only evidence above the mean counts, as for scores of which a low one is no fault.
     """
 
     evidence: Evidence
     usual: float
     normal: Float[np.ndarray, "parts q"]
+    one_sided: bool = False
 
     @classmethod
-    def fit(cls, errors: Sequence[Float[np.ndarray, "_ d"]], *, memory: float = MEMORY, clip: float = CLIP) -> "Monitor":
+    def fit(
+        cls,
+        errors: Sequence[Float[np.ndarray, "_ d"]],
+        *,
+        memory: float = MEMORY,
+        clip: float = CLIP,
+        jackknife: bool = False,
+        one_sided: bool = False,
+    ) -> "Monitor":
         """Learn what is normal.
 
         Args:
             errors: of stretches of normal running that the predictor was not fitted to, each without a gap.
             memory, clip: see `Evidence`.
+            jackknife: judge each eighth of the rows by mean and covariance of the others, as new rows will be. Where there are
+                many channels and few rows, they are more surprising than the rows that both are of. Only where the machine does
+                not drift: else each eighth is surprising for its place in time.
+            one_sided: see `Monitor`.
 
         Raises:
             ArmillaryError: a memory below one row, or fewer than forty rows beyond the first `memory` of each stretch.
@@ -98,30 +114,52 @@ class Monitor:
                 f"{len(rows)} rows of normal running in {len(errors)} stretches leave {left} to calibrate on after a memory of "
                 f"{memory:g} rows in each; {10 * PARTS} are the least, and some hundreds are useful"
             )
-        mean, std = rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-12)
-        variance, vectors = np.linalg.eigh(np.cov(((rows - mean) / std).T).reshape(len(std), -1))
-        evidence = Evidence(mean, vectors / std[:, None] / np.sqrt(variance + FLOOR), memory, clip)
-        length = np.concatenate([_squared(evidence(stretch))[int(memory) :] for stretch in errors])
+        evidence = _whitened(rows, memory, clip)
+        part = np.arange(len(rows)) * JACKKNIFE_PARTS // len(rows)
+        judges = [_whitened(rows[part != k], memory, clip) for k in range(JACKKNIFE_PARTS)] if jackknife else [evidence]
+        lengths = [[_squared(judge(stretch), one_sided) for stretch in errors] for judge in judges]
+        whole = np.choose(part, [np.concatenate(of) for of in lengths]) if jackknife else np.concatenate(lengths[0])
+        settled = np.concatenate([np.arange(len(stretch)) >= int(memory) for stretch in errors])
+        length = whole[settled]
         usual = max(float(length.mean()), 1e-12)
-        return cls(evidence, usual, np.sort((length / usual)[: left // PARTS * PARTS].reshape(PARTS, -1)))
+        return cls(evidence, usual, np.sort((length / usual)[: left // PARTS * PARTS].reshape(PARTS, -1)), one_sided)
 
     def surprise(self, evidence: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
         """How unusual evidence is; 1 is the mean of normal running."""
-        return _squared(evidence) / self.usual
+        return _squared(evidence, self.one_sided) / self.usual
+
+    def surprise_at(self, p: float) -> float:
+        """The surprise whose p-value this is, for one in the tail."""
+        return max(_tail(part).surprise_at(p) for part in self.normal)
 
     def p_value(self, surprise: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """The share of normal rows that are at least as surprising, by counting and, in the tail, by extrapolation."""
         return np.max([_share_above(part, surprise) for part in self.normal], axis=0)
 
 
+@dataclass(frozen=True)
+class _Tail:
+    """The most surprising of sorted normal rows: from where on, what share of all, and their mean excess."""
+
+    start: float
+    share: float
+    excess: float
+
+    def surprise_at(self, p: float) -> float:
+        return self.start + self.excess * max(0.0, np.log(self.share / p))
+
+
+def _tail(normal: Float[np.ndarray, " q"]) -> _Tail:
+    first = len(normal) - max(2, round(TAIL * len(normal)))
+    start = float(normal[first])
+    return _Tail(start, (len(normal) - first) / len(normal), max(float((normal[first:] - start).mean()), 1e-12))
+
+
 def _share_above(normal: Float[np.ndarray, " q"], surprise: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    count = len(normal)
-    first = count - max(2, round(TAIL * count))
-    start = normal[first]
-    excess = max(float((normal[first:] - start).mean()), 1e-12)
-    counted = (count - np.searchsorted(normal, surprise)) / count
-    tail = (count - first) / count * np.exp(-np.maximum(surprise - start, 0) / excess)
-    return np.where(surprise > start, tail, counted)
+    tail = _tail(normal)
+    counted = (len(normal) - np.searchsorted(normal, surprise)) / len(normal)
+    beyond = tail.share * np.exp(-np.maximum(surprise - tail.start, 0) / tail.excess)
+    return np.where(surprise > tail.start, beyond, counted)
 
 
 def alarm_level(false_alarms_per_hour: float, seconds_per_row: float) -> float:
@@ -139,5 +177,23 @@ def alarm_level(false_alarms_per_hour: float, seconds_per_row: float) -> float:
     return level
 
 
-def _squared(evidence: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
-    return np.square(evidence).sum(axis=1)
+def alarms(p: Float[np.ndarray, " n"], level: float, on: bool = False) -> Bool[np.ndarray, " n"]:
+    """Where an alarm is on: from a p-value below `level` until one above `RELEASE`, or above `level` where that is more.
+
+    Args:
+        p: NaN where a row says nothing.
+        on: whether one was on in the row before the first.
+    """
+    change = np.concatenate([[1 if on else -1], np.where(p < level, 1, np.where(p > max(level, RELEASE), -1, 0))])
+    last = np.maximum.accumulate(np.where(change != 0, np.arange(len(change)), 0))
+    return (change[last] > 0)[1:]
+
+
+def _whitened(rows: Float[np.ndarray, "n d"], memory: float, clip: float) -> Evidence:
+    mean, std = rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-12)
+    variance, vectors = np.linalg.eigh(np.cov(((rows - mean) / std).T).reshape(len(std), -1))
+    return Evidence(mean, vectors / std[:, None] / np.sqrt(variance + FLOOR), memory, clip)
+
+
+def _squared(evidence: Float[np.ndarray, "n k"], one_sided: bool = False) -> Float[np.ndarray, " n"]:
+    return np.square(np.maximum(evidence, 0) if one_sided else evidence).sum(axis=1)

@@ -1,15 +1,25 @@
 """The benchmark of monitors: baselines know what they should, nothing is learned from a test row, and tables are whole."""
 
+import json
 from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
-from armillary.errors import ArmillaryError
-from armillary.monitoring import bench
-from armillary.monitoring.baselines import linear_forecaster, persistence, principal_components
-from armillary.monitoring.bench import Measured, Recorded, bench_monitor, calibrated, lead, watch
+from armillary.errors import ArmillaryError, CorruptFile
+from armillary.monitoring import baselines, bench, bench_scores
+from armillary.monitoring.baselines import (
+    ecod,
+    isolation_forest,
+    linear_forecaster,
+    moving_z,
+    persistence,
+    principal_components,
+)
+from armillary.monitoring.bench import Method, bench_monitor, calibrated, watch
+from armillary.monitoring.bench_scores import Measured, lead, missed_bars
 from armillary.monitoring.bench_table import render
+from armillary.monitoring.public_data import Series, read_nab, read_tep
 
 pytest.importorskip("pyarrow", reason="tables are read by pyarrow: pip install 'armillary[data]'")
 
@@ -34,24 +44,52 @@ def test_the_linear_forecaster_knows_linear_dynamics():
     assert principal_components([pump(1500, 0)])(pump(800, 2)).std() == pytest.approx(1, abs=0.2)
 
 
-@pytest.mark.parametrize("fit", [linear_forecaster, persistence, principal_components])
-def test_a_calibrated_method_finds_a_fault_and_learns_nothing_from_the_test(fit):
+@pytest.mark.parametrize("with_levels", [False, True])
+@pytest.mark.parametrize("fit", [linear_forecaster, persistence, principal_components, ecod])
+def test_a_calibrated_method_finds_a_fault_and_learns_nothing_from_the_test(fit, with_levels):
     rows = pump(700, 3, slice(500, 600))
     fault = np.zeros(700, bool)
     fault[500:600] = True
-    judge, monitor = calibrated(fit, rows[:400])
-    seen = watch(judge, monitor, Recorded("valve1/1.csv", rows, fault), 400)
+    method = Method([fit], {"it": with_levels}, one_sided=fit is ecod)
+
+    def judged(rows: np.ndarray, first: int = 400) -> bench.Watched:
+        series = Series("valve1/1.csv", rows, fault, np.arange(700.0), 400)
+        judge, detectors = calibrated(fit, bench._first(series), method)
+        return watch(detectors["it"], judge(rows), series, first, 1e-3)
+
+    seen = judged(rows)
     assert (len(seen.p), seen.fault.sum()) == (300, 100)
-    if fit is not persistence:  # which forgets a shift at once
+    if fit in (linear_forecaster, principal_components):  # persistence forgets a shift at once, ECOD sums over all channels
         assert (seen.p[110:200] < 1e-3).mean() > 0.9
         assert (seen.p[:95] < 1e-3).mean() < 0.2
     changed = rows.copy()
     changed[650:] *= 9
-    again = watch(*calibrated(fit, changed[:400]), Recorded("valve1/1.csv", changed, fault), 400)
-    np.testing.assert_array_equal(again.p[:250], seen.p[:250])
-    early = watch(judge, monitor, Recorded("valve1/1.csv", rows, fault), 0)
+    np.testing.assert_array_equal(judged(changed).p[:250], seen.p[:250])
+    early = judged(rows, 0)
     np.testing.assert_array_equal(early.p[400:], seen.p)
-    assert (early.p[0], early.surprise[0]) == (1, 0) or fit is principal_components
+    assert (early.p[0], early.surprise[0]) == (1, 0) or fit in (principal_components, ecod)
+
+
+def test_moving_z_forgets_where_a_level_was_and_never_divides_by_nothing():
+    rows = np.concatenate([np.zeros(150), np.full(250, 5.0)])[:, None] + 1e-3 * pump(400, 1)[:, 2:]
+    z = moving_z([pump(400, 1)[:, 2:]])(rows)
+    assert len(z) == 300
+    assert z[50] > 100
+    assert np.abs(z[200:]).max() < 10
+    assert np.isfinite(moving_z([np.ones((200, 1))])(np.ones((200, 1)))).all()
+
+
+def test_ecod_is_that_of_its_paper():
+    """By hand: of four normal values, shares with one more in both counts, and a channel that is skewed to the right."""
+    judge = ecod([np.array([[1.0], [2.0], [3.0], [10.0]])])
+    np.testing.assert_allclose(judge(np.array([[10.0], [2.0], [99.0]]))[:, 0], -np.log([2 / 5, 3 / 5, 1 / 5]))
+
+
+def test_the_isolation_forest_finds_what_is_far_off():
+    pytest.importorskip("sklearn", reason="isolation forest: pip install 'armillary[bench]'")
+    score = isolation_forest([pump(300, 2)])(np.vstack([pump(50, 4), [[9, 900, 2]]]))
+    assert score.shape == (51, 1)
+    assert score.argmax() == 50
 
 
 @pytest.fixture
@@ -73,11 +111,22 @@ def skab(tmp_path):
     return tmp_path
 
 
-@pytest.mark.filterwarnings("ignore:All-NaN slice")  # delays, of events that a method does not catch
+def quick(monkeypatch, path, with_model=True):
+    """The benchmark in little; without the model, a linear forecaster stands for it."""
+    pytest.importorskip("sklearn", reason="isolation forest: pip install 'armillary[bench]'")
+    less = {bench: {"PASSES": 2}, bench_scores: {"RESAMPLES": 5, "BUFFER": 10}, baselines: {"TREES": 5}}
+    for module, settings in less.items():
+        for name, value in settings.items():
+            monkeypatch.setattr(module, name, value)
+    if not with_model:
+        monkeypatch.setattr(bench, "world_model", lambda stretches, seed, trained=True: linear_forecaster(stretches))
+    return bench_monitor(path, seeds=(0,), progress=False)
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN slice", "ignore:Mean of empty slice")  # delays, of events that nothing catches
 def test_the_tables_are_whole(skab, monkeypatch):
-    for name, less in (("PASSES", 2), ("RESAMPLES", 5), ("BUFFER", 10)):
-        monkeypatch.setattr(bench, name, less)
-    found = bench_monitor(skab, seeds=(0,), progress=False)
+    found = quick(monkeypatch, skab)
+    assert found["benchmark"] == "skab"
     assert found["files"] == ["valve1/0.csv", "other/2.csv"]
     assert set(found["tables"]) == {"own", "free"}
     parts = found["tables"]["own"]
@@ -94,6 +143,78 @@ def test_the_tables_are_whole(skab, monkeypatch):
     assert "| Conv-AE | 0.78 | 13.6 | 28.0 |" in page
 
 
+@pytest.fixture
+def tep(tmp_path):
+    """Normal running across, as the benchmark has it, and two test runs down."""
+
+    def write(name: str, seed: int, shift: float) -> None:
+        rng = np.random.default_rng(seed)
+        rows = np.cumsum(rng.normal(size=(240, 52)), axis=0) * 0.02 + rng.normal(size=(240, 52)) + 50
+        rows[160:, 3] += shift
+        np.savetxt(tmp_path / name, rows.T if name == "d00.dat" else rows, fmt="%.5e")
+
+    for name, seed, shift in (("d00.dat", 0, 0), ("d00_te.dat", 1, 0), ("d04_te.dat", 2, 8)):
+        write(name, seed, shift)
+    return tmp_path
+
+
+@pytest.fixture
+def nab(tmp_path):
+    """A sensor by the half hour with one window of faults, and one without any."""
+    times = np.datetime64("2014-07-01T00:00:00") + np.arange(1400) * np.timedelta64(30, "m")
+    for name, fault in (("a.csv", slice(500, 560)), ("b.csv", slice(0))):
+        values = 20 + pump(1400, 5)[:, 0]
+        values[fault] += 5
+        lines = [f"{str(time).replace('T', ' ')},{value:.5f}" for time, value in zip(times, values, strict=True)]
+        (tmp_path / name).write_text("\n".join(["timestamp,value", *lines]) + "\n")
+    windows = {"a.csv": [[f"{times[500]}".replace("T", " ") + ".000000", f"{times[559]}"]], "b.csv": []}
+    (tmp_path / "windows.json").write_text(json.dumps(windows))
+    return tmp_path
+
+
+def test_each_layout_is_read_as_its_authors_have_it(tep, nab):
+    normal, (quiet, faulty) = read_tep(tep)
+    assert (normal.rows.shape, quiet.rows.shape, normal.name) == ((240, 52), (240, 52), "d00.dat")
+    assert not quiet.fault.any()
+    assert np.flatnonzero(faulty.fault).tolist() == list(range(160, 240))
+    np.testing.assert_allclose(normal.rows[:, 0].mean(), 50, atol=1)
+    a, b = read_nab(nab)
+    assert np.flatnonzero(a.fault).tolist() == list(range(500, 560))
+    assert (a.normal, a.step, b.fault.any()) == (210, 1800, False)
+    assert a.clock[0] % 86400 == 0
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN slice", "ignore:Mean of empty slice")
+def test_slow_and_wide_series_have_lines_of_their_own_and_bars(tep, nab, monkeypatch):
+    (tep / "windows.json").rename(tep / "windows")  # both layouts are in one folder here
+    wide = quick(monkeypatch, tep, with_model=False)
+    assert (wide["benchmark"], wide["files"], wide["development"]) == ("tep", ["d00_te.dat", "d04_te.dat"], ["d04_te.dat"])
+    ours = wide["series"]["free"]["world model"]
+    assert ours["d00_te.dat"]["auc_pr"] == [None]
+    assert ours["d00_te.dat"]["allowed"] == pytest.approx([0.14])  # the first 100 rows are nobody's
+    assert ours["d04_te.dat"]["events"] == [1]
+    (tep / "d00.dat").unlink()
+    (tep / "windows").rename(tep / "windows.json")
+    slow = quick(monkeypatch, nab, with_model=False)
+    assert (slow["benchmark"], list(slow["tables"]), slow["normal_rows"]) == ("nab", ["own"], {"a.csv": 210, "b.csv": 210})
+    for found in (wide, slow):
+        assert json.loads(json.dumps(found, allow_nan=False))["missed"]
+        page = render(found)
+        assert "| isolation forest |" in page
+        assert "Bars that the world model missed" in page
+        assert "Conv-AE" not in page
+
+
+def test_bars_are_those_of_every_seed():
+    def of(auc: list, false: list) -> dict:
+        return {"s": {"auc_pr": auc, "false_alarms": false, "allowed": [2.0] * len(auc)}}
+
+    others = {"good": of([0.8], [0]), "bad": of([0.2], [0])}
+    assert missed_bars({"ours": of([0.76, 0.8], [4, 4]), **others}, "ours", ["good", "bad"]) == []
+    missed = missed_bars({"ours": of([0.74, 0.9], [5, 0]), **others}, "ours", ["good", "bad"])
+    assert missed == ["s: 5 false alarms, 2.0 allowed", "s: AUC-PR 0.740, good 0.800"]
+
+
 def test_a_lead_is_taken_file_by_file():
     """Two methods of which one is always a little better, on files that differ by far more than the methods do."""
     files = [(f"valve1/{i}.csv", rate) for i, rate in enumerate((10, 50, 90, 30, 70))]
@@ -105,7 +226,30 @@ def test_a_lead_is_taken_file_by_file():
 
 
 def test_what_is_not_there_is_said(tmp_path, skab):
-    with pytest.raises(ArmillaryError, match="expected SKAB's data there"):
+    with pytest.raises(ArmillaryError, match=r"expected the data of SKAB .* of TEP .* or of NAB"):
         bench_monitor(tmp_path / "nowhere")
     with pytest.raises(ArmillaryError, match="no protocol mine"):
         bench_monitor(skab, protocols=("mine",))
+    (skab / "anomaly-free" / "anomaly-free.csv").unlink()
+    with pytest.raises(ArmillaryError, match="expected SKAB's data there"):
+        bench_monitor(skab)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("windows.json", "[1]", "expected a map of CSV files to pairs of times"),
+        ("windows.json", '{"a.csv": [["monday", "tuesday"]]}', "expected a map of CSV files to pairs of times"),
+        ("windows.json", '{"c.csv": []}', "c.csv"),
+        ("a.csv", "time,value\n2014-07-01 00:00:00,1\n", "the column timestamp"),
+        ("a.csv", "timestamp,value\n", "expected rows"),
+        ("a.csv", "timestamp,value\n2014-07-01 00:00:00,many\n", "expected numbers"),
+        ("d00.dat", "1 2 3\n", "expected 52 variables, got a table of 1 x 3"),
+        ("d04_te.dat", "one two\n", "expected numbers between spaces"),
+    ],
+)
+def test_a_broken_file_is_named(tep, nab, file, text, said):
+    (tep / file).write_text(text)
+    with pytest.raises(CorruptFile, match=said) as raised:
+        (read_tep if file.endswith("dat") else read_nab)(tep)
+    assert file.split(".")[0] in str(raised.value) or "c.csv" in text
