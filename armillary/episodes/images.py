@@ -8,8 +8,11 @@ where PNG takes 4% and 85 us. `choose` therefore takes, from one sample of frame
 """
 
 import io
+import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, get_args
+from contextlib import contextmanager
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -19,6 +22,8 @@ from armillary.spec import Stream
 Codec = Literal["auto", "raw", "png", "jpeg"]
 DESCRIBED = {"auto": "not chosen yet", "raw": "raw (lossless)", "png": "png (lossless)", "jpeg": "jpeg (lossy, quality 95)"}
 SMALL = 64 * 1024
+PIXELS = 50_000_000
+"""Of an image, at most."""
 _MODES = {1: "L", 3: "RGB"}
 GREY, COLOUR = ("1", "L", "LA"), ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr")  # Pillow's modes of 8 bits a channel
 _pool = ThreadPoolExecutor(thread_name_prefix="armillary-images")  # Pillow releases the interpreter while it works.
@@ -57,6 +62,38 @@ def encode(frames: np.ndarray, codec: str) -> list[bytes]:
     return list(_pool.map(one, frames))
 
 
+@contextmanager
+def open_picture(file: Any, formats: Sequence[str] = ("PNG", "JPEG")) -> Iterator[Any]:
+    """An image file as Pillow has it, not decoded yet: of a format that is asked for, and of a size that fits into memory.
+
+    Args:
+        file: bytes-like, or a path.
+        formats: Pillow's names. Some others run programs (EPS), or hold other things than images.
+
+    Raises:
+        CorruptFile: it is no such file, or damaged; also for whatever Pillow raises while it is in use.
+    """
+    image = require("PIL.Image", "data")
+    try:
+        with image.open(file if isinstance(file, str | os.PathLike) else io.BytesIO(file), formats=formats) as picture:
+            check_pixels(picture.height, picture.width)
+            yield picture
+    except (ArmillaryError, MemoryError, GeneratorExit):
+        raise
+    except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error and more of damaged files
+        raise CorruptFile(f"an image cannot be decoded: {error}") from error
+
+
+def check_pixels(height: int, width: int) -> None:
+    """Require a size that an image can have; files can declare any.
+
+    Raises:
+        CorruptFile: more than `PIXELS`.
+    """
+    if height * width > PIXELS:
+        raise CorruptFile(f"an image declares {height}x{width} pixels, and {PIXELS:,} at most are read; make it smaller first")
+
+
 def decode(files: list, shape: tuple[int, ...], size: int | None = None, *, convert: bool = False) -> np.ndarray:
     """Decode PNG or JPEG files (bytes-like) into (T, H, W, C) uint8, or (T, size, size, C) by the average of each area.
 
@@ -67,11 +104,11 @@ def decode(files: list, shape: tuple[int, ...], size: int | None = None, *, conv
         CorruptFile: a file that is damaged or holds an image of another shape.
     """
     image = require("PIL.Image", "data")
+    check_pixels(*shape[:2])
     frames = np.empty((len(files), *(shape if size is None else (size, size, shape[-1]))), np.uint8)
 
     def one(index: int) -> None:
-        try:
-            picture = image.open(io.BytesIO(files[index]))
+        with open_picture(files[index]) as picture:
             if convert and picture.mode in (GREY if shape[-1] == 1 else (*GREY, *COLOUR)):
                 picture = picture if picture.mode == _MODES[shape[-1]] else picture.convert(_MODES[shape[-1]])
             if (picture.height, picture.width, picture.mode) != (*shape[:2], _MODES[shape[-1]]):
@@ -80,8 +117,6 @@ def decode(files: list, shape: tuple[int, ...], size: int | None = None, *, conv
                 picture.draft(None, (size, size))  # JPEG only: decode at 1/2, 1/4 or 1/8 of the size where that suffices
                 picture = picture.resize((size, size), image.Resampling.BOX)
             frames[index] = np.asarray(picture).reshape(frames.shape[1:])
-        except (OSError, SyntaxError) as error:
-            raise CorruptFile(f"an image cannot be decoded: {error}") from error
 
     list(_pool.map(one, range(len(files))))
     return frames

@@ -9,7 +9,6 @@ Arrays are those of h5py or NumPy: whatever has a shape, a dtype and slices.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import chain
 from typing import Any, Literal
 
@@ -18,7 +17,7 @@ import numpy as np
 from armillary.axes import check_axes, picture_shape, to_pictures
 from armillary.episodes import images
 from armillary.episodes.formats.depth import DEPTH, decode_depth, metres
-from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.errors import ArmillaryError, CorruptFile
 from armillary.kind_of import kind_of
 from armillary.spec import ActionSpace, Kind, Stream
 
@@ -235,7 +234,7 @@ def _picture(array: Any) -> tuple[Kind, tuple[int, ...], str] | None:
     content = _content(array[0])
     if not content.startswith(_MAGIC):
         return None
-    with require("PIL.Image", "data").open(BytesIO(content)) as image:
+    with images.open_picture(content) as image:
         sides = (image.height, image.width)
         if image.mode in DEPTH:
             return "depth", sides, " (files of 16 bits, in millimetres, 0 as nothing)"

@@ -5,12 +5,12 @@ distance at which there is nothing.
 """
 
 from collections.abc import Sequence
-from io import BytesIO
 
 import numpy as np
 from jaxtyping import Float, Num
 
-from armillary.errors import CorruptFile, require
+from armillary.episodes.images import open_picture
+from armillary.errors import CorruptFile
 
 DEPTH = ("I", "I;16", "I;16B", "I;16L")  # Pillow's modes of a PNG file with 16 bits a pixel
 
@@ -27,17 +27,14 @@ def decode_depth(
     Raises:
         CorruptFile: a file that is damaged, or another picture.
     """
-    image, planes = require("PIL.Image", "data"), []
+    planes = []
     for file in files:
-        try:
-            picture = image.open(BytesIO(file))
+        with open_picture(file) as picture:
             if (picture.height, picture.width) != shape or picture.mode not in DEPTH:
                 raise CorruptFile(
                     f"a depth image is {picture.height}x{picture.width} {picture.mode}, expected {shape} of 16 bits"
                 )
             planes.append(np.asarray(picture, np.int32))
-        except (OSError, SyntaxError) as error:
-            raise CorruptFile(f"a depth image cannot be decoded: {error}") from error
     return metres(np.stack(planes), size)
 
 

@@ -14,14 +14,13 @@ Source: https://github.com/ros2/common_interfaces (sensor_msgs, geometry_msgs, n
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 
 from armillary.episodes import images
 from armillary.episodes.formats.depth import metres
-from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.errors import ArmillaryError, CorruptFile
 from armillary.spec import Stream
 
 Message = Any  # what the decoder gives: an object with the fields of its definition
@@ -126,7 +125,7 @@ def _compressed(name: str, first: Message, size: int | None) -> Sense:
 
 def _picture(file: bytes) -> np.ndarray:
     """The pixels of an image file, of as many bits as they have; a header of 12 bytes is before those of depth."""
-    with require("PIL.Image", "data").open(BytesIO(file)) as picture:
+    with images.open_picture(file) as picture:
         return np.asarray(picture)
 
 

@@ -8,7 +8,6 @@ Source: stable_worldmodel 0.1.1, https://github.com/galilai-group/stable-worldmo
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -82,7 +81,7 @@ def reading(what: str | Path) -> Iterator[None]:
 
 def _shape_of(picture: bytes | None) -> tuple[int, ...]:
     """Shape of the image in a JPEG or PNG file."""
-    with require("PIL.Image", "data").open(BytesIO(picture or b"")) as image:
+    with images.open_picture(picture or b"") as image:
         return (image.height, image.width, 1 if image.mode in images.GREY else 3)
 
 
@@ -103,7 +102,7 @@ class Lance:
                     first = self._data.head(1, columns=[field.name])[field.name].to_pylist()
                     try:
                         self.columns[field.name] = _shape_of(first[0] if first else None)
-                    except OSError:
+                    except CorruptFile:
                         self.unread[field.name] = "not images"
                 elif field.name not in ("episode_idx", "step_idx"):
                     self.unread[field.name] = f"is of type {field.type}"

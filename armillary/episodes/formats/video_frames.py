@@ -21,8 +21,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
+from armillary.episodes.images import open_picture
 from armillary.errors import CorruptFile, require
 
+PICTURES = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")  # by Pillow's names
 Frames = Generator[UInt8[np.ndarray, "h w 3"], None, None]  # decoded one by one; can be closed
 
 
@@ -116,7 +118,7 @@ def _video(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def pictures_in_turn(files: Iterable[Path], *, size: int | None = None) -> Frames:
-    """Decode image files of any format that Pillow reads, one when it is asked for, upright and in RGB.
+    """Decode image files, one when it is asked for, upright and in RGB.
 
     Args:
         files: in order.
@@ -129,12 +131,12 @@ def pictures_in_turn(files: Iterable[Path], *, size: int | None = None) -> Frame
     image, operations = require("PIL.Image", "data"), require("PIL.ImageOps", "data")
     for file in files:
         try:
-            with image.open(file) as picture:
+            with open_picture(file, PICTURES) as picture:
                 if picture.mode.startswith(("I", "F")):
-                    raise CorruptFile(f"{file}: {picture.mode} is no picture of 8 bits a channel; depth is not read as images")
+                    raise CorruptFile(f"{picture.mode} is no picture of 8 bits a channel; depth is not read as images")
                 if size is not None:
                     picture.draft(None, (size, size))  # JPEG only: decode at 1/2, 1/4 or 1/8 of the size where that suffices
                 upright = operations.exif_transpose(picture).convert("RGB")
-        except (OSError, SyntaxError, image.DecompressionBombError) as error:
-            raise CorruptFile(f"{file}: the image cannot be decoded ({error})") from error
+        except CorruptFile as error:
+            raise CorruptFile(f"{file}: {error}") from error
         yield np.asarray(upright if size is None else upright.resize((size, size), image.Resampling.BOX))
