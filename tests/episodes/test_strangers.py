@@ -1,14 +1,19 @@
 """Files from strangers: what leads out of them, never ends, or declares more than it holds is refused before it is read."""
 
 import json
+import struct
 import tracemalloc
+import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from armillary.episodes import images
 from armillary.episodes.formats.declared import FREE, RATIO, check_declared, check_parquet
 from armillary.episodes.formats.hdf5 import import_hdf5
 from armillary.episodes.formats.lerobot import import_lerobot
+from armillary.episodes.formats.mcap_checks import check_chunks, fields_of, is_headed
 from armillary.episodes.formats.places import fill, inside
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.files import parse_json
@@ -16,6 +21,8 @@ from armillary.files import parse_json
 h5py = pytest.importorskip("h5py")
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
+lz4 = pytest.importorskip("lz4.frame")
+zstandard = pytest.importorskip("zstandard")
 pytest.importorskip("lance")
 
 
@@ -166,3 +173,87 @@ def test_soft_links_in_a_circle_are_no_data(tmp_path):
         file["a"], file["b"] = h5py.SoftLink("/b"), h5py.SoftLink("/a")
     with pytest.raises(ArmillaryError):
         import_hdf5(tmp_path / "demo.hdf5", tmp_path / "store", progress=False)
+
+
+# ---- images
+
+
+def png(height, width, *chunks):
+    """A PNG file that declares this size and holds next to nothing."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    rest = [chunk(*one) for one in chunks]
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(rest) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        b"",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+        png(9_000, 9_000),
+        png(100_000, 100_000),
+        png(2**31 - 1, 2**31 - 1),
+        png(8, 8),
+        png(8, 8, (b"zTXt", b"k\0\0" + zlib.compress(bytes(70 << 20)))),
+        png(8, 8, (b"iCCP", b"k\0\0" + zlib.compress(bytes(70 << 20)))),
+    ],
+)
+def test_image_files_that_are_none_or_too_large(file):
+    with pytest.raises(CorruptFile), images.open_picture(file) as picture:
+        picture.load()
+    with pytest.raises(CorruptFile):
+        images.decode([file], (9_000, 9_000, 3), 8)
+
+
+# ---- MCAP
+
+
+def test_of_a_message_definition_its_fields_are_left():
+    definition = "# a [unit]\n\nstd_msgs/Header header # b\n\n\tuint8 A=1\nstring name 'x'\nstring<=3 s\n" + "=" * 80
+    definition += "\nMSG: std_msgs/Header\nbuiltin_interfaces/Time stamp\r\nuint8[] data\nuint8[4] four"
+    fields = fields_of(definition.encode())
+    assert fields.splitlines()[:3] == ["std_msgs/Header header", "string name 'x'", "string<=3 s"]
+    assert fields.splitlines()[3:] == [
+        *("=" * 80, "MSG: std_msgs/Header", "builtin_interfaces/Time stamp", "uint8[] data", "uint8[4] four")
+    ]
+    assert is_headed(fields)
+    assert not is_headed("float64 x\nstd_msgs/Header header")
+
+
+@pytest.mark.parametrize("text", ["#\n" * 5000, "\n" * 100_000, "uint8 " + "A" * 500 + "!=1", "# " + " [" * 40_000])
+def test_comments_and_constants_cost_nothing(text):
+    parse = pytest.importorskip("mcap_ros2._dynamic").generate_dynamic
+    fields = fields_of(f"{text}\nfloat64 x".encode())
+    assert fields == "float64 x"
+    assert "a/B" in parse("a/B", fields)
+    assert not is_headed(fields)
+
+
+@pytest.mark.parametrize("text", [b"\xff", b"x" * 300_000, b"a " * 1000, b"uint8[0] x", b"a/B[0] x"])
+def test_message_definitions_that_nobody_would_write(text):
+    with pytest.raises(CorruptFile, match="message definition"):
+        fields_of(text)
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lz4", ""])
+@pytest.mark.parametrize("lie", [None, "index", "chunk"])
+def test_chunks_unpack_to_what_is_declared(compression, lie, tmp_path):
+    records = pytest.importorskip("mcap.records")
+    builder = pytest.importorskip("mcap.data_stream").RecordBuilder()
+    content = bytes(1_000_000)
+    packed = {"zstd": zstandard.compress, "lz4": lz4.compress, "": bytes}[compression](content)
+    records.Chunk(compression, packed, 1, 0, 0, len(content) - 1000 * (lie == "chunk")).write(builder)
+    (tmp_path / "file").write_bytes(written := builder.end())
+    declared = len(content) - 1000 * (lie is not None)
+    index = records.ChunkIndex(len(written), 0, compression, len(packed), 1, 0, {}, 0, declared)
+    if lie is None:
+        check_chunks(tmp_path / "file", SimpleNamespace(chunk_indexes=[index]))
+        with pytest.raises(CorruptFile, match="overlap"):
+            check_chunks(tmp_path / "file", SimpleNamespace(chunk_indexes=[index, index]))
+    elif compression:
+        with pytest.raises(CorruptFile, match="unpacks to more"):
+            check_chunks(tmp_path / "file", SimpleNamespace(chunk_indexes=[index]))

@@ -6,11 +6,10 @@ chunks. A file without an index (its recorder was killed, or wrote fast) has to 
 Source: https://mcap.dev/spec; the packages mcap and mcap-ros2-support.
 """
 
-import re
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,10 @@ import numpy as np
 from jaxtyping import Int64
 
 from armillary.episodes.faults import _reason
+from armillary.episodes.formats.mcap_checks import check_chunks, fields_of, is_headed
 from armillary.errors import ArmillaryError, CorruptFile, require
 
 SOME = 20  # messages at either end of a topic that tell how late it is
-_HEADED = re.compile(r"\A(\s*#.*\n|\s*\n)*\s*(std_msgs/)?(msg/)?Header\s+header\b")
 
 
 @contextmanager
@@ -72,20 +71,26 @@ class McapFile:
             if summary is None or not any(chunk.message_index_offsets for chunk in summary.chunk_indexes):
                 raise CorruptFile(f"{path}: there is no index in it; write it anew with one, as 'mcap recover' does")
             with reading(path):
+                check_chunks(path, summary)
                 self._read_index(summary)
         except CorruptFile as error:
             self._stream.close()
             advice = "; 'mcap recover' saves what is whole in a file that was cut off" if "recover" not in str(error) else ""
             raise CorruptFile(f"{error}{advice}") from error
         factory = require("mcap_ros2.decoder", "ros").DecoderFactory()
-        self._decoders = {topic: factory.decoder_for("cdr", schema) for topic, schema in self._schemas.items()}
+        with reading(path):
+            self._decoders = {topic: factory.decoder_for("cdr", schema) for topic, schema in self._schemas.items()}
 
     def _read_index(self, summary: Any) -> None:
         self.topics, self.others, self._schemas, times = {}, {}, {}, {}
+        left = self.path.stat().st_size
         for chunk in summary.chunk_indexes:
             for channel, offset in chunk.message_index_offsets.items():
                 self._stream.seek(offset + 11)  # after the opcode, the length of the record, and the channel
                 (size,) = struct.unpack("<I", self._stream.read(4))
+                left -= size
+                if left < 0:
+                    raise CorruptFile(f"{self.path}: its index is larger than the file; parts of it are listed twice")
                 times.setdefault(channel, []).append(np.frombuffer(self._stream.read(size), "<i8")[::2])
         for number, moments in times.items():
             channel = summary.channels[number]
@@ -96,9 +101,9 @@ class McapFile:
                 continue
             before = self.topics.get(channel.topic)
             moments = np.sort(np.concatenate([*moments, *([before.times] if before else [])]).astype(np.int64))
-            headed = bool(_HEADED.match(schema.data.decode()))
-            self.topics[channel.topic] = Topic(channel.topic, schema.name, headed, moments)
-            self._schemas[channel.topic] = schema
+            fields = fields_of(schema.data)
+            self.topics[channel.topic] = Topic(channel.topic, schema.name, is_headed(fields), moments)
+            self._schemas[channel.topic] = replace(schema, data=fields.encode())
         self.topics = dict(sorted(self.topics.items()))
 
     def __enter__(self) -> "McapFile":

@@ -107,7 +107,7 @@ def _video(path: Path) -> Iterator[tuple[Any, Any]]:
     """The file and its first video stream; whatever FFmpeg says of it is a `CorruptFile`."""
     av = require("av", "data")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path.absolute())) as container:
             stream = next(iter(container.streams.video), None)
             if stream is None or stream.codec_context is None:
                 raise CorruptFile(f"{path}: there is no video in it, or none in a codec that FFmpeg knows")
