@@ -48,7 +48,13 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     ),
     "bench": (
         "Measure, as the published tables were; `armillary bench --help` lists what there is.",
-        {"control": bench.control, "diagnose": bench.diagnose, "monitor": bench.monitor, "speed": bench.speed},
+        {
+            "control": bench.control,
+            "diagnose": bench.diagnose,
+            "figures": bench.figures,
+            "monitor": bench.monitor,
+            "speed": bench.speed,
+        },
     ),
 }
 """Verbs that have verbs of their own."""

@@ -1,8 +1,10 @@
 """`armillary bench WHAT`: measure, as the published tables were."""
 
+import sys
 from pathlib import Path
 from typing import Literal
 
+from rich.text import Text
 from tyro.conf import Positional
 
 from armillary.cli.shared import console, parse_options
@@ -47,6 +49,27 @@ def control(
         docs.parent.mkdir(parents=True, exist_ok=True)
         write_whole(docs, page)
     print(page)
+
+
+def figures(
+    pages: tuple[Path, ...] = (Path("README.md"), Path("docs/benchmarks.md")),
+    results: Path = Path("results"),
+    check: bool = False,
+) -> None:
+    """Write the tables of README and docs anew from the raw results. Run it in a checkout.
+
+    Args:
+        pages: Markdown files with blocks of figures.
+        results: folder of the raw results.
+        check: change nothing, and fail (exit status 1) where a page differs from the results.
+    """
+    from armillary.evaluation.published import figures as write_figures
+
+    differ = write_figures(pages, results, check=check)
+    for page in differ:
+        console.print(Text(f"{page} {'differs from the raw results; run armillary bench figures' if check else 'written'}"))
+    if check and differ:
+        sys.exit(1)
 
 
 def diagnose(
