@@ -1,8 +1,8 @@
 """Doctor: is this recording fit to learn a world model from?
 
-Each check gives rows of a table: a value in words, a verdict and, where something is wrong, what to do. Lengths, duplicates
-and missing actions are checked in full, the rest on a sample: up to 64 episodes, evenly spaced, and of each the middle
-1000 rows (64 where there are only images, which are reduced to 32 px). What the thresholds are is named below.
+Each check gives rows of a table: a value in words, a verdict and, where something is wrong, what to do. Lengths, duplicates,
+missing actions, jumps and units of vectors are checked in full, the rest on a sample: up to 64 episodes, evenly spaced, and of
+each the middle 1000 rows (64 where there are only images, which are reduced to 32 px). What the thresholds are is named below.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,8 +12,11 @@ from typing import Literal
 
 import numpy as np
 
+from armillary.episodes import turning
+from armillary.episodes.jumps import IMAGE_RATIO, USUAL, change, find_jumps, smooth_channels
 from armillary.episodes.lag import LAGS, action_gain, motion
 from armillary.episodes.store import Episodes
+from armillary.episodes.units import Blocks, merged
 from armillary.spec import ActionSpace, Spec
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -24,6 +27,11 @@ FROZEN = 0.2, 0.9  # share of images equal to the one before, from which on to w
 SLOW = 0.995  # autocorrelation of actions at lag 1
 SATURATED = 0.3  # share of action numbers at a bound
 STATES, ACTIONS = 0.05, 0.5  # least coverage
+UNLIKE = 1000  # ratio of spreads from which on channels that share a scale are doubtful
+MANY = 0.5  # share of episodes with a jump, above which to fail
+COPIES = 0.5  # share of episodes that are copies, from which on to fail
+_FILM = 8192  # images that are searched for jumps where there are no vectors
+_TOGETHER = 65_536  # rows of vectors that are read at a time
 _CELLS = 16  # of state coverage, along each of two axes
 
 
@@ -88,8 +96,9 @@ def diagnose(episodes: Episodes, *, parts: Sequence[np.ndarray] = (), length: in
     rows.append(_missing(episodes, runs))
     if rows[-1].verdict == "ok":
         common, done = _common(runs), spec.action
-        seen = [*_constant(spec, runs), *_frozen(runs), *_states(common)]
-        rows += [_lag(common), *_idle(runs), *seen, *_habits(done, runs), *_actions(done, runs)] if done.n else seen
+        angles = _angles(spec, runs)
+        seen = [*_jumps(episodes, runs, angles), *_constant(spec, runs), *_units(spec, runs), *_frozen(runs), *_states(common)]
+        rows += [_lag(common, angles), *_idle(runs), *seen, *_habits(done, runs), *_actions(done, runs)] if done.n else seen
     return Report(tuple(rows))
 
 
@@ -120,7 +129,8 @@ def _lengths(lengths: np.ndarray, length: int) -> Row:
 def _duplicates(digests: np.ndarray, parts: Sequence[np.ndarray]) -> Iterator[Row]:
     copies = len(digests) - len(np.unique(digests))
     advice = "an episode that is there twice counts twice; split() keeps copies on one side"
-    yield Row.of("duplicate episodes", f"{copies} of {len(digests)}", copies > 0, advice)
+    verdict = "fail" if copies >= COPIES * len(digests) else copies > 0
+    yield Row.of("duplicate episodes", f"{copies} of {len(digests)}", verdict, advice)
     if parts:
         leaks = sum(len(np.intersect1d(digests[one], digests[other])) for one, other in combinations(parts, 2))
         advice = "held-out episodes are also in another part, so that scores mean nothing; use split()"
@@ -154,9 +164,17 @@ def _missing(episodes: Episodes, runs: list[_Run]) -> Row:
     )
 
 
-def _lag(runs: list[_Run]) -> Row:
+def _angles(spec: Spec, runs: list[_Run]) -> np.ndarray:
+    """After how much each channel of the vectors is the same again; infinity where it does not wrap."""
+    unit = [unit for s in spec.observed if s.kind == "vector" for unit in s.unit or ("",) * s.shape[0]]
+    return turning.periods([run.vectors for run in runs], [i for i, one in enumerate(unit) if one == "rad"])
+
+
+def _lag(runs: list[_Run], period: np.ndarray) -> Row:
     if runs[0].vectors.shape[1]:
-        gain = action_gain([r.vectors for r in runs], [r.actions for r in runs], [np.diff(r.vectors, axis=0) for r in runs])
+        states = [turning.features(run.vectors, period) for run in runs]
+        changes = [np.diff(turning.unwrap(run.vectors, period), axis=0) for run in runs]
+        gain = action_gain(states, [run.actions for run in runs], changes)
     elif runs[0].images:
         moves = [np.hstack([motion(images) for images in run.images.values()]) for run in runs]
         gain = action_gain([np.empty((len(m) + 1, 0)) for m in moves], [run.image_actions for run in runs], moves)
@@ -171,16 +189,85 @@ def _lag(runs: list[_Run]) -> Row:
         return Row.of(check, value, "warn", "the action explains next to no change: was it this one that was taken?")
     if now > 0.95 * gain.max():
         return Row(check, f"0 rows; {value.split('; ')[1]}", "ok")
-    early = f"actions were stored {best} rows too early: a[t{best:+d}] is what led from o[t] to o[t+1]"
-    late = f"actions were stored {-best} rows too late, or the world answers with that delay (a[t{best:+d}] led to o[t+1])"
-    return Row.of(check, value, "fail" if best > 0 or now < 0.5 * gain.max() else "warn", early if best > 0 else late)
+    led = f"a[t{best:+d}] is what led from o[t] to o[t+1]"
+    late = f"the action comes {best} rows late, as if logged as a result: {led}; move the actions {best} rows up"
+    early = f"the action comes {-best} rows early, or the world answers with that delay: {led}"
+    return Row.of(check, value, "fail" if best > 0 or now < 0.5 * gain.max() else "warn", late if best > 0 else early)
+
+
+def _jumps(episodes: Episodes, runs: list[_Run], period: np.ndarray) -> Iterator[Row]:
+    """Jumps and changes of unit, in all vectors of the store; where there are none, jumps in images."""
+    spec, jumps, blocks = episodes.spec, [], Blocks()
+    names = [stream.name for stream in spec.observed if stream.kind == "vector"]
+    cameras = [stream.name for stream in spec.observed if stream.kind == "image"]
+    if names:
+        values = [turning.unwrap(run.vectors, period) for run in runs]
+        usual = smooth_channels(values, [np.abs(np.diff(x, axis=0)) for x in values])
+        for number, rows in _whole(episodes, names, range(len(episodes)), _TOGETHER):
+            blocks.add(number, rows)
+            steps = np.abs(np.diff(turning.unwrap(rows, period), axis=0))
+            jumps += [(number, int(t) + 1) for t in find_jumps(steps, usual)]
+    elif cameras:
+        count = max(1, _FILM // int(np.median(episodes.lengths)))
+        chosen = np.unique(np.linspace(0, len(episodes) - 1, min(count, _EPISODES)).astype(int))
+        changes = {n: change(rows) for n, rows in _whole(episodes, cameras[:1], chosen, _FILM)}
+        usual = np.quantile(np.concatenate(list(changes.values())), USUAL, axis=0)
+        jumps = [(n, int(t) + 1) for n, steps in changes.items() for t in find_jumps(steps, usual, IMAGE_RATIO)]
+    which = ", ".join(f"episode {number} row {row}" for number, row in jumps[:5]) + ", ..." * (len(jumps) > 5)
+    many = len({number for number, _ in jumps}) > MANY * len(episodes)
+    advice = "what is seen jumps there, as after a reset or lost rows; end the episode before that row"
+    yield Row.of("jumps", f"{len(jumps)} {which}".strip(), "fail" if many else len(jumps) > 0, advice)
+    found = blocks.changes() if names else []
+    where = []
+    for unit in found[:5]:
+        ((_, rows),) = _whole(episodes, names, [unit.episode], 1)
+        first = unit.row(rows[:, unit.channel])
+        where.append(f"{_channels(spec)[unit.channel]} from episode {unit.episode} row {first} on: {unit.how}")
+    advice = "a unit seems to change inside the recording; bring all rows to one unit"
+    yield Row.of("change of unit", f"{len(found)} {'; '.join(where)}".strip(), len(found) > 0, advice)
+
+
+def _whole(episodes: Episodes, names: list[str], which: Sequence[int], together: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Whole episodes of vectors side by side, or of one camera: number and rows, read some thousand rows at a time."""
+    waiting: list[int] = []
+    for number in [*which, None]:
+        if number is not None:
+            waiting.append(int(number))
+        if waiting and (number is None or episodes.lengths[waiting].sum() >= together):
+            rows = np.concatenate([episodes.starts[n] + np.arange(episodes.lengths[n]) for n in waiting])
+            read = episodes.read_rows(rows, names, image_size=_IMAGE_SIZE)
+            ends = np.cumsum(episodes.lengths[waiting])[:-1]
+            yield from zip(waiting, np.split(np.concatenate(list(read.values()), axis=-1), ends), strict=True)
+            waiting = []
+
+
+def _channels(spec: Spec) -> list[str]:
+    vectors = [stream for stream in spec.observed if stream.kind == "vector"]
+    return [f"{stream.name}[{name}]" for stream in vectors for name in stream.channels or range(stream.shape[0])]
+
+
+def _units(spec: Spec, runs: list[_Run]) -> Iterator[Row]:
+    """Numbers that float32 cannot tell apart, and unlike channels that share a scale since no units are declared."""
+    names = _channels(spec)
+    if not names:
+        return
+    step = merged([run.vectors for run in runs])
+    lost = [f"{names[i]} (steps of {step[i]:g})" for i in np.flatnonzero(step)]
+    advice = "float32 cannot hold smaller changes at that magnitude; subtract a constant from these columns before the import"
+    yield Row.of("merged by float32", f"{len(lost)} of {len(names)} {', '.join(lost[:5])}".strip(), len(lost) > 0, advice)
+    first, unlike, rows = 0, [], np.concatenate([run.vectors for run in runs])
+    for stream in [stream for stream in spec.observed if stream.kind == "vector"]:
+        spread = np.nanstd(rows[:, first : first + stream.shape[0]].astype(np.float64), axis=0)
+        first += stream.shape[0]
+        if not stream.unit and (spread > 0).any() and spread.max() > UNLIKE * spread[spread > 0].min():
+            unlike.append(f"{stream.name} ({spread.max() / spread[spread > 0].min():.0e} times)")
+    advice = "channels without units share a scale, and small ones count for little; declare units, or train with scale channel"
+    yield Row.of("unlike channels", ", ".join(unlike) or "none", len(unlike) > 0, advice)
 
 
 def _constant(spec: Spec, runs: list[_Run]) -> Iterator[Row]:
-    vectors = [stream for stream in spec.observed if stream.kind == "vector"]
-    names = [f"{stream.name}[{name}]" for stream in vectors for name in stream.channels or range(stream.shape[0])]
-    vectors = np.concatenate([run.vectors for run in runs])
-    dead = np.flatnonzero(np.fmax.reduce(vectors) - np.fmin.reduce(vectors) < 1e-8)
+    names, vectors = _channels(spec), np.concatenate([run.vectors for run in runs])
+    dead = np.flatnonzero(np.fmax.reduce(vectors) == np.fmin.reduce(vectors))
     if names:
         which = ", ".join(names[i] for i in dead[:8])
         advice = "they carry nothing, or a sensor is unplugged; a stream that is dead can be left out"
@@ -189,7 +276,7 @@ def _constant(spec: Spec, runs: list[_Run]) -> Iterator[Row]:
 
 def _idle(runs: list[_Run]) -> Iterator[Row]:
     spread = np.ptp(np.concatenate([run.actions for run in runs]), axis=0)
-    still = int((spread < 1e-8).sum())
+    still = int((spread == 0).sum())
     verdict = "fail" if still == len(spread) else still > 0
     yield Row.of("constant actions", f"{still} of {len(spread)}", verdict, "what is never varied cannot be learned")
 
