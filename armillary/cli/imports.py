@@ -13,6 +13,10 @@ def lerobot(
     out: Path,
     image_size: int | None = 64,
     cameras: tuple[str, ...] | None = None,
+    streams: tuple[str, ...] | None = None,
+    action: tuple[str, ...] = (),
+    bgr: tuple[str, ...] = (),
+    longest: int = 10_000,
     missing: Literal["skip", "refuse"] = "skip",
     max_episodes: int | None = None,
 ) -> None:
@@ -22,13 +26,19 @@ def lerobot(
         path: the dataset's folder.
         out: the new store.
         image_size: cameras are reduced to this many pixels a side on the way; None keeps them as they are.
-        cameras: which ones; all unless given.
+        cameras: which ones, by the whole name or its last part; all by default.
+        streams: features that a model may see, cameras included; all cameras, observation* and state by default.
+        action: features that are the action, joined in this order; action, or else actions, by default.
+        bgr: cameras whose colours are blue, green, red, as OpenCV has them; red and blue are exchanged.
+        longest: rows of an episode; what is longer is cut, and no step is lost.
         missing: what to do about episodes or videos that the metadata names and that are not there.
         max_episodes: stop after so many.
     """
     from armillary.episodes.formats.lerobot import import_lerobot
 
-    print(import_lerobot(path, out, image_size=image_size, cameras=cameras, missing=missing, max_episodes=max_episodes))
+    features = {"cameras": cameras, "streams": streams, "action": action, "bgr": bgr}
+    options = {"image_size": image_size, "longest": longest, "missing": missing, "max_episodes": max_episodes}
+    print(import_lerobot(path, out, **features, **options))
 
 
 def swm(

@@ -379,7 +379,7 @@ def test_frames_of_another_size_than_the_metadata_say(tmp_path: Path) -> None:
     [
         ({"codebase_version": "v9.1"}, "LeRobot v9.1 is not supported, only v2.0, v2.1, v3.0"),
         ({"features": {"action": {"dtype": "float32"}}}, "not LeRobot metadata, or they are damaged"),
-        ({"features": {"observation.state": FEATURES["observation.state"]}}, "no feature 'action' of numbers"),
+        ({"features": {"observation.state": FEATURES["observation.state"]}}, "no feature 'action' or 'actions' of numbers"),
         ({"features": {"action": FEATURES["action"]}}, "nothing observed is left to import"),
         ({"data_path": "data/{nonsense}"}, "not LeRobot metadata, or they are damaged"),
         ({"fps": 0}, "a rate is a positive number"),
@@ -409,7 +409,7 @@ def test_folders_that_are_no_dataset(tmp_path: Path) -> None:
     (old / "meta_data/info.json").write_text('{"codebase_version": "v1.6", "fps": 50}')
     fails(old, "LeRobot v1.6 is not supported, only v2.0, v2.1, v3.0")
     root = v2(tmp_path / "source")
-    fails(root, "no camera 'side'; the cameras are observation.images.top", cameras=["side"])
+    fails(root, "no camera 'side'; there are observation.images.top", cameras=["side"])
     fails(root, "missing is 'skip' or 'refuse', not 'ask'", missing="ask")
     fails(root, "image_size is a positive number", image_size=0)
     (root / "meta/info.json").write_text("{")

@@ -180,10 +180,13 @@ class Column:
 
 def colour_notes(columns: Iterable[Column]) -> list[str]:
     """A line for the summary where there are images whose order of colours is taken as it is."""
-    names = ", ".join(column.stream.name for column in columns if column.coloured)
-    return (
-        [f"colours are taken as RGB: {names}; if red and blue are exchanged in them, import with --bgr NAME"] if names else []
-    )
+    return colours([column.stream.name for column in columns if column.coloured])
+
+
+def colours(names: Sequence[str]) -> list[str]:
+    """The line, of streams by name; none where there are none."""
+    said = f"colours are taken as RGB: {', '.join(names)}; if red and blue are exchanged in them, import with --bgr NAME"
+    return [said] if names else []
 
 
 def action_space(arrays: Iterator[Any], kind: Literal["box", "discrete"] | None = None) -> ActionSpace:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from armillary.axes import axes_of, picture_shape
 from armillary.episodes.formats.declared import check_parquet
 from armillary.episodes.formats.folders import files_in
 from armillary.episodes.formats.places import fill, inside
@@ -19,18 +20,23 @@ from armillary.files import parse_json
 from armillary.spec import ActionSpace, Spec, Stream
 
 VERSIONS = ("v2.0", "v2.1", "v3.0")
+ACTIONS = ("action", "actions")
 BOOKKEEPING = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 
 
 @dataclass(frozen=True)
 class Feature:
-    """One feature: (H, W, C) for a picture, whatever the order in the file; a name and a unit for each number, or none."""
+    """One feature: (H, W, C) for a picture, whatever the order in the file; a name and a unit for each number, or none.
+
+    Pictures have 1 channel or 3; `alpha` says that the metadata count a fourth, which is left out.
+    """
 
     dtype: str
     shape: tuple[int, ...]
     names: tuple[str, ...]
     depth: bool
     unit: tuple[str, ...]
+    alpha: bool = False
 
     @classmethod
     def parse(cls, plain: dict) -> "Feature":
@@ -38,19 +44,21 @@ class Feature:
         if isinstance(names, dict):  # {"motors": [names]}, or {name: position}
             names = list(names.values()) if any(isinstance(value, list) for value in names.values()) else list(names)
         names = tuple(str(name) for some in names for name in (some if isinstance(some, list) else [some]))
-        if dtype in ("video", "image") and len(shape) == 3:
-            channels_first = names[0].startswith("c") if names else shape[0] in (1, 3)
-            height, width, channels = (*shape[1:], shape[0]) if channels_first else shape
-            shape = (height, width, 3 if dtype == "video" else channels)
+        alpha = False
+        if dtype in ("video", "image") and len(shape) in (2, 3):
+            said = "chw" if names and names[0].startswith("c") else "hwc"
+            height, width, channels = picture_shape(shape, axes_of(shape) or said)
+            alpha, shape = channels == 4, (height, width, 1 if dtype == "image" and channels < 3 else 3)
         info = plain.get("info") or {}
         depth = any(key.endswith("is_depth_map") and value for key, value in info.items())
         unit = info.get("unit") if isinstance(info.get("unit"), list) else []  # as our own export keeps them
         names, unit = (tuple(each) if shape == (len(each),) else () for each in (names, unit))
-        return cls(dtype, shape, names, depth, unit)
+        return cls(dtype, shape, names, depth, unit, alpha)
 
     @property
     def camera(self) -> bool:
-        return self.dtype in ("video", "image") and len(self.shape) == 3 and not self.depth
+        picture = self.dtype == "image" or (self.dtype == "video" and not self.depth)
+        return picture and len(self.shape) == 3
 
     @property
     def vector(self) -> bool:
@@ -131,40 +139,83 @@ class Dataset:
             ArmillaryError: a camera that is not there.
         """
         cameras = [name for name, feature in self.features.items() if feature.camera]
-        for name in asked or ():
-            if not any(name in (camera, camera.split(".")[-1]) for camera in cameras):
-                raise ArmillaryError(f"{self.root}: no camera {name!r}; the cameras are {', '.join(cameras) or 'none'}")
-        return [camera for camera in cameras if asked is None or {camera, camera.split(".")[-1]} & set(asked)]
+        return cameras if asked is None else self.named(asked, cameras, "camera")
 
-    def spec(self, cameras: list[str], image_size: int | None) -> tuple[Spec, dict[str, str]]:
-        """The Spec with these cameras, and the features that no model should or can see, each with the reason.
+    def named(self, asked: Sequence[str], among: Sequence[str], what: str) -> list[str]:
+        """Those of these names, whole or the last part, in the order of the metadata.
 
         Raises:
-            ArmillaryError: no actions, or nothing that is observed.
+            ArmillaryError: one that is not there.
         """
-        action = self.features.get("action")
-        if action is None or not action.vector:
-            raise ArmillaryError(f"{self.root}: no feature 'action' of numbers; the features are {', '.join(self.features)}")
-        streams, ignored = [], {}
+        for name in asked:
+            if not any(name in (one, one.split(".")[-1]) for one in among):
+                raise ArmillaryError(f"{self.root}: no {what} {name!r}; there are {', '.join(among) or 'none'}")
+        return [one for one in among if {one, one.split(".")[-1]} & set(asked)]
+
+    def actions(self, asked: Sequence[str]) -> list[str]:
+        """The features that are the action, in the order that was asked for; `action`, or else `actions`, if none was.
+
+        Raises:
+            ArmillaryError: they are not there, or are no numbers.
+        """
+        vectors = [name for name, feature in self.features.items() if feature.vector and name not in BOOKKEEPING]
+        chosen = [self.named([name], vectors, "feature of numbers") for name in asked]
+        chosen = [one for some in chosen for one in some] or [name for name in ACTIONS if name in vectors][:1]
+        if not chosen:
+            there = ", ".join(vectors) or "none"
+            raise ArmillaryError(f"{self.root}: no feature 'action' or 'actions' of numbers; name it with --action: {there}")
+        return chosen
+
+    def spec(
+        self, cameras: list[str], actions: list[str], image_size: int | None, streams: Sequence[str] | None = None
+    ) -> tuple[Spec, dict[str, str]]:
+        """The Spec with these cameras and actions, and the features that no model should or can see, each with the reason.
+
+        Args:
+            streams: the other features that are seen, by their names; None for those that are named as observations are.
+
+        Raises:
+            ArmillaryError: nothing that is observed, or a feature in `streams` that cannot be.
+        """
+        seen = set(self.named(streams or (), [name for name in self.features if name not in actions], "feature"))
+        found, ignored = [], {}
         for name, feature in self.features.items():
-            if name in cameras:
-                shape = feature.shape if image_size is None else (image_size, image_size, feature.shape[-1])
-                streams.append(Stream(name, "image", shape, rate=self.fps))
-            elif name == "action" or feature.camera:
+            size = feature.shape[:2] if image_size is None else (image_size, image_size)
+            if name in cameras and feature.depth:
+                found.append(Stream(name, "depth", size, rate=self.fps))
+            elif name in cameras:
+                found.append(Stream(name, "image", (*size, feature.shape[-1]), rate=self.fps))
+            elif name in actions or feature.camera:
                 continue
-            elif name in BOOKKEEPING:
+            elif streams is not None and name not in seen:
+                ignored[name] = "not asked for"
+            elif name in BOOKKEEPING and name not in seen:
                 ignored[name] = "time or index"
-            elif feature.depth:
-                ignored[name] = "depth map"
-            elif not (name == "state" or name.startswith("observation")):
-                ignored[name] = "not an observation"
             elif not feature.vector:
-                ignored[name] = f"{feature.dtype} {feature.shape}"
+                ignored[name] = "depth in a video" if feature.depth else f"{feature.dtype} {feature.shape}"
+                if name in seen:
+                    raise ArmillaryError(f"{self.root}: {name!r} cannot be imported: {ignored[name]}")
+            elif name in seen or name.startswith("observation") or name == "state":
+                found.append(Stream(name, "vector", (feature.size,), feature.unit, feature.names, self.fps))
             else:
-                streams.append(Stream(name, "vector", (feature.size,), feature.unit, feature.names, self.fps))
-        if not streams:
-            raise ArmillaryError(f"{self.root}: nothing observed is left to import, neither a camera nor a state")
-        return Spec(tuple(streams), ActionSpace("box", action.size, unit=action.unit, channels=action.names), self.fps), ignored
+                ignored[name] = "not an observation"
+        if not found:
+            raise ArmillaryError(
+                f"{self.root}: nothing observed is left to import, neither a camera nor a state; name --streams"
+            )
+        return Spec(tuple(found), self._action_space(actions), self.fps), ignored
+
+    def _action_space(self, actions: list[str]) -> ActionSpace:
+        parts = [self.features[name] for name in actions]
+
+        def joined(kind: str) -> tuple[str, ...]:
+            """Units or names of all numbers, empty ones where a part has none; none where no part has any."""
+            each = [getattr(part, kind) or ("",) * part.size for part in parts]
+            return sum(each, ()) if any(getattr(part, kind) for part in parts) else ()
+
+        whole = all(part.dtype.startswith(("int", "uint")) for part in parts)
+        size = sum(part.size for part in parts)
+        return ActionSpace("box", size, unit=joined("unit"), channels=joined("names"), whole=whole)
 
 
 def _entries_v2(root: Path, info: dict, cameras: list[str]) -> Iterator[Entry]:
