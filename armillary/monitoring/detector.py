@@ -1,26 +1,28 @@
-"""What raises alarms: a chart of prediction errors and, where normal rows allow it, one of the sensors' levels beside it.
+"""What raises alarms: a chart of prediction errors and one of the sensors' levels, as far as normal rows allow either.
 
 A model that predicts the next row well is not surprised by a slow sensor that has gone where it never was, or that does at
 night what it does by day. A chart of the sensors themselves sees both, but only where their levels hold: a machine that drifts
-leaves all levels that it had. Which of the two it is, and whether a daily or weekly profile is usual, is decided on normal
-rows alone:
+leaves all levels that it had. Which charts there are, and whether a daily or weekly profile is usual, is decided on normal rows
+alone:
 
 - `Profile`s are taken off where they explain most of the levels, from the levels and from the errors;
-- levels hold if a chart of either half of the normal rows finds at most `MOST_ALARMS` of the rows of the other as surprising as
-  one in 100 of its own. Then they have a chart, and both charts are calibrated by the jackknife of `Monitor.fit`;
-- else errors have the only chart, calibrated as they are: what drifts is not compared across the drift.
+- a chart holds if that of either half of the normal rows finds at most `MOST_ALARMS` of the rows of the other as surprising as
+  one in 100 of its own;
+- where levels hold, they have a chart, and so have errors if they hold, too, by the jackknife of `Monitor.fit`;
+- where levels do not hold, errors have the only chart, calibrated as they are: what drifts is not compared across the drift.
 
 The p-value of two charts is twice the smaller one (Bonferroni). Surprises are compared where their p-values are `MATCHED`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from armillary.errors import ArmillaryError
-from armillary.monitoring.monitor import MEMORY, Monitor
+from armillary.monitoring.monitor import MEMORY, Evidence, Monitor
 from armillary.monitoring.seasonality import Profile, find_profile, fit_profile
 
 Rows = Float[np.ndarray, "_ c"]
@@ -46,9 +48,13 @@ class Chart:
     profile: Profile | None = None
 
     def evidence(
-        self, values: Float[np.ndarray, "n c"], clock: Float[np.ndarray, " n"] | None, before: np.ndarray | None
+        self,
+        values: Float[np.ndarray, "n c"],
+        clock: Float[np.ndarray, " n"] | None,
+        before: Float[np.ndarray, " k"] | None,
+        usable: Bool[np.ndarray, " n"] | None = None,
     ) -> Float[np.ndarray, "n k"]:
-        """What these rows add up to, after `before`.
+        """What these rows add up to, after `before`; those that are not usable count as their mean.
 
         Raises:
             ArmillaryError: there is a profile, and no clock.
@@ -58,6 +64,8 @@ class Chart:
             if clock is None:
                 raise ArmillaryError("normal running had a daily or weekly profile; give the time of each row, too (--time)")
             left = left - self.profile(clock)
+        if usable is not None:
+            left = np.where(usable[:, None], left, self.monitor.evidence.mean)
         return self.monitor.evidence(left, before)
 
     def shares(self, evidence: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n c"]:
@@ -77,27 +85,25 @@ class Judged:
         p: the share of normal rows that are as surprising.
         by_level: whether it is the level chart that says so.
         level_shares: (n, channels) in that; None without a level chart.
-        state: evidence after the last row, for the next call.
+        evidence: of each chart, after each row.
     """
 
     surprise: Float[np.ndarray, " n"]
     p: Float[np.ndarray, " n"]
     by_level: Bool[np.ndarray, " n"]
     level_shares: Float[np.ndarray, "n c"] | None
-    state: tuple[np.ndarray, ...]
+    evidence: tuple[Float[np.ndarray, "n _"], ...]
+
+    def state(self, row: int = -1) -> tuple[np.ndarray, ...]:
+        """What the call for the rows after this one needs."""
+        return tuple(of[row] for of in self.evidence)
 
 
 @dataclass(frozen=True)
 class Detector:
-    """Charts of errors and of levels.
+    """Charts by name: `errors` of predictions, `levels` of the sensors, or both."""
 
-    Args:
-        errors: of predictions.
-        levels: of the sensors, where they hold.
-    """
-
-    errors: Chart
-    levels: Chart | None = None
+    charts: Mapping[str, Chart]
 
     @classmethod
     def fit(
@@ -121,19 +127,18 @@ class Detector:
             memory, one_sided: see `Monitor`.
         """
         ones = np.ones(errors[0].shape[1])
-        alone = cls(Chart(ones, Monitor.fit(errors, memory=memory, one_sided=one_sided)))
+        alone = cls({"errors": Chart(ones, Monitor.fit(errors, memory=memory, one_sided=one_sided))})
         scale = _scale(np.concatenate(levels)) if levels else np.zeros(0)
         if not (scale > 0).any():
             return alone
         levels, found = [scaled(rows, scale) for rows in levels], None
         if error_clocks and level_clocks and step_s:
             found = find_profile(np.concatenate(levels), np.concatenate(level_clocks), step_s)
-        levels, level_profile = _without_profile(levels, level_clocks, found)
-        if not _levels_hold(levels, memory):
+        of_levels = _chart(levels, level_clocks, found, scale, memory)
+        of_errors = _chart(errors, error_clocks, found, ones, memory)
+        if of_levels is None:
             return alone
-        errors, error_profile = _without_profile(errors, error_clocks, found)
-        of_errors, of_levels = (Monitor.fit(rows, memory=memory, jackknife=True) for rows in (errors, levels))
-        return cls(Chart(ones, of_errors, error_profile), Chart(scale, of_levels, level_profile))
+        return cls({"errors": of_errors, "levels": of_levels} if of_errors else {"levels": of_levels})
 
     def __call__(
         self,
@@ -141,6 +146,7 @@ class Detector:
         levels: Float[np.ndarray, "n c"] | None = None,
         clock: Float[np.ndarray, " n"] | None = None,
         state: tuple[np.ndarray, ...] = (),
+        usable: Bool[np.ndarray, " n"] | None = None,
     ) -> Judged:
         """Judge the next rows of an episode.
 
@@ -148,24 +154,54 @@ class Detector:
             errors: of their predictions.
             levels: what the sensors showed there.
             clock: s at each, where there is a profile.
-            state: what the call before left; none at the start of an episode.
+            state: what `Judged.state` of the call before says; none at the start of an episode.
+            usable: rows that count; all by default.
         """
-        evidence = self.errors.evidence(errors, clock, state[0] if state else None)
-        surprise = self.errors.monitor.surprise(evidence)
-        p = self.errors.monitor.p_value(surprise)
-        if self.levels is None:
-            return Judged(surprise, p, np.zeros(len(p), bool), None, (evidence[-1],))
-        moved = self.levels.evidence(levels, clock, state[1] if state else None)
-        beside = self.levels.monitor.surprise(moved)
-        beside_p = self.levels.monitor.p_value(beside)
-        matched = self.errors.monitor.surprise_at(MATCHED) / max(self.levels.monitor.surprise_at(MATCHED), 1e-12)
+        values = {"errors": errors, "levels": levels}
+        found, surprises, ps = [], [], []
+        for i, (name, chart) in enumerate(self.charts.items()):
+            evidence = chart.evidence(values[name], clock, state[i] if state else None, usable)
+            surprise = chart.monitor.surprise(evidence)
+            found.append(evidence)
+            ps.append(chart.monitor.p_value(surprise))
+            surprises.append(surprise / max(chart.monitor.surprise_at(MATCHED), 1e-12))
+        first = next(iter(self.charts.values())).monitor.surprise_at(MATCHED)
+        p, names = np.stack(ps), list(self.charts)
         return Judged(
-            np.maximum(surprise, matched * beside),
-            np.minimum(1, 2 * np.minimum(p, beside_p)),
-            beside_p < p,
-            self.levels.shares(moved),
-            (evidence[-1], moved[-1]),
+            first * np.max(surprises, axis=0),
+            np.minimum(1, len(p) * p.min(axis=0)),
+            np.array(names)[p.argmin(axis=0)] == "levels",
+            self.charts["levels"].shares(found[-1]) if "levels" in names else None,
+            tuple(found),
         )
+
+    def plain(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Arrays by name, and what JSON holds of the rest."""
+        arrays: dict[str, np.ndarray] = {}
+        header: dict[str, Any] = {}
+        for name, chart in self.charts.items():
+            monitor, evidence, profile = chart.monitor, chart.monitor.evidence, chart.profile
+            of = {"scale": chart.scale, "mean": evidence.mean, "whiten": evidence.scale, "normal": monitor.normal}
+            of |= {"profile": profile.means} if profile else {}
+            arrays |= {f"{name}.{part}": values for part, values in of.items()}
+            header[name] = {"usual": monitor.usual, "memory": evidence.memory, "clip": evidence.clip}
+            header[name] |= {"period_s": profile.period_s} if profile else {}
+        return arrays, header
+
+    @classmethod
+    def of_plain(cls, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> "Detector":
+        """The detector that `plain` was called of.
+
+        Raises:
+            KeyError: a part is missing.
+        """
+        charts = {}
+        for name, of in header.items():
+            evidence = Evidence(arrays[f"{name}.mean"], arrays[f"{name}.whiten"], of["memory"], of["clip"])
+            monitor = Monitor(evidence, of["usual"], arrays[f"{name}.normal"])
+            profile = Profile(of["period_s"], arrays[f"{name}.profile"]) if "period_s" in of else None
+            charts[name] = Chart(arrays[f"{name}.scale"], monitor, profile)
+        return cls(charts)
 
 
 def scaled(values: Float[np.ndarray, "n c"], scale: Float[np.ndarray, " c"]) -> Float[np.ndarray, "n kept"]:
@@ -179,26 +215,27 @@ def _scale(levels: Rows) -> np.ndarray:
     return np.divide(1.0, levels.std(axis=0), out=np.zeros(levels.shape[1]), where=varies)
 
 
-def _without_profile(
-    stretches: Sequence[Rows], clocks: Clocks | None, found: tuple[float, int] | None
-) -> tuple[list[Rows], Profile | None]:
-    if found is None:
-        return list(stretches), None
-    profile, left = fit_profile(np.concatenate(stretches), np.concatenate(clocks), *found)
-    return np.split(left, np.cumsum([len(rows) for rows in stretches])[:-1]), profile
+def _chart(
+    stretches: Sequence[Rows], clocks: Clocks | None, found: tuple[float, int] | None, scale: np.ndarray, memory: float
+) -> Chart | None:
+    """Of scaled values, less their profile if one was found; None where it does not hold."""
+    profile = None
+    if found is not None:
+        profile, left = fit_profile(np.concatenate(stretches), np.concatenate(clocks), *found)
+        stretches = np.split(left, np.cumsum([len(rows) for rows in stretches])[:-1])
+    return Chart(scale, Monitor.fit(stretches, memory=memory, jackknife=True), profile) if _holds(stretches, memory) else None
 
 
-def _levels_hold(levels: Sequence[Rows], memory: float) -> bool:
+def _holds(stretches: Sequence[Rows], memory: float) -> bool:
     """Whether charts of either half of the rows are content with the other."""
-    first, second = _halves(levels)
+    first, second = _halves(stretches)
     try:
-        charts = [Monitor.fit(half, memory=memory, jackknife=True) for half in (first, second)]
+        monitors = [Monitor.fit(half, memory=memory, jackknife=True) for half in (first, second)]
     except ArmillaryError:  # too few rows to tell
         return False
     return all(
-        (np.concatenate([chart.p_value(chart.surprise(chart.evidence(rows))) for rows in other]) < CHECK_LEVEL).mean()
-        <= MOST_ALARMS
-        for chart, other in zip(charts, (second, first), strict=True)
+        (np.concatenate([of.p_value(of.surprise(of.evidence(rows))) for rows in other]) < CHECK_LEVEL).mean() <= MOST_ALARMS
+        for of, other in zip(monitors, (second, first), strict=True)
     )
 
 

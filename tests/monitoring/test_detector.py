@@ -35,7 +35,7 @@ def test_a_level_that_is_left_slowly_is_found_beside_errors_that_say_nothing():
     normal, new = remembering(2000, 0, 0.99), remembering(3000, 1, 0.99)
     new[2000:] += np.linspace(0, 60, 1000)[:, None]  # 0.06 a row, where single errors are 1
     detector = Detector.fit([errors_of(normal, 0.99)], [normal])
-    assert detector.levels is not None
+    assert list(detector.charts) == ["errors", "levels"]
     judged = detector(errors_of(new, 0.99), new)
     assert (judged.p[-300:] < 1e-3).mean() > 0.9
     assert judged.by_level[-300:].mean() > 0.8
@@ -48,11 +48,24 @@ def test_a_machine_that_drifts_has_no_level_chart_and_is_calibrated_as_without()
     drifting = remembering(600, 2, channels=3) + np.linspace(0, 20, 600)[:, None] * [1, 0, -1]
     errors = errors_of(drifting)
     detector = Detector.fit([errors[:300], errors[300:]], [drifting])
-    assert detector.levels is None
+    assert list(detector.charts) == ["errors"]
     plain = Monitor.fit([errors[:300], errors[300:]])
-    np.testing.assert_array_equal(detector.errors.monitor.normal, plain.normal)
+    np.testing.assert_array_equal(detector.charts["errors"].monitor.normal, plain.normal)
     judged = detector(errors, drifting)
     np.testing.assert_array_equal(judged.p, plain.p_value(plain.surprise(plain.evidence(errors))))
+
+
+def test_errors_that_do_not_hold_are_left_to_the_levels():
+    levels = remembering(1200, 15)
+    errors = errors_of(levels) * np.where(np.arange(1200) < 600, 1, 12)[:, None]
+    new = remembering(400, 16)
+    new[200:] += 30
+    detector = Detector.fit([errors], [levels])
+    assert list(detector.charts) == ["levels"]
+    judged = detector(errors_of(new), new)
+    assert (judged.p[:200] > 1e-3).all()
+    assert (judged.p[230:] < 1e-3).all()
+    assert judged.by_level.all()
 
 
 def test_rows_that_come_in_parts_are_judged_as_a_whole():
@@ -63,8 +76,20 @@ def test_rows_that_come_in_parts_are_judged_as_a_whole():
     errors = errors_of(new)
     for rows in (slice(0, 1), slice(1, 150), slice(150, 400)):
         judged = detector(errors[rows], new[rows], times[rows], state)
-        p, state = [*p, judged.p], judged.state
+        p, state = [*p, judged.p], judged.state()
     np.testing.assert_allclose(np.concatenate(p), whole.p, rtol=1e-9)
+    np.testing.assert_allclose(detector(errors[150:], new[150:], times[150:], whole.state(149)).p, whole.p[150:], rtol=1e-9)
+    again = Detector.of_plain(*detector.plain())
+    np.testing.assert_array_equal(again(errors, new, times).p, whole.p)
+
+
+def test_rows_that_are_not_usable_are_as_usual():
+    normal, new = remembering(2000, 13), remembering(200, 14)
+    new[100:120] += 1e6
+    usable = np.ones(200, bool)
+    usable[100:122] = False
+    p = Detector.fit([errors_of(normal)], [normal])(errors_of(new), new, usable=usable).p
+    assert (p > 1e-3).all()
 
 
 def test_a_profile_finds_what_is_usual_at_another_time_of_the_day():
@@ -73,7 +98,7 @@ def test_a_profile_finds_what_is_usual_at_another_time_of_the_day():
     new[1000:1024] = 129  # a day's level, all night
     clocks = {"error_clocks": [clock], "level_clocks": [clock], "step_s": HALF_HOUR}
     detector = Detector.fit([errors_of(normal)], [normal], **clocks)
-    assert detector.levels.profile.period_s == WEEK_S
+    assert detector.charts["levels"].profile.period_s == WEEK_S
     found = alarms(detector(errors_of(new), new, times).p, 1e-3)
     night = times[1000:1024] % DAY_S > DAY_S / 2
     assert night.any()
@@ -120,7 +145,7 @@ def test_a_sensor_that_never_varies_is_not_in_the_level_chart_and_the_one_that_l
     assert (judged.level_shares[230:].argmax(axis=1) == 1).all()
     assert (judged.level_shares[:, 2] == 0).all()
     still = Detector.fit([errors_of(normal)[:, :2]], [np.full((2000, 3), 5.0)])
-    assert still.levels is None
+    assert list(still.charts) == ["errors"]
 
 
 def test_an_alarm_lasts_until_all_is_as_usual_again():
