@@ -7,6 +7,8 @@ from tyro.conf import Positional
 
 from armillary.cli.shared import parse_options
 
+TimeUnit = Literal["ns", "us", "ms", "s", "min", "h", "d"]
+
 
 def lerobot(
     path: Positional[Path],
@@ -70,14 +72,19 @@ def swm(
 def table(
     path: Positional[Path],
     out: Path,
-    time: str | None = None,
+    time: tuple[str, ...] = (),
     controls: tuple[str, ...] = (),
     truth: tuple[str, ...] = (),
     episode: str | None = None,
     ignore: tuple[str, ...] = (),
     gap: float | None = None,
     clock: Literal["rows", "hold"] = "rows",
-    missing: Literal["refuse", "skip"] = "refuse",
+    missing: Literal["refuse", "skip", "hold", "interpolate"] = "refuse",
+    longest_gap: int = 5,
+    header: bool = True,
+    time_unit: TimeUnit | None = None,
+    day_first: bool | None = None,
+    zone: str | None = None,
     longest: int = 100_000,
     max_episodes: int | None = None,
 ) -> None:
@@ -86,14 +93,20 @@ def table(
     Args:
         path: a file, or a folder of them.
         out: the new store.
-        time: the column of dates, or of seconds.
+        time: the column of dates or of numbers; or two columns, of the date and of the time of day.
         controls: columns that say what was done; without any, the recording has no actions.
         truth: columns of labels, which no model sees.
         episode: a column that changes where an episode ends.
         ignore: columns that stay out.
         gap: seconds between two rows that end an episode; ten times the median step unless given.
         clock: take rows as they come, or hold them on the even clock of the median step.
-        missing: refuse rows in which a number is missing, or skip them, which ends an episode there.
+        missing: refuse rows in which a number is missing; skip them, which ends an episode there; or fill gaps of a cell, by
+            the number before it (hold) or by a straight line (interpolate).
+        longest_gap: rows over which a gap is filled; a longer one is as under skip.
+        header: --no-header says that the first line does not name the columns; then they are column 1, column 2, ...
+        time_unit: of numbers of time; by the column's name, or its size, unless given.
+        day_first: whether 3/4/2026 is in April (--day-first) or March (--no-day-first); by the dates themselves unless given.
+        zone: of dates that do not say one, such as Europe/Berlin: then daylight saving time is no jump.
         longest: rows of an episode; what is longer is cut.
         max_episodes: stop after so many.
     """
@@ -101,6 +114,7 @@ def table(
 
     columns = {"time": time, "controls": controls, "truth": truth, "episode": episode, "ignore": ignore}
     options = {"gap": gap, "clock": clock, "missing": missing, "longest": longest, "max_episodes": max_episodes}
+    options |= {"longest_gap": longest_gap, "header": header, "time_unit": time_unit, "day_first": day_first, "zone": zone}
     print(import_table(path, out, **columns, **options))
 
 
@@ -266,7 +280,7 @@ def streams(
     path: Positional[Path],
     out: Path,
     rate: float,
-    time: str,
+    time: tuple[str, ...],
     controls: tuple[str, ...] = (),
     truth: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
@@ -276,6 +290,10 @@ def streams(
     drift: float = 0.1,
     longest: int = 100_000,
     missing: Literal["skip", "refuse"] = "refuse",
+    header: bool = True,
+    time_unit: TimeUnit | None = None,
+    day_first: bool | None = None,
+    zone: str | None = None,
     max_episodes: int | None = None,
 ) -> None:
     """Folders of tables, each table with a clock of its own: a folder is an episode, and a table in it is a stream.
@@ -284,7 +302,7 @@ def streams(
         path: a folder of CSV or Parquet files, or a folder of such folders.
         out: the new store.
         rate: steps a second, which all tables are put on.
-        time: the column of dates, or of seconds, that every table has.
+        time: the column of dates or of numbers that every table has; or two, of the date and of the time of day.
         controls: columns that say what was done (table.column where two tables have it), held from step to step.
         truth: columns of labels, which no model sees.
         ignore: columns that stay out.
@@ -294,10 +312,15 @@ def streams(
         drift: seconds that a clock may begin after the others, or end before them, beyond a step of its own.
         longest: rows of an episode; what is longer is cut.
         missing: what to do about folders that are damaged or whose clocks do not fit.
+        header: --no-header says that the first lines do not name the columns; then they are column 1, column 2, ...
+        time_unit: of numbers of time; by the column's name, or its size, unless given.
+        day_first: whether 3/4/2026 is in April (--day-first) or March (--no-day-first); by the dates themselves unless given.
+        zone: of dates that do not say one, such as Europe/Berlin: then daylight saving time is no jump.
         max_episodes: stop after so many.
     """
     from armillary.episodes.formats.streams import import_streams
 
     columns = {"controls": controls, "truth": truth, "ignore": ignore, "mean": mean, "every": every}
     options = {"gap": gap, "drift": drift, "longest": longest, "missing": missing, "max_episodes": max_episodes}
+    options |= {"header": header, "time_unit": time_unit, "day_first": day_first, "zone": zone}
     print(import_streams(path, out, rate=rate, time=time, **columns, **options))

@@ -320,10 +320,14 @@ def watch(
     normal: Path | None = None,
     memory: float = 20.0,
     false_alarms_per_hour: float = 1.0,
-    time: str | None = None,
+    time: tuple[str, ...] | None = None,
+    time_unit: Literal["ns", "us", "ms", "s", "min", "h", "d"] | None = None,
+    day_first: bool | None = None,
+    zone: str | None = None,
     gap: float | None = None,
     seconds_per_row: float | None = None,
-    missing: Literal["refuse", "skip"] = "refuse",
+    missing: Literal["refuse", "skip", "hold"] = "refuse",
+    longest_gap: int = 5,
     form: Literal["csv", "json"] = "csv",
 ) -> None:
     """Watch a machine: how surprising is each row of a table, which sensors explain it, and is it an alarm? To standard output.
@@ -339,10 +343,14 @@ def watch(
         normal: for --calibrate, a recording of normal running to take instead.
         memory: for --calibrate, rows over which evidence is gathered: fewer find large faults sooner, more find smaller ones.
         false_alarms_per_hour: as many as you can live with.
-        time: the column of dates, or of seconds; that of the import unless given.
+        time: the column of dates or of numbers, or two of the date and of the time of day; as at the import unless given.
+        time_unit: of numbers of time; as at the import unless given.
+        day_first: whether 3/4/2026 is in April; as at the import, or by the dates themselves, unless given.
+        zone: of dates that do not say one, such as Europe/Berlin; as at the import unless given.
         gap: seconds without a row that end an episode; as at the import unless given.
         seconds_per_row: where the recording has no clock.
-        missing: refuse rows in which a number is missing, or leave them out.
+        missing: refuse rows in which a number is missing, leave them out (skip), or hold the last number of the column.
+        longest_gap: rows over which a number is held; after that they are left out.
         form: CSV, or a line of JSON for each row.
     """
     from armillary.monitoring.calibrate import calibrate as learn_normal
@@ -354,7 +362,15 @@ def watch(
     elif table is None:
         raise ArmillaryError("nothing to watch; name a table, or - for standard input")
     if table is not None:
-        options = {"time": time, "gap": gap, "seconds_per_row": seconds_per_row, "missing": missing, "form": form}
+        clock = {"time": time, "time_unit": time_unit, "day_first": day_first, "zone": zone}
+        options = {
+            **clock,
+            "longest_gap": longest_gap,
+            "gap": gap,
+            "seconds_per_row": seconds_per_row,
+            "missing": missing,
+            "form": form,
+        }
         source = sys.stdin.buffer if table == "-" else table
         summary = watch(run, source, sys.stdout, false_alarms_per_hour=false_alarms_per_hour, **options)
         print(summary, file=sys.stderr)

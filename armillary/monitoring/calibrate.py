@@ -47,6 +47,7 @@ class Calibration:
         rows: how many normal rows it was made of.
         seconds: between two rows, or None without a clock.
         time, gap: the time column of the tables that were imported, and the seconds without a row that end an episode.
+        reading: how these tables were read; see `rows.Reading`.
     """
 
     monitor: Monitor
@@ -58,6 +59,7 @@ class Calibration:
     seconds: float | None
     time: str | None
     gap: float | None
+    reading: dict | None = None
 
     def shares(self, evidence: Float[np.ndarray, "m c"]) -> Float[np.ndarray, "m c"]:
         """Of each channel in what is unusual, from what its errors add up to."""
@@ -77,7 +79,7 @@ class Calibration:
         }
         memory = self.monitor.evidence.memory
         header = {"format": FORMAT, "checkpoint": checkpoint, "usual": self.monitor.usual, "memory": memory}
-        header |= {name: getattr(self, name) for name in ("channels", "rows", "seconds", "time", "gap")}
+        header |= {name: getattr(self, name) for name in ("channels", "rows", "seconds", "time", "gap", "reading")}
         weights.write(path, {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in arrays.items()}, header)
 
     @classmethod
@@ -95,7 +97,7 @@ class Calibration:
             of = {name: tensor.numpy() for name, tensor in tensors.items()}
             monitor = Monitor(Evidence(of["mean"], of["scale"], header["memory"]), header["usual"], of["normal"])
             sensors = Evidence(of["sensor_mean"], of["sensor_scale"], header["memory"], UNCUT)
-            rest = {name: header[name] for name in ("rows", "seconds", "time", "gap")}
+            rest = {name: header[name] for name in ("rows", "seconds", "time", "gap", "reading")}
             return cls(monitor, tuple(header["channels"]), of["readout"], sensors, of["sensor_usual"], **rest)
         except (KeyError, TypeError) as error:
             raise CorruptFile(f"{path} is no calibration of this version ({error})") from error
@@ -150,7 +152,7 @@ def calibrate(
     usual = np.sqrt(np.square(np.concatenate([sensors(of)[int(memory) :] for of in errors])).mean(0))
     rate, info = model.spec.rate, episodes.info
     rows, seconds = len(together), 1 / rate if rate else None
-    clock = {"seconds": seconds, "time": info.get("time"), "gap": info.get("gap")}
+    clock = {"seconds": seconds, "time": info.get("time"), "gap": info.get("gap"), "reading": info.get("reading")}
     found = Calibration(monitor, channels, readout, sensors, np.maximum(usual, 1e-9), rows, **clock)
     found.save(run / FILE, fingerprint(run))
     return found

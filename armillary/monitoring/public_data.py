@@ -16,7 +16,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from armillary.episodes.formats.table_files import open_table, seconds
+from armillary.episodes.formats.table_clock import Asked, find_clock
+from armillary.episodes.formats.table_files import open_table
 from armillary.errors import ArmillaryError, CorruptFile
 
 Benchmark = Literal["skab", "tep", "nab"]
@@ -115,10 +116,9 @@ def read_nab(path: Path) -> list[Series]:
 
 
 def _skab(file: Path) -> Series:
-    columns = _columns(file, "datetime")
-    clock = seconds(columns["datetime"], file)
+    clock, columns = _columns(file, "datetime")
     fault = columns["anomaly"] > 0 if "anomaly" in columns else np.zeros(len(clock), bool)
-    rows = np.stack([values.astype(np.float64) for name, values in columns.items() if name not in LABELS], axis=1)
+    rows = np.stack([values for name, values in columns.items() if name not in LABELS], axis=1)
     return Series(f"{file.parent.name}/{file.name}", rows, fault, clock, SKAB_NORMAL_ROWS)
 
 
@@ -136,10 +136,10 @@ def _tep(file: Path) -> Series:
 
 
 def _nab(file: Path, windows: list[tuple[float, float]]) -> Series:
-    columns = _columns(file, "timestamp", "value")
-    if columns["value"].dtype.kind != "f":
+    clock, columns = _columns(file, "timestamp")
+    if "value" not in columns:
         raise CorruptFile(f"{file}: expected numbers in the column value")
-    clock, value = seconds(columns["timestamp"], file), columns["value"]
+    value = columns["value"]
     fault = (
         np.any([(clock >= begin) & (clock <= end) for begin, end in windows], axis=0) if windows else np.zeros(len(clock), bool)
     )
@@ -150,9 +150,14 @@ def _epoch(text: str) -> float:
     return np.datetime64(text, "ns").astype(np.int64) / 1e9
 
 
-def _columns(file: Path, *required: str) -> dict[str, np.ndarray]:
-    _, parts = open_table(file)
-    parts = list(parts)
-    if not parts or (absent := [name for name in required if name not in parts[0]]):
-        raise CorruptFile(f"{file}: expected rows and the column {', '.join(absent if parts else required)}")
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def _columns(file: Path, time: str) -> tuple[Float[np.ndarray, " n"], dict[str, Float[np.ndarray, " n"]]]:
+    """The time of each row in seconds, and all columns of numbers."""
+    table = open_table(file)
+    table.require([time])
+    survey = table.survey()
+    if not survey.rows:
+        raise CorruptFile(f"{file}: expected rows below the header")
+    clock, parts = find_clock(table, survey, Asked((time,))), list(table.parts())
+    names = [name for name in survey.numbers if name != time]
+    columns = {n: np.concatenate([part.numbers(n, survey.styles.get(n, ".")) for part in parts]) for n in names}
+    return np.concatenate([clock.seconds(part) for part in parts]), columns

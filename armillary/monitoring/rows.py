@@ -1,27 +1,27 @@
 """Rows of tables as they come: from a file, from every file of a folder, or from a pipe that somebody still writes to.
 
-Text is taken in the portions that the system hands over, so that a row is passed on as soon as it is whole, and memory is that
-of one portion. Columns are found by name: their order, and columns beyond those that are asked for, do not matter. What is
-wrong with a row is said with the number of its line.
+They are read as the recording was that the model learned from: what it kept of that (`reading` in its info) stands wherever the
+table itself leaves a question open. Columns are found by name: their order, and columns beyond those that are asked for, do not
+matter. A cell that holds no number is NaN, and `why` says what is wrong with it, by line and column.
 """
 
-import csv
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from jaxtyping import Float
 
 from armillary.episodes.formats.folders import files_in
-from armillary.episodes.formats.table_files import SUFFIXES, dialect, open_table, seconds
-from armillary.errors import ArmillaryError, CorruptFile
-
-PORTION = 1 << 16  # bytes
-EPOCH = datetime(1970, 1, 1)
+from armillary.episodes.formats.gaps import Gaps
+from armillary.episodes.formats.table_clock import Asked, TableClock, Timeline, find_clock
+from armillary.episodes.formats.table_files import SUFFIXES, Part, Survey, open_table
+from armillary.episodes.formats.table_text import NoTable
+from armillary.errors import ArmillaryError
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,10 @@ class Rows:
     Args:
         source: the file's name, or `-`.
         lines: (n,) numbers of their lines, the header's being 1; in Parquet, which has no lines, of rows from 1.
-        numbers: (n, columns) in the order that was asked for; NaN where a cell is empty.
-        stamps: the cells of the time column as they stand, or the numbers of the lines.
-        time: (n,) in s, or None without a time column.
+        numbers: (n, columns) in the order that was asked for; NaN where there is no number.
+        stamps: the cells of the time columns as they stand, or the numbers of the lines.
+        time: (n,) in s, NaN where there is none; or None without a time column.
+        why: what is wrong with row i, if anything is missing in it.
     """
 
     source: str
@@ -41,6 +42,42 @@ class Rows:
     numbers: Float[np.ndarray, "n columns"]
     stamps: list[str]
     time: Float[np.ndarray, " n"] | None
+    why: Callable[[int], str]
+
+
+NO_CLOCK = Asked(())
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a source is read.
+
+    Args:
+        time: the time columns, and what was asked of them; no column: there is no clock.
+        header: whether the first line names the columns.
+        styles: how numbers are written, by column, where the source does not tell.
+        clock: how the recording's clock was read.
+        step: seconds from row to row.
+        hold: rows over which the last number of a column stands where one is missing.
+    """
+
+    time: Asked = NO_CLOCK
+    header: bool = True
+    styles: Mapping[str, str] = field(default_factory=dict)
+    clock: TableClock | None = None
+    step: float = 1.0
+    hold: int = 0
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any] | None, asked: Asked, step: float, hold: int = 0) -> "Reading":
+        """As a recording was read, by the `reading` in its info, but for what is asked."""
+        kept, clock = kept or {}, None
+        if plain := kept.get("clock"):
+            clock = TableClock(**{**plain, "columns": tuple(plain["columns"])})
+            asked = replace(asked, columns=asked.columns or clock.columns, zone=asked.zone or clock.zone)
+            if asked.columns == clock.columns:
+                asked = replace(asked, unit=asked.unit or clock.unit)
+        return cls(asked, kept.get("header", True), kept.get("styles", {}), clock, step, hold)
 
 
 def tables(path: str | Path | BinaryIO) -> list[Path | BinaryIO]:
@@ -52,121 +89,80 @@ def tables(path: str | Path | BinaryIO) -> list[Path | BinaryIO]:
     if not isinstance(path, (str, Path)):
         return [path]
     path = Path(path)
-    found = files_in(path, SUFFIXES)
-    if not found:
-        raise ArmillaryError(f"{path}: there is no table there ({', '.join(SUFFIXES)})")
-    return found
+    if found := files_in(path, SUFFIXES):
+        return found
+    raise ArmillaryError(f"{path}: there is no table there ({', '.join(SUFFIXES)})")
 
 
-def read_rows(source: Path | BinaryIO, columns: Sequence[str], time: str | None = None) -> Iterator[Rows]:
+def read_rows(
+    source: Path | BinaryIO, columns: Sequence[str], reading: Reading | None = None, notes: Counter[str] | None = None
+) -> Iterator[Rows]:
     """The rows of one source.
 
     Args:
         columns: names of columns of numbers.
-        time: the column of dates, or of seconds.
+        reading: how it is read; without a clock unless given.
+        notes: gets what a person should know of the source, as it turns up.
 
     Raises:
-        CorruptFile: a column is missing, a row is shorter than the header, or a cell is no number or no date.
+        NoTable: there is none in the source.
+        CorruptFile: a column is missing or there twice, or the clock can be read in several ways.
     """
-    wanted = [*columns, *([time] if time else [])]
-    if isinstance(source, Path) and source.suffix.lower() == ".parquet":
-        yield from _parquet(source, columns, time, wanted)
-    elif isinstance(source, Path):
-        with source.open("rb") as file:
-            yield from _text(file, source.name, columns, time, wanted)
-    else:
-        yield from _text(source, "-", columns, time, wanted)
-
-
-def _require(name: str, there: Sequence[str], wanted: Sequence[str]) -> None:
-    if absent := [column for column in wanted if column not in there]:
-        raise CorruptFile(f"{name}: there is no column {', '.join(map(repr, absent))}; there are {', '.join(there)}")
-
-
-def _parquet(file: Path, columns: Sequence[str], time: str | None, wanted: Sequence[str]) -> Iterator[Rows]:
-    schema, parts = open_table(file)
-    _require(str(file), schema.names, wanted)
-    done = 0
+    reading, notes = reading or Reading(), Counter() if notes is None else notes
+    table = open_table(source, reading.header)
+    table.require([*columns, *reading.time.columns])
+    parts = table.parts()
+    if isinstance(source, Path):
+        survey = table.survey()
+    else:  # by the rows that are there
+        first = next(parts, None)
+        survey, parts = table.survey(iter([first] if first else [])), chain([first] if first else [], parts)
+    styles = {column: _style(column, survey, reading) for column in columns}
+    timeline = None
+    if reading.time.columns and survey.rows:
+        timeline = Timeline(find_clock(table, survey, reading.time, reading.clock), reading.step, table.name)
+    gaps = Gaps("hold", reading.hold) if reading.hold else None
     for part in parts:
-        lines = np.arange(done + 1, done + 1 + len(next(iter(part.values()))))
-        if word := next((name for name in columns if part[name].dtype.kind not in "fiub"), None):
-            raise CorruptFile(f"{file}: column {word!r} holds no numbers")
-        numbers = np.stack([part[name].astype(np.float64) for name in columns], axis=1)
-        stamps = part[time].astype(str).tolist() if time else [str(line) for line in lines]
-        yield Rows(file.name, lines, numbers, stamps, seconds(part[time], file) if time else None)
-        done += len(lines)
+        numbers = np.stack([part.numbers(column, styles[column]) for column in columns], 1)
+        why = partial(_why, part, numbers, columns, styles, timeline)
+        stamps = timeline.clock.stamps(part) if timeline else [str(line) for line in part.lines]
+        time = timeline.seconds(part) if timeline else None
+        held = gaps(numbers, np.zeros(len(part), bool)) if gaps else numbers
+        yield Rows(source.name if isinstance(source, Path) else "-", part.lines, held, stamps, time, why)
+        for note in timeline.notes if timeline else ():
+            notes[note] = 1
+    if table.again:
+        notes[f"{table.name}: {table.again} lines that repeat the header passed over"] = 1
+    if gaps and gaps.filled:
+        notes[f"{table.name}: {gaps.filled} missing numbers held, for at most {reading.hold} rows each"] = 1
 
 
-def _text(stream: BinaryIO, name: str, columns: Sequence[str], time: str | None, wanted: Sequence[str]) -> Iterator[Rows]:
-    parser: _Parser | None = None
-    header, rest, line = None, b"", 0
-    while True:
-        portion = stream.read1(PORTION)
-        *whole, rest = (rest + portion).split(b"\n")
-        if not portion and rest:
-            whole, rest = [rest], b""
-        texts = [text.decode("utf-8-sig" if not line else "utf-8", "replace").rstrip("\r") for text in whole]
-        if header is None and texts:
-            header, line = texts.pop(0), 1
-        if parser is None and texts:
-            parser = _Parser(name, header, texts[0], columns, time, wanted)
-        if texts:
-            rows = parser(texts, line + 1)
-            line += len(texts)
-            if len(rows.lines):
-                yield rows
-        if not portion:
-            break
-    if header is None:
-        raise CorruptFile(f"{name}: it is empty; expected a header with {', '.join(wanted)}")
-    if parser is None:
-        _Parser(name, header, "", columns, time, wanted)  # for what may be wrong with its header
+def _style(column: str, survey: Survey, reading: Reading) -> str:
+    """As the source's own cells tell; but a word for yes or no is one where the recording has them, and nowhere else."""
+    kept = reading.styles.get(column, ".")
+    found = survey.styles.get(column, kept)
+    return kept if reading.styles and "bool" in (kept, found) else found
 
 
-class _Parser:
-    """Lines to rows, by what the header and the first row of a source show."""
+def _why(
+    part: Part, numbers: np.ndarray, columns: Sequence[str], styles: Mapping[str, str], timeline: Timeline | None, row: int
+) -> str:
+    missing = np.isnan(numbers[row])
+    if not missing.any() and timeline:
+        return timeline.clock.why(part, row)
+    column = columns[int(missing.argmax())]
+    return part.why(row, column, styles[column])
 
-    def __init__(
-        self, name: str, header: str, first: str, columns: Sequence[str], time: str | None, wanted: Sequence[str]
-    ) -> None:
-        self.name, self.columns, self.time = name, columns, time
-        self.delimiter, self.point = dialect(header, first)
-        there = next(csv.reader([header], delimiter=self.delimiter))
-        _require(name, there, wanted)
-        self.width, self.at = len(there), [there.index(column) for column in columns]
-        self.clock = there.index(time) if time else None
 
-    def __call__(self, texts: list[str], first: int) -> Rows:
-        cells = [(line, row) for line, row in enumerate(csv.reader(texts, delimiter=self.delimiter), first) if row]
-        if short := next(((line, row) for line, row in cells if len(row) != self.width), None):
-            raise CorruptFile(f"{self.name}: line {short[0]} has {len(short[1])} cells, and the header {self.width}")
+def only_tables(sources: Sequence[Path | BinaryIO], header: bool, notes: Counter[str]) -> list[Path | BinaryIO]:
+    """The sources that hold a table with numbers; what else stands in a folder, such as a readme, is noted."""
+    kept = []
+    for source in sources:
         try:
-            if self.point == ",":
-                numbers = [[float(row[i].replace(",", ".")) for i in self.at] for _, row in cells]
+            if len(sources) == 1 or open_table(source, header).survey().numbers:
+                kept.append(source)
             else:
-                numbers = [[float(row[i]) for i in self.at] for _, row in cells]
-        except ValueError:
-            numbers = [[self._number(line, row, i) for i in self.at] for line, row in cells]
-        lines = [line for line, _ in cells]
-        stamps = [str(line) if self.clock is None else row[self.clock] for line, row in cells]
-        time = None if self.clock is None else np.array([self._seconds(line, s) for line, s in zip(lines, stamps, strict=True)])
-        return Rows(self.name, np.array(lines), np.array(numbers).reshape(len(cells), len(self.at)), stamps, time)
-
-    def _number(self, line: int, row: list[str], i: int) -> float:
-        text = row[i].strip()
-        try:
-            return float(text.replace(",", ".") if self.point == "," else text) if text else math.nan
-        except ValueError:
-            column = self.columns[self.at.index(i)]
-            raise CorruptFile(f"{self.name}: line {line}: {text!r} in column {column!r} is no number") from None
-
-    def _seconds(self, line: int, text: str) -> float:
-        try:
-            return _date(text) if ":" in text or text.count("-") > 1 else float(text)
-        except ValueError:
-            raise CorruptFile(f"{self.name}: line {line}: {text!r} in {self.time!r} is neither a date nor seconds") from None
-
-
-def _date(text: str) -> float:
-    date = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-    return (date - EPOCH).total_seconds() if date.tzinfo is None else date.timestamp()
+                notes[f"{source}: passed over: there is no column of numbers in it"] = 1
+        except NoTable as error:
+            notes[f"passed over: {error}"] = 1
+    return kept

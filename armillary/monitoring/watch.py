@@ -5,8 +5,9 @@ is a context of latents and the evidence so far, however long the table. An epis
 jumps and where a row is left out; after that, the first rows of a context say nothing.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, TextIO
 
@@ -15,13 +16,13 @@ import torch
 from jaxtyping import Bool, Float
 
 from armillary.device import one_thread
-from armillary.episodes.formats.table import JUMP
+from armillary.episodes.formats.table_clock import JUMP, Asked
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.files import as_json
 from armillary.model import WorldModel
 from armillary.monitoring.calibrate import Calibration, channel_errors, load_calibration, sensor_names
 from armillary.monitoring.monitor import alarm_level
-from armillary.monitoring.rows import Rows, read_rows, tables
+from armillary.monitoring.rows import Reading, Rows, only_tables, read_rows, tables
 from armillary.monitoring.surprise import Surprise
 
 CHUNK = 1024  # rows that are judged together
@@ -49,18 +50,19 @@ class Verdict:
 
 @dataclass
 class Summary:
-    """Of a whole table: rows, rows left out, episodes, alarms that began, and the row at which the first did."""
+    """Of a whole table: rows, rows left out, episodes, alarms, the row at which the first began; and how it was read."""
 
     rows: int = 0
     left_out: int = 0
     episodes: int = 0
     alarms: int = 0
     first: str | None = None
+    notes: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
         alarms = f"{self.alarms} alarms, the first at {self.first}" if self.alarms else "no alarm"
         left_out = f"; {self.left_out} rows left out" if self.left_out else ""
-        return f"{self.rows} rows in {self.episodes} episodes: {alarms}{left_out}"
+        return "\n".join([*self.notes, f"{self.rows} rows in {self.episodes} episodes: {alarms}{left_out}"])
 
 
 class Watcher:
@@ -110,10 +112,14 @@ def watch(
     out: TextIO,
     *,
     false_alarms_per_hour: float = 1.0,
-    time: str | None = None,
+    time: str | Sequence[str] | None = None,
+    time_unit: str | None = None,
+    day_first: bool | None = None,
+    zone: str | None = None,
     gap: float | None = None,
     seconds_per_row: float | None = None,
-    missing: Literal["refuse", "skip"] = "refuse",
+    missing: Literal["refuse", "skip", "hold"] = "refuse",
+    longest_gap: int = 5,
     form: Literal["csv", "json"] = "csv",
 ) -> Summary:
     """Judge every row of a table.
@@ -124,10 +130,12 @@ def watch(
         out: gets a line for each row: time (or line number), surprise, p-value, alarm (1 or 0), and the channels that explain
             it with their shares.
         false_alarms_per_hour: how many the owner can live with; see `monitor`.
-        time: the column of dates or seconds; the one that was named at the import unless given.
+        time: the column of dates or of numbers, or two of the date and of the time of day; as at the import unless given.
+        time_unit, day_first, zone: as for `import_table`; as at the import unless given.
         gap: seconds without a row that end an episode; as at the import unless given.
         seconds_per_row: where the recording has no clock.
-        missing: refuse rows in which a number is missing, or leave them out.
+        missing: refuse rows in which a number is missing, leave them out, or hold the last number of the column.
+        longest_gap: rows over which a number is held; after that they are left out.
         form: CSV with a header, or an object of JSON a line.
 
     Raises:
@@ -140,8 +148,12 @@ def watch(
         raise ArmillaryError("the recording of this model has no clock; say how many seconds a row is (--seconds-per-row)")
     watcher = Watcher(model, calibration, alarm_level(false_alarms_per_hour, step))
     write = _csv if form == "csv" else _json
-    clock = _Clock(time or calibration.time, step, gap or calibration.gap or JUMP * step)
-    summary, sources = Summary(), tables(table)
+    clock = _Clock(step, gap or calibration.gap or JUMP * step)
+    columns = (time,) if isinstance(time, str) else tuple(time or ())
+    hold = longest_gap if missing == "hold" else 0
+    reading = Reading.of(calibration.reading, Asked(columns, time_unit, day_first, zone), step, hold)
+    summary = Summary()
+    sources = only_tables(tables(table), reading.header, summary.notes)
     names = [*sensor_names(model.spec), *model.spec.action.channels]
     if model.spec.action.n != len(model.spec.action.channels):
         raise ArmillaryError("the actions of this model have no names, so that no column of a table can be one")
@@ -152,7 +164,7 @@ def watch(
         for source in sources:
             clock.start()
             on, begins = False, True
-            for rows in read_rows(source, names, clock.column):
+            for rows in read_rows(source, names, reading, summary.notes):
                 for stretch, apart in clock.stretches(rows, missing, summary):
                     if begins or apart:
                         watcher.start()
@@ -177,7 +189,6 @@ def watch(
 class _Clock:
     """Where episodes end: where the clock jumps, and where a row is left out."""
 
-    column: str | None
     step: float
     gap: float
 
@@ -190,19 +201,23 @@ class _Clock:
     def stretches(self, rows: Rows, missing: str, summary: Summary) -> Iterator[tuple[np.ndarray, bool]]:
         """Numbers of rows that go together, and whether they begin an episode."""
         whole = np.isfinite(rows.numbers).all(axis=1)
+        if rows.time is not None:
+            whole &= np.isfinite(rows.time)
         if not whole.all() and missing == "refuse":
-            line = rows.lines[whole.argmin()]
-            raise CorruptFile(f"{rows.source}: line {line}: a number is missing; repair it, or skip such rows (missing skip)")
+            why = rows.why(int(whole.argmin()))
+            raise CorruptFile(f"{rows.source}: {why}; repair it, or leave such rows out (--missing skip)")
         summary.left_out += int((~whole).sum())
         begins = np.append(self.broken, ~whole[:-1])
-        if rows.time is not None:
-            steps = np.diff(rows.time, prepend=rows.time[0] - self.step if self.last is None else self.last)
-            if (steps < 0).any():
-                line = rows.lines[(steps < 0).argmax()]
-                raise CorruptFile(f"{rows.source}: the clock runs backwards in line {line}; sort the rows")
-            begins |= steps > self.gap
+        known = np.flatnonzero(np.isfinite(rows.time)) if rows.time is not None else ()
+        if len(known):
+            times = rows.time[known]
+            steps = np.diff(times, prepend=times[0] - self.step if self.last is None else self.last)
+            if (steps < -self.step).any():
+                line = rows.lines[known[(steps < 0).argmax()]]
+                raise CorruptFile(f"{rows.source}: the clock runs backwards in line {line}; repair it")
+            begins[known] |= steps > self.gap
             self._compare(rows, steps[steps <= self.gap])
-            self.last = float(rows.time[-1])
+            self.last = float(times[-1])
         self.broken = not whole[-1]
         starts = np.flatnonzero(begins | (np.arange(len(whole)) == 0))
         for start, stop in zip(starts, [*starts[1:], len(whole)], strict=True):

@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
@@ -17,14 +17,15 @@ import torch
 from jaxtyping import Float
 
 from armillary.device import one_thread
+from armillary.episodes.formats.table_clock import Asked
 from armillary.episodes.store import Episodes
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.angles import sine_cosine
 from armillary.evaluation.latents import Encoded, dense, encode_episodes, encode_rows, imagine, learned_from
 from armillary.evaluation.run import open_run
 from armillary.model import Context, WorldModel
 from armillary.monitoring.calibrate import sensor_names
-from armillary.monitoring.rows import read_rows
+from armillary.monitoring.rows import Reading, read_rows
 from armillary.spec import ActionSpace, Stream
 
 FRAMES, STARTS = 4000, 64
@@ -89,9 +90,10 @@ def what_if(
     if not 0 < interval < 1:
         raise ArmillaryError(f"an interval is a share between 0 and 1, not {interval}")
     model, episodes = open_run(Path(run), recording, "cpu")
-    actions = read_plan(plan, model)
+    reading = Reading.of(episodes.info.get("reading"), Asked(()), 1.0)
+    actions = read_plan(plan, model, reading)
     with one_thread(model.config.is_small):
-        context = _context(model, episodes, start)
+        context = _context(model, episodes, start, reading)
         readout = Readout.fit(model, episodes, learned_from(model, episodes))
         blocks = torch.from_numpy(actions.reshape(1, 1, -1, model.blocks.size))
         with torch.inference_mode():
@@ -169,7 +171,7 @@ class Readout:
         return [np.concatenate(of) if of else np.empty((0, len(self.names))) for of in found]
 
 
-def read_plan(path: str | Path, model: WorldModel) -> Float[np.ndarray, "t n"]:
+def read_plan(path: str | Path, model: WorldModel, reading: Reading) -> Float[np.ndarray, "t n"]:
     """The actions of a plan, one an env step, choices one-hot.
 
     Raises:
@@ -179,7 +181,7 @@ def read_plan(path: str | Path, model: WorldModel) -> Float[np.ndarray, "t n"]:
     space, skip = model.spec.action, model.config.skip
     if not space.n:
         raise ArmillaryError("this model has no actions, so there is nothing to ask it what if; import with --controls")
-    numbers = _table(Path(path), action_names(space))
+    numbers = _table(Path(path), action_names(space), reading)
     if len(numbers) == 0 or len(numbers) % skip:
         raise ArmillaryError(f"{path}: {len(numbers)} rows are no whole number of blocks of {skip} env steps")
     if space.kind == "discrete":
@@ -197,7 +199,7 @@ def action_names(space: ActionSpace) -> tuple[str, ...]:
     return space.channels or tuple(f"action {i}" for i in range(space.n))
 
 
-def _context(model: WorldModel, episodes: Episodes, start: str) -> Context:
+def _context(model: WorldModel, episodes: Episodes, start: str, reading: Reading) -> Context:
     """The last kept frames up to a moment, and the action blocks between them."""
     where, _, row = start.rpartition(":")
     try:
@@ -212,7 +214,7 @@ def _context(model: WorldModel, episodes: Episodes, start: str) -> Context:
             raise ArmillaryError(f"{source.path} has {len(source)} episodes, counted from 0; there is no episode {number}")
         (encoded,) = encode_episodes(model, source, [int(number)])
     else:
-        encoded = _encoded_table(model, Path(where))
+        encoded = _encoded_table(model, Path(where), reading)
     count, reach = len(encoded.z), model.config.skip * (model.config.context - 1)
     last = at + count if at < 0 else at
     if not reach <= last < count:
@@ -222,11 +224,11 @@ def _context(model: WorldModel, episodes: Episodes, start: str) -> Context:
     return Context(torch.from_numpy(encoded.z[rows])[None], torch.from_numpy(blocks)[None])
 
 
-def _encoded_table(model: WorldModel, path: Path) -> Encoded:
+def _encoded_table(model: WorldModel, path: Path, reading: Reading) -> Encoded:
     if not path.is_file():
         raise ArmillaryError(f"{path}: no such table; expected TABLE:ROW, STORE:EPISODE:ROW or EPISODE:ROW")
     names = [*sensor_names(model.spec), *action_names(model.spec.action)]
-    numbers = _table(path, names)
+    numbers = _table(path, names, reading)
     widths = np.cumsum([stream.shape[0] for stream in model.spec.observed])
     *sensed, actions = np.split(numbers.astype(np.float32), widths, axis=1)
     streams = {s.name: torch.from_numpy(x)[None] for s, x in zip(model.spec.observed, sensed, strict=True)}
@@ -234,14 +236,15 @@ def _encoded_table(model: WorldModel, path: Path) -> Encoded:
         return Encoded(0, model.encode(streams)[0].float().numpy(), actions)
 
 
-def _table(path: Path, names: Sequence[str]) -> np.ndarray:
+def _table(path: Path, names: Sequence[str], reading: Reading) -> np.ndarray:
     if not path.is_file():
         raise ArmillaryError(f"{path}: no such table")
-    parts = [rows.numbers for rows in read_rows(path, names)]
-    numbers = np.concatenate(parts) if parts else np.empty((0, len(names)))
-    if bad := np.argwhere(~np.isfinite(numbers)).tolist():
-        raise ArmillaryError(f"{path}: no number in row {bad[0][0]} of {names[bad[0][1]]!r}")
-    return numbers
+    parts = []
+    for rows in read_rows(path, names, replace(reading, time=Asked(()))):
+        for row in np.flatnonzero(np.isnan(rows.numbers).any(1))[:1]:
+            raise CorruptFile(f"{path}: {rows.why(int(row))}")
+        parts.append(rows.numbers)
+    return np.concatenate(parts) if parts else np.empty((0, len(names)))
 
 
 def _told(stream: Stream, model: WorldModel) -> bool:

@@ -48,7 +48,11 @@ def test_a_step_holds_the_last_row_of_each_table(tmp_path):
     assert (store.spec.rate, store.spec["motors"].unit, store.spec.action.channels) == (10, ("m/s",), ("target",))
     assert store.info["rules"] == {"gps": "hold", "imu": "hold", "motors": "hold"}
     assert (store.info["clock"], store.info["drift"]) == ("10 Hz", 0.1)
-    assert (summary.episodes, summary.frames, summary.ignored) == (("run",), 20, {"motors.mode": "not numbers"})
+    assert (summary.episodes, summary.frames, summary.ignored) == (
+        ("run",),
+        20,
+        {"motors.mode": "text in 20 of 20 cells, such as 'auto'"},
+    )
     assert "imu at 40 Hz: the last row" in str(summary)
 
 

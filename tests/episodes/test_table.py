@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from armillary.episodes.formats import table
+from armillary.episodes.formats import table_text
 from armillary.episodes.formats.table import import_table
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
@@ -56,14 +56,15 @@ def test_rows_are_steps_and_columns_go_where_they_are_named(tmp_path, suffix):
     np.testing.assert_array_equal(episode.truth["fault"][:, 0], [0, 0, 0, 0, 0, 1])
     assert (summary.episodes, summary.frames, summary.uneven) == (("plant" + suffix,), 6, 0)
     assert list(summary.ignored) == ["note"]
-    assert "ignored (it is string, not numbers): note" in str(summary)
+    assert "ignored (text in 6 of 6 cells, such as 'ok'): note" in str(summary)
 
 
 def test_without_controls_there_are_no_actions(tmp_path):
     path = write(tmp_path / "plant.csv", plant())
-    _, store = imported(path, tmp_path, controls=[], truth=[], time=None)
+    summary, store = imported(path, tmp_path, controls=[], truth=[], time=None)
     assert (store.spec.action, store.spec.rate) == (NO_ACTION, None)
-    assert len(store.spec["sensors"].channels) == 5
+    assert store.spec["sensors"].channels == ("valve", "Pressure [bar]", "flow", "fault")
+    assert "ignored (it is a clock; name it in time): t" in str(summary)
 
 
 def test_dates_semicolons_and_decimal_commas(tmp_path):
@@ -97,19 +98,11 @@ def test_where_episodes_end(tmp_path):
         assert lengths(write(tmp_path / folder / "plant.csv", columns), tmp_path / folder, **options) == expected, folder
 
 
-@pytest.mark.parametrize("rows", [2, 3, 5])
-def test_a_file_that_is_read_in_parts_is_the_same(tmp_path, monkeypatch, rows):
+@pytest.mark.parametrize("portion", [30, 90, 200])
+def test_a_file_that_is_read_in_parts_is_the_same(tmp_path, monkeypatch, portion):
     columns = plant(12, flow=[0, 1, 2, "", 4, 5, 6, 7, 8, 9, 10, 11], t=[*range(8), 60, 61, 62, 63])
     path = write(tmp_path / "plant.csv", columns)
-    whole = table.open_table
-
-    def in_parts(file):
-        schema, parts = whole(file)
-        return schema, (
-            {name: values[i : i + rows] for name, values in part.items()} for part in parts for i in range(0, 12, rows)
-        )
-
-    monkeypatch.setattr(table, "open_table", in_parts)
+    monkeypatch.setattr(table_text, "PORTION", portion)
     assert lengths(path, tmp_path, missing="skip", gap=5) == [3, 4, 4]
 
 
@@ -128,14 +121,19 @@ def test_a_folder_is_read_in_the_order_of_names(tmp_path):
     [
         (plant(), {"controls": ["pump"]}, ArmillaryError, "no column 'pump'; there are t, valve"),
         (plant(), {"truth": ["valve"]}, ArmillaryError, "'valve' is named twice"),
-        (plant(), {"truth": ["note"]}, ArmillaryError, "'note' is string"),
+        (plant(), {"truth": ["note"]}, ArmillaryError, "'note' is text in 6 of 6 cells"),
         (plant(), {"ignore": ["Pressure [bar]", "flow"]}, ArmillaryError, "no column of numbers is left"),
         (plant(), {"time": None, "clock": "hold"}, ArmillaryError, "name it in time"),
         (plant(), {"longest": 1}, ArmillaryError, "longest is 2 rows or more"),
-        (plant(flow=[0, 1, 2, 3, "", 5]), {}, CorruptFile, "plant.csv: no number in row 5 of 'flow'"),
-        (plant(t=[0, 1, 2, 1, 2, 3]), {}, CorruptFile, "backwards in row 4"),
+        (
+            plant(flow=[0, 1, 2, 3, "", 5]),
+            {},
+            CorruptFile,
+            "plant.csv: line 6: a number is missing in column 'flow'",
+        ),
+        (plant(t=[0, 1, 2, 1, 2, 3]), {}, CorruptFile, "backwards in line 5"),
         (plant(t=[1] * 6), {}, CorruptFile, "never goes on"),
-        (plant(t=list("abcdef")), {}, CorruptFile, "neither dates nor seconds"),
+        (plant(t=list("abcdef")), {}, CorruptFile, "neither dates nor numbers of time"),
         (plant(1), {"time": None}, ArmillaryError, "no episode to import; 1 rows left out: alone"),
     ],
 )
@@ -149,7 +147,7 @@ def test_what_is_wrong_is_said_and_nothing_is_left(tmp_path, columns, options, e
 def test_files_that_are_no_tables(tmp_path):
     write(tmp_path / "a.csv", plant())
     for name, content, message in [
-        ("b.csv", "t,valve\n0,1\n1,1\n", "no column 'Pressure \\[bar\\]', 'fault', 'flow', which the first file has"),
+        ("b.csv", "t,valve\n0,1\n1,1\n", "no column 'Pressure \\[bar\\]', 'flow', 'fault'; there are t, valve"),
         ("b.csv", "t,valve\n0\n1,2,3\n", "b.csv: "),
         ("b.parquet", "text", "b.parquet: this is no table that can be read"),
     ]:

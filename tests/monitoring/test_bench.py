@@ -241,7 +241,7 @@ def test_what_is_not_there_is_said(tmp_path, skab):
         ("windows.json", "[1]", "expected a map of CSV files to pairs of times"),
         ("windows.json", '{"a.csv": [["monday", "tuesday"]]}', "expected a map of CSV files to pairs of times"),
         ("windows.json", '{"c.csv": []}', "c.csv"),
-        ("a.csv", "time,value\n2014-07-01 00:00:00,1\n", "the column timestamp"),
+        ("a.csv", "time,value\n2014-07-01 00:00:00,1\n", "no column 'timestamp'"),
         ("a.csv", "timestamp,value\n", "expected rows"),
         ("a.csv", "timestamp,value\n2014-07-01 00:00:00,many\n", "expected numbers"),
         ("d00.dat", "1 2 3\n", "expected 52 variables, got a table of 1 x 3"),

@@ -106,7 +106,7 @@ def test_where_episodes_end(run, tmp_path):
         (lambda c: c["t"].__setitem__(7, 1.0), "clock runs backwards in line 9"),
         (lambda c: c["t"].__setitem__(7, "soon"), "line 9: 'soon' in 't' is neither"),
         (lambda c: c.__setitem__("t", c["t"] / 5), "rows are 0.1 s apart, and 0.5 s in the recording"),
-        (lambda c: c["valve"].__setitem__(7, "1,1"), "line 9 has 7 cells, and the header 6"),
+        (lambda c: c["valve"].__setitem__(7, "1,1"), "line 9: it has 7 cells, and the header 6"),
         (lambda c: c.clear() or c.update({"t": [1]}), "no column 'flow"),
     ],
 )

@@ -70,7 +70,7 @@ def test_a_moment_of_a_store_is_that_of_its_table(run, tmp_path):
         ("99:10", [0.5], ArmillaryError, "no episode 99"),
         ("TABLE:50", [], ArmillaryError, "no whole number of blocks"),
         ("TABLE:50", ["wide"], CorruptFile, "'wide' in column 'valve' is no number"),
-        ("TABLE:50", [""], ArmillaryError, "no number in row 0 of 'valve'"),
+        ("TABLE:50", [""], CorruptFile, "line 2: a number is missing in column 'valve'"),
     ],
 )
 def test_what_is_wrong_is_said(run, table, tmp_path, start, valve, error, message):

@@ -24,22 +24,16 @@ from jaxtyping import Float64
 from armillary.episodes.formats.clocks import JUMP, stretches
 from armillary.episodes.formats.folders import files_in, hidden, natural
 from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units, parts
-from armillary.episodes.formats.table_files import (
-    SUFFIXES,
-    UNEVEN,
-    Log,
-    last_before,
-    open_table,
-    read_log,
-    rows_until,
-    unit_of,
-    usual_step,
-)
+from armillary.episodes.formats.table_clock import UNEVEN, Asked, is_clock
+from armillary.episodes.formats.table_files import SUFFIXES, Survey, open_table
+from armillary.episodes.formats.table_log import Log, last_before, read_log, rows_until, usual_step
 from armillary.episodes.store import Episode
-from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.errors import ArmillaryError, CorruptFile
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
 
 Rule = Literal["hold", "mean", "every"]
+STEPS_A_ROW = 1000
+"""Steps for each row of the longest table, beyond which its clock is in another unit than it was taken for."""
 WORDS = {"hold": "the last row", "mean": "the mean since the step before", "every": "every row of a step"}
 
 
@@ -67,7 +61,7 @@ def import_streams(
     out: str | Path,
     *,
     rate: float,
-    time: str,
+    time: str | Sequence[str],
     controls: Sequence[str] = (),
     truth: Sequence[str] = (),
     ignore: Sequence[str] = (),
@@ -78,6 +72,10 @@ def import_streams(
     longest: int = 100_000,
     missing: Missing = "refuse",
     max_episodes: int | None = None,
+    header: bool = True,
+    time_unit: str | None = None,
+    day_first: bool | None = None,
+    zone: str | None = None,
     progress: bool = True,
 ) -> StreamsSummary:
     """Read folders of tables into a new store.
@@ -86,7 +84,8 @@ def import_streams(
         path: a folder of CSV or Parquet files, or a folder of such folders, in the order of their names.
         out: the store to create.
         rate: steps a second.
-        time: the column of dates, or of seconds, that every table has; all of a folder tell the same time.
+        time: the column of dates, or of numbers, that every table has, or two of the date and of the time of day; all tables of
+            a folder tell the same time.
         controls: columns that say what was done; `table.column` where two tables have one of that name.
         truth: columns of labels, which no model sees.
         ignore: columns that stay out.
@@ -96,6 +95,7 @@ def import_streams(
         longest: rows of an episode; what is longer is cut, with the row between two parts in both.
         missing: "skip" lists and leaves out folders that are damaged or do not fit, "refuse" raises instead.
         max_episodes: stop after this many.
+        header, time_unit, day_first, zone: as for `import_table`.
         progress: show a progress bar.
 
     Raises:
@@ -111,7 +111,8 @@ def import_streams(
     folders = [path] if _tables(path) else [folder for folder in inside if _tables(folder)]
     if not folders:
         raise ArmillaryError(f"{path}: there is no folder of tables there ({', '.join(SUFFIXES)})")
-    layout = _Layout.of(_tables(folders[0]), time, controls, truth, ignore, mean, every)
+    asked = Asked((time,) if isinstance(time, str) else tuple(time), time_unit, day_first, zone)
+    layout = _Layout.of(_tables(folders[0]), asked, header, controls, truth, ignore, mean, every)
     rates = {name: 1 / usual_step(log.clock) for name, log in layout.read(folders[0]).items()}
     spec = layout.spec(rate, rates)
     summary = StreamsSummary(
@@ -139,30 +140,42 @@ def _tables(folder: Path) -> dict[str, Path]:
     return {file.stem: file for file in files_in(folder, SUFFIXES, deep=False)} if folder.is_dir() else {}
 
 
+def _no_sensor(column: str, survey: Survey) -> str | None:
+    """Why a column is no number of a sensor, or None."""
+    if column not in survey.numbers:
+        return survey.columns[column].why if column else "it has no name"
+    return "it is a clock" if is_clock(column, survey) else None
+
+
 @dataclass(frozen=True)
 class _Layout:
     """What each table is: its rule, and which of its columns are sensed, done, or true.
 
     Args:
-        time: the column that is the clock.
+        time: what was asked of the clock.
+        header: whether the tables have one.
         rules: of each table.
         sensors: columns of each table.
         controls, truth: (table, column), by the name that was asked for.
         ignored: columns that stay out, and why.
+        units: of each column.
     """
 
-    time: str
+    time: Asked
+    header: bool
     rules: dict[str, Rule]
     sensors: dict[str, list[str]]
     controls: dict[str, tuple[str, str]]
     truth: dict[str, tuple[str, str]]
     ignored: dict[str, str]
+    units: dict[tuple[str, str], str]
 
     @classmethod
     def of(
         cls,
         tables: dict[str, Path],
-        time: str,
+        time: Asked,
+        header: bool,
         controls: Sequence[str],
         truth: Sequence[str],
         ignore: Sequence[str],
@@ -173,13 +186,13 @@ class _Layout:
             if name not in tables or (name in mean and name in every):
                 what = "is in both" if name in tables else f"is none of {', '.join(tables)}"
                 raise ArmillaryError(f"mean and every name tables, and {name!r} {what}")
-        types = require("pyarrow", "data").types
-        schemas = {name: open_table(file)[0] for name, file in tables.items()}
-        for name, schema in schemas.items():
-            if time not in schema.names:
-                raise ArmillaryError(f"{tables[name]}: there is no column {time!r}; there are {', '.join(schema.names)}")
-        columns = {(table, field.name): field.type for table, schema in schemas.items() for field in schema}
-        numbers = [at for at, kind in columns.items() if types.is_floating(kind) and at[1] != time]
+        opened = {name: open_table(file, header) for name, file in tables.items()}
+        for table in opened.values():
+            table.require(time.columns)
+        surveys = {name: table.survey() for name, table in opened.items()}
+        columns = [(name, column) for name, table in opened.items() for column in table.columns if column not in time.columns]
+        why = {at: _no_sensor(at[1], surveys[at[0]]) for at in columns}
+        numbers = [at for at in columns if why[at] is None]
 
         def found(asked: Sequence[str], among: list[tuple[str, str]]) -> dict[str, tuple[str, str]]:
             places = {name: [at for at in among if name in (at[1], ".".join(at))] for name in asked}
@@ -189,7 +202,7 @@ class _Layout:
                     raise ArmillaryError(f"column {name!r} {what}; name one as table.column")
             return {name: at for name, (at,) in places.items()}
 
-        done, true, out = found(controls, numbers), found(truth, numbers), found(ignore, [*columns])
+        done, true, out = found(controls, numbers), found(truth, numbers), found(ignore, columns)
         taken = [*done.values(), *true.values(), *out.values()]
         for at in taken:
             if taken.count(at) > 1:
@@ -198,15 +211,18 @@ class _Layout:
             table: [name for other, name in numbers if other == table and (table, name) not in taken] for table in tables
         }
         ignored = {".".join(at): "as asked" for at in out.values()}
-        ignored |= {".".join(at): "not numbers" for at in columns if at[1] != time and at not in numbers and at not in taken}
+        ignored |= {".".join(at): reason for at, reason in why.items() if reason and at not in taken}
+        for name, table in opened.items():
+            table.require([column for column in table.columns if column and (name, column) not in out.values()])
+        units = {(name, column): opened[name].unit(column) for name, column in numbers}
         rules = {table: "mean" if table in mean else "every" if table in every else "hold" for table in tables}
-        return cls(time, rules, {table: names for table, names in sensors.items() if names}, done, true, ignored)
+        return cls(time, header, rules, {table: names for table, names in sensors.items() if names}, done, true, ignored, units)
 
     def spec(self, rate: float, rates: dict[str, float]) -> Spec:
         """The streams at this rate, where each table has the rate that is given of it."""
         streams = []
         for table, names in self.sensors.items():
-            units, size = tuple(map(unit_of, names)), len(names)
+            units, size = tuple(self.units[table, name] for name in names), len(names)
             if self.rules[table] == "every":
                 a_step = rates[table] / rate
                 samples = max(1, round(a_step))
@@ -216,11 +232,12 @@ class _Layout:
                 streams.append(Stream(table, "signal", (samples, size), units, tuple(names), rate))
             else:
                 streams.append(Stream(table, "vector", (size,), units, tuple(names), rate))
-        streams += [Stream(name, "vector", (1,), (unit_of(name),), (name,), rate, True) for name in self.truth]
+        streams += [Stream(name, "vector", (1,), (self.units[at],), (name,), rate, True) for name, at in self.truth.items()]
         if not self.sensors:
             raise ArmillaryError("no column of numbers is left to sense")
         names = tuple(self.controls)
-        action = ActionSpace("box", len(names), unit=tuple(map(unit_of, names)), channels=names) if names else NO_ACTION
+        done = tuple(self.units[at] for at in self.controls.values())
+        action = ActionSpace("box", len(names), unit=done, channels=names) if names else NO_ACTION
         return Spec(tuple(streams), action, rate)
 
     def read(self, folder: Path) -> dict[str, Log]:
@@ -233,7 +250,7 @@ class _Layout:
         for name in self.rules:
             if name not in tables:
                 raise CorruptFile(f"{folder}: there is no table {name!r}, which the first folder has")
-            logs[name] = read_log(tables[name], self.columns(name), self.time)
+            logs[name] = read_log(tables[name], self.columns(name), self.time, self.header)
             if len(logs[name].clock) < 2 or usual_step(logs[name].clock) <= 0:
                 raise CorruptFile(f"{tables[name]}: its clock never goes on")
         return logs
@@ -306,6 +323,11 @@ class _Reader:
         end = int(np.ceil((over - origin) * self.rate - 1e-3))
         if end - begin < 2:
             raise CorruptFile(f"{folder}: at {self.rate:g} Hz it is {max(end - begin, 0)} rows, and an episode needs 2")
+        if end - begin > STEPS_A_ROW * (rows := max(map(len, clocks.values()))):
+            raise CorruptFile(
+                f"{folder}: {rows:,} rows would be {end - begin:,} steps at {self.rate:g} Hz, by a clock from {first:.6g} "
+                f"to {last:.6g} s; say its unit (--time-unit), or take a lower rate"
+            )
         return origin + np.arange(begin, end) / self.rate
 
     def _ready(self, name: str, clock: Float64[np.ndarray, " n"], step: float) -> float:

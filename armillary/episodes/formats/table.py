@@ -1,14 +1,16 @@
 """Tables of sensors into a store: a CSV or Parquet file, or a folder of them.
 
 - A row is a step. The columns named as controls are the action: what was in force from this row to the next. Those named as
-  truth are for judges. The time column orders rows and is no sensor. Every other column of numbers is a channel of one stream,
-  `sensors`; a unit in its header, as in `Pressure [bar]`, is the channel's. What is left, and no number, is listed.
+  truth are for judges. The time columns order rows and are no sensors. Every other column of numbers is a channel of one
+  stream, `sensors`; a unit in its header, as in `Pressure [bar]`, is the channel's. What is left, and no number, is listed.
+- All files are looked at before anything is written: a column is a number where most of its cells are.
 - An episode ends with its file, where the column named as episode changes, where a row is left out, and where the clock jumps.
 - Clocks are never perfect. Rows are taken as they come (`rows`), or put on the even clock of the median step, each tick with
   the last row before it (`hold`); the recording says which. The share of steps that are a tenth off is reported.
 - Files are read in parts, and an episode longer than `longest` rows is cut, so that memory is bounded by that.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,14 +20,30 @@ from typing import Literal
 import numpy as np
 
 from armillary.episodes.formats.folders import files_in
-from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units
-from armillary.episodes.formats.table_files import SUFFIXES, UNEVEN, Columns, last_before, open_table, seconds, unit_of
+from armillary.episodes.formats.gaps import Gaps
+from armillary.episodes.formats.importing import ImportSummary, check_options, import_units
+from armillary.episodes.formats.table_clock import (
+    JUMP,
+    UNEVEN,
+    Asked,
+    TableClock,
+    Timeline,
+    clock_note,
+    find_clock,
+    is_clock,
+    measure_clock,
+)
+from armillary.episodes.formats.table_files import SUFFIXES, Merging, Part, Survey, Table, open_table, together
+from armillary.episodes.formats.table_log import last_before
+from armillary.episodes.formats.table_text import NoTable
 from armillary.episodes.store import Episode
-from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.errors import ArmillaryError, CorruptFile
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
 
 SENSORS = "sensors"
-JUMP = 10  # steps, if no gap is given
+MISSING = ("refuse", "skip", "hold", "interpolate")
+_ROW_NUMBERS = re.compile(r"unnamed: ?\d+|index|row|#|no\.?", re.IGNORECASE)
+Columns = dict[str, np.ndarray]
 
 
 @dataclass(kw_only=True)
@@ -35,31 +53,37 @@ class TableSummary(ImportSummary):
     Args:
         files: how many there are.
         uneven: share of steps that are off the clock by more than a tenth; None without a time column.
+        remarks: how the tables were read, and what a person should know of it, a line each.
     """
 
     files: int
     uneven: float | None = None
+    remarks: list[str] = field(default_factory=list)
 
     def notes(self) -> list[str]:
-        if not self.uneven:
-            return []
-        return [f"{self.uneven:.1%} of steps are off the clock by more than a tenth; --clock hold puts them on it"]
+        off = f"{self.uneven or 0:.1%} of steps are off the clock by more than a tenth; --clock hold puts them on it"
+        return [*self.remarks, *[off] * bool(self.uneven)]
 
 
 def import_table(
     path: str | Path,
     out: str | Path,
     *,
-    time: str | None = None,
+    time: str | Sequence[str] | None = None,
     controls: Sequence[str] = (),
     truth: Sequence[str] = (),
     episode: str | None = None,
     ignore: Sequence[str] = (),
     gap: float | None = None,
     clock: Literal["rows", "hold"] = "rows",
-    missing: Missing = "refuse",
+    missing: Literal["refuse", "skip", "hold", "interpolate"] = "refuse",
+    longest_gap: int = 5,
     longest: int = 100_000,
     max_episodes: int | None = None,
+    header: bool = True,
+    time_unit: str | None = None,
+    day_first: bool | None = None,
+    zone: str | None = None,
     progress: bool = True,
 ) -> TableSummary:
     """Read tables of sensors into a new store.
@@ -67,130 +91,273 @@ def import_table(
     Args:
         path: a CSV or Parquet file, or a folder in which all of them are read, in the order of their names.
         out: the store to create.
-        time: the column of dates, or of seconds.
+        time: the column of dates, or of numbers; or two columns, of the date and of the time of day.
         controls: columns that say what was done; without any, the recording has no actions.
         truth: columns of labels, which no model sees.
         episode: a column that changes where an episode ends.
         ignore: columns that stay out.
         gap: seconds between two rows that end an episode; ten times the median step unless given.
         clock: take rows as they come, or hold them on the even clock of the median step.
-        missing: refuse rows in which a number is missing, or skip them, which ends an episode there.
+        missing: refuse rows in which a number is missing; skip them, which ends an episode there; or fill gaps of a cell, by
+            the number before it (hold) or by a straight line (interpolate). A row without a time is left out.
+        longest_gap: rows over which a gap is filled; a longer one is as under skip.
         longest: rows of an episode; what is longer is cut.
         max_episodes: stop after this many.
+        header: whether the first line names the columns; else they are `column 1`, `column 2`, ...
+        time_unit: of numbers of time: ns, us, ms, s, min, h or d; by the column's name, or its size, unless given.
+        day_first: whether 3/4/2026 is in April; by the dates themselves unless given.
+        zone: of dates that do not say one, such as Europe/Berlin: then daylight saving time is no jump.
         progress: show a progress bar.
 
     Raises:
         ArmillaryError: no table there, columns that are not there, settings that contradict each other, nothing to import.
             A store that this call has begun is then removed.
-        CorruptFile: a file that is no table, lacks a column, has a number missing or a clock that runs backwards; the message
-            names file and row.
+        CorruptFile: a file that is no table, lacks a column, has a number or a time missing, or a clock that runs backwards or
+            can be read in several ways; the message names file and row.
     """
     path = Path(path)
-    check_options(gap=gap, max_episodes=max_episodes)
+    check_options(gap=gap, max_episodes=max_episodes, longest_gap=longest_gap)
+    if missing not in MISSING:
+        raise ArmillaryError(f"missing is one of {', '.join(MISSING)}, not {missing!r}; a store's vectors hold no NaN")
     if clock == "hold" and time is None:
         raise ArmillaryError("to hold rows on an even clock takes the time column; name it in time")
     if longest < 2:
         raise ArmillaryError(f"longest is 2 rows or more, not {longest}")
+    asked = Asked(((time,) if isinstance(time, str) else tuple(time)) if time else (), time_unit, day_first, zone)
     files = files_in(path, SUFFIXES)
     if not files:
         raise ArmillaryError(f"{path}: there is no table there ({', '.join(SUFFIXES)})")
-    spec, step, ignored = _layout(files[0], time, controls, truth, episode, ignore)
-    reader = _Reader(spec, step, time, episode, gap or (JUMP * step if step else None), clock, missing, longest)
+    tables, skipped = _tables(files, header, path.is_dir())
+    surveys = list(tables.values())
+    first, pooled = next(iter(tables)), together(surveys)
+    layout = _Layout.of(first, surveys[0], pooled, asked.columns, controls, truth, episode, ignore)
+    for table in tables:
+        table.require(layout.used)
+    clocks, step = _clocks(tables, asked)
+    reader = _Reader(
+        layout.spec(first, step),
+        layout,
+        {table.name: (table, survey.styles) for table, survey in tables.items()},
+        clocks,
+        step,
+        gap or (JUMP * step if step else None),
+        clock,
+        missing,
+        longest_gap,
+        longest,
+        pooled.styles,
+    )
     summary = TableSummary(
-        format=f"{len(files)} tables",
+        format=f"{len(tables)} tables",
         source=str(path),
         out=str(out),
-        spec=spec,
+        spec=reader.spec,
         left_out=reader.left_out,
-        ignored=ignored,
-        files=len(files),
+        ignored=layout.ignored,
+        files=len(tables),
+        skipped=skipped,
+        remarks=layout.remarks,
     )
+    reading = {"header": header, "styles": {n: pooled.styles[n] for n in layout.numbers if n in pooled.styles}}
+    reading["clock"] = clocks[first.name].plain() if clocks else None
     import_units(
-        ((file.name, reader.episodes(file)) for file in files),
+        ((Path(table.name).name, reader.episodes(table)) for table in tables),
         summary,
-        info={"source": f"table {path.name}", "clock": clock, "time": time, "gap": gap},
-        total=len(files),
+        info={"source": f"table {path.name}", "clock": clock, "time": time, "gap": gap, "missing": missing, "reading": reading},
+        total=len(tables),
         max_episodes=max_episodes,
         progress=progress,
     )
     summary.uneven = reader.uneven / max(reader.steps, 1) if time else None
+    summary.remarks += [*([clock_note(first, clocks[first.name], step)] if clocks else []), *reader.remarks()]
     return summary
 
 
-def _layout(
-    file: Path,
-    time: str | None,
-    controls: Sequence[str],
-    truth: Sequence[str],
-    episode: str | None,
-    ignore: Sequence[str],
-) -> tuple[Spec, float | None, dict[str, str]]:
-    """The Spec that the first file asks for, the median step in s, and the columns that stay out."""
-    pa = require("pyarrow", "data")
-    schema, parts = open_table(file)
-    types = dict(zip(schema.names, schema.types, strict=True))
-    named = [*([time] if time else []), *controls, *truth, *([episode] if episode else []), *ignore]
-    for name in named:
-        if name not in types:
-            raise ArmillaryError(f"{file}: there is no column {name!r}; there are {', '.join(types)}")
-        if named.count(name) > 1:
-            raise ArmillaryError(f"column {name!r} is named twice; it is one of time, controls, truth, episode and ignore")
-    numbers = [name for name, kind in types.items() if pa.types.is_floating(kind)]
-    sensors = [name for name in numbers if name not in named]
-    if not sensors:
-        raise ArmillaryError(f"{file}: no column of numbers is left to sense; there are {', '.join(types)}")
-    for name in (*controls, *truth):
-        if name not in numbers:
-            raise ArmillaryError(f"{file}: column {name!r} is {types[name]}, and controls and truth are numbers")
-    ignored = dict.fromkeys(ignore, "as asked")
-    ignored |= {name: f"it is {types[name]}, not numbers" for name in types if name not in (*numbers, *named)}
-    step = None
-    if time:
-        first = next(parts, None)
-        steps = np.diff(seconds(first[time], file)) if first is not None else np.empty(0)
-        if not (steps > 0).any():
-            raise CorruptFile(f"{file}: the column {time!r} never goes on, so it is no clock")
-        step = float(np.median(steps[steps > 0]))
-    streams = [Stream(SENSORS, "vector", (len(sensors),), unit=tuple(map(unit_of, sensors)), channels=tuple(sensors))]
-    streams += [Stream(name, "vector", (1,), unit=(unit_of(name),), channels=(name,), truth=True) for name in truth]
-    units = tuple(map(unit_of, controls))
-    action = ActionSpace("box", len(controls), unit=units, channels=tuple(controls)) if controls else NO_ACTION
-    return Spec(tuple(streams), action, rate=1 / step if step else None), step, ignored
+def _tables(files: list[Path], header: bool, folder: bool) -> tuple[dict[Table, Survey], dict[str, str]]:
+    """The tables among some files with what their cells are, and why the others are none."""
+    found, skipped = {}, {}
+    for file in files:
+        try:
+            table = open_table(file, header)
+            survey = table.survey()
+        except NoTable as error:
+            if not folder:
+                raise
+            skipped[file.name] = str(error)
+            continue
+        if folder and not survey.numbers:
+            skipped[file.name] = "no table: there is no column of numbers in it"
+            continue
+        found[table] = survey
+    if not found:
+        raise CorruptFile(f"none of {len(files)} files is a table: {'; '.join(f'{n}: {why}' for n, why in skipped.items())}")
+    return found, skipped
+
+
+def _clocks(tables: dict[Table, Survey], asked: Asked) -> tuple[dict[str, TableClock], float | None]:
+    """The clock of each table by its name, and the usual step in s, which is the first's."""
+    if not asked.columns:
+        return {}, None
+    usual, step, clocks = None, None, {}
+    for table, survey in tables.items():
+        clock = find_clock(table, survey, asked, usual)
+        if usual is None:
+            usual, step = measure_clock(table, clock)
+            clock = usual
+        clocks[table.name] = clock
+    return clocks, step
+
+
+@dataclass
+class _Layout:
+    """What each column is.
+
+    Args:
+        sensors, controls, truth: columns of numbers.
+        time, episode: the columns that order and divide rows.
+        ignored: columns that stay out, and why.
+        remarks: what a person should know of it.
+    """
+
+    sensors: list[str]
+    controls: list[str]
+    truth: list[str]
+    time: tuple[str, ...]
+    episode: str | None
+    ignored: dict[str, str]
+    remarks: list[str]
+
+    @classmethod
+    def of(
+        cls,
+        table: Table,
+        survey: Survey,
+        pooled: Survey,
+        time: tuple[str, ...],
+        controls: Sequence[str],
+        truth: Sequence[str],
+        episode: str | None,
+        ignore: Sequence[str],
+    ) -> "_Layout":
+        named = [*time, *controls, *truth, *([episode] if episode else []), *ignore]
+        for name in named:
+            if name not in table.columns:
+                there = ", ".join(filter(None, table.columns))
+                raise ArmillaryError(f"{table.name}: there is no column {name!r}; there are {there}")
+            if named.count(name) > 1:
+                raise ArmillaryError(f"column {name!r} is named twice; it is one of time, controls, truth, episode and ignore")
+        table.require([name for name in table.columns if name and name not in ignore])
+        numbers = [name for name in table.columns if name in pooled.numbers]
+        for name in (*controls, *truth):
+            if name not in numbers:
+                raise ArmillaryError(f"{table.name}: column {name!r} is {pooled.columns[name].why}, not numbers")
+            if name in controls and is_clock(name, survey):
+                raise ArmillaryError(
+                    f"{table.name}: column {name!r} is a clock, which is no action; name it in time, or leave it out"
+                )
+        ignored = dict.fromkeys(ignore, "as asked")
+        for name in table.columns:
+            if name not in named and (why := _no_sensor(name, survey, pooled)):
+                ignored[name or "(no name)"] = why
+        sensors = [name for name in numbers if name not in named and name not in ignored]
+        if not sensors:
+            raise ArmillaryError(f"{table.name}: no column of numbers is left to sense; there are {', '.join(table.columns)}")
+        remarks = [
+            f"warning: column {name!r} is no sensor: {why}"
+            for name, why in ignored.items()
+            if name in pooled.columns and pooled.columns[name].kind == "text" and pooled.columns[name].number
+        ]
+        if words := [name for name in (*sensors, *controls, *truth) if pooled.columns[name].kind == "bool"]:
+            remarks.append(f"words for yes and no are 1 and 0: {', '.join(words)}")
+        return cls(sensors, list(controls), list(truth), time, episode, ignored, remarks)
+
+    @property
+    def numbers(self) -> list[str]:
+        return [*self.sensors, *self.controls, *self.truth]
+
+    @property
+    def used(self) -> list[str]:
+        return [*self.numbers, *self.time, *([self.episode] if self.episode else [])]
+
+    def spec(self, table: Table, step: float | None) -> Spec:
+        """The streams and the action, at the rate of the usual step."""
+        units = {name: table.unit(name) for name in self.numbers}
+
+        def vector(name: str, channels: Sequence[str], truth: bool = False) -> Stream:
+            unit = tuple(units[channel] for channel in channels)
+            return Stream(name, "vector", (len(channels),), unit=unit, channels=tuple(channels), truth=truth)
+
+        streams = [vector(SENSORS, self.sensors), *(vector(name, [name], truth=True) for name in self.truth)]
+        action, unit = NO_ACTION, tuple(units[name] for name in self.controls)
+        if self.controls:
+            action = ActionSpace("box", len(self.controls), unit=unit, channels=tuple(self.controls))
+        return Spec(tuple(streams), action, rate=1 / step if step else None)
+
+
+def _no_sensor(name: str, survey: Survey, pooled: Survey) -> str | None:
+    """Why a column that nobody named is no sensor, or None."""
+    if not name:
+        return "it has no name"
+    evidence = survey.columns[name]
+    if pooled.columns[name].kind not in ("number", "bool"):
+        return pooled.columns[name].why
+    if is_clock(name, survey):
+        return "it is a clock; name it in time"
+    counts = evidence.rises and evidence.total == evidence.number == evidence.high - evidence.low + 1
+    return "row numbers" if counts and _ROW_NUMBERS.fullmatch(name) else None
 
 
 @dataclass
 class _Reader:
-    """Files to episodes, one after the other."""
+    """Tables to episodes, one after the other."""
 
     spec: Spec
+    layout: _Layout
+    tables: dict[str, tuple[Table, dict[str, str]]]
+    clocks: dict[str, TableClock]
     step: float | None
-    time: str | None
-    episode: str | None
     gap: float | None
     clock: str
     missing: str
+    longest_gap: int
     longest: int
+    styles: dict[str, str]
     left_out: Counter[str] = field(default_factory=Counter)
+    jumps: Counter[str] = field(default_factory=Counter)
+    merging: Merging = field(default_factory=Merging)
     steps: int = 0
     uneven: int = 0
+    again: int = 0
 
     def __post_init__(self) -> None:
-        self.sensors = self.spec[SENSORS].channels
-        self.truth = [stream.name for stream in self.spec.truth]
-        self.numbers = [*self.sensors, *self.spec.action.channels, *self.truth]
+        self.gaps = Gaps(self.missing, self.longest_gap) if self.missing in ("hold", "interpolate") else None
 
-    def episodes(self, file: Path) -> Iterator[Episode]:
-        """The episodes of one file."""
-        names, rows = {*self.numbers, *filter(None, (self.time, self.episode))}, 0
+    def remarks(self) -> list[str]:
+        """What a person should know of what was read."""
+        lines = [*self.jumps, *self.merging.notes()]
+        if self.gaps:
+            lines.append(f"{self.gaps.filled:,} missing numbers filled: {self.missing}, over at most {self.longest_gap} rows")
+        if self.again:
+            lines.append(f"{self.again} lines that repeat the header passed over")
+        return lines
+
+    def episodes(self, table: Table) -> Iterator[Episode]:
+        """The episodes of one table."""
+        file, styles = table.name, self.styles | self.tables[table.name][1]
+        timeline = None
+        if table.name in self.clocks:
+            timeline = Timeline(self.clocks[file], self.step, file)
         held: list[Columns] = []
-        self.broken = False  # whether the row before was left out
-        schema, parts = open_table(file)
-        if absent := sorted(names - set(schema.names)):
-            raise CorruptFile(f"{file}: there is no column {', '.join(map(repr, absent))}, which the first file has")
-        for part in parts:
-            columns = self._columns(part, file, rows)
-            rows += len(columns["numbers"])
-            for piece, begins in self._pieces(columns, held[-1] if held else None, file, rows):
+        tail: list[Columns] = []
+        self._broken, self._run = False, None  # whether the row before was left out; what its column of episodes said
+        if self.gaps:
+            self.gaps.start()
+        for columns in self._columns(table, styles, timeline):
+            columns = _joined([*tail, columns])
+            count = len(columns["numbers"])
+            wait = self.gaps.open_rows(columns["numbers"]) if self.gaps and not columns["last"][-1] else 0
+            tail = [{name: values[count - wait :] for name, values in columns.items()}] if wait else []
+            for piece, begins in self._pieces({name: values[: count - wait] for name, values in columns.items()}):
                 if begins:
                     yield from self._finish(held, file)
                     held = []
@@ -201,73 +368,89 @@ class _Reader:
                     rest = {name: values[self.longest :] for name, values in whole.items()}
                     held = [rest] if len(rest["numbers"]) else []
         yield from self._finish(held, file)
+        self.again += table.again
+        self.jumps += timeline.notes if timeline else Counter()
 
-    def _columns(self, part: Columns, file: Path, before: int) -> Columns:
-        numbers = np.stack([part[name].astype(np.float64) for name in self.numbers], 1)
-        bad = ~np.isfinite(numbers)
+    def _columns(self, table: Table, styles: dict[str, str], timeline: Timeline | None) -> Iterator[Columns]:
+        """Numbers, times and where the clock jumps, part by part; the last is marked."""
+        before: Columns | None = None
+        for part in table.parts():
+            if before is not None:
+                yield before
+            before = self._part(part, table.name, styles, timeline)
+        if before is not None:
+            yield before | {"last": np.ones(len(before["numbers"]), bool)}
+
+    def _part(self, part: Part, file: str, styles: dict[str, str], timeline: Timeline | None) -> Columns:
+        names = self.layout.numbers
+        numbers = np.stack([part.numbers(name, styles.get(name, ".")) for name in names], 1)
+        bad = np.isnan(numbers)
         if bad.any() and self.missing == "refuse":
             row, column = (int(i) for i in np.argwhere(bad)[0])
+            why = part.why(row, names[column], styles.get(names[column], "."))
             raise CorruptFile(
-                f"{file}: no number in row {before + row + 1} of {self.numbers[column]!r}; repair it, or leave such rows out "
-                "(missing skip)"
+                f"{file}: {why}; repair it, or leave such rows out (--missing skip) or fill them (--missing hold)"
             )
-        row = np.arange(before, before + len(numbers))
-        columns = {"numbers": numbers.astype(np.float32), "row": row, "fit": ~bad.any(1)}
-        if self.time:
-            columns["time"] = seconds(part[self.time], file)
-        if self.episode:
-            columns["episode"] = part[self.episode]
+        for i, name in enumerate(self.layout.sensors):
+            self.merging.add(name, numbers[:, i])
+        row = part.first - 1 + np.arange(len(part))
+        columns = {"numbers": numbers, "row": row, "begins": np.zeros(len(part), bool), "last": np.zeros(len(part), bool)}
+        if timeline:
+            columns["time"] = timeline.seconds(part)
+            for row in np.flatnonzero(np.isnan(columns["time"]))[: self.missing == "refuse"]:
+                why = timeline.clock.why(part, int(row))
+                raise CorruptFile(f"{file}: {why}; repair it, or leave such rows out (--missing skip)")
+            columns["begins"] = timeline.begins(columns["time"], part, self.gap, resets=self.layout.episode is not None)
+        if self.layout.episode:
+            values = np.asarray(part.columns[self.layout.episode]).astype(str)
+            columns["begins"] |= np.concatenate([[self._run not in (None, values[0])], values[1:] != values[:-1]])
+            self._run, columns["episode"] = values[-1], values
         return columns
 
-    def _pieces(self, columns: Columns, last: Columns | None, file: Path, rows: int) -> Iterator[tuple[Columns, bool]]:
+    def _pieces(self, columns: Columns) -> Iterator[tuple[Columns, bool]]:
         """Stretches of rows that go together, and whether each begins an episode."""
-        fit, count = columns.pop("fit"), len(columns["numbers"])
-        begins = np.zeros(count, bool)
-        for name in ("time", "episode"):
-            if name not in columns:
-                continue
-            values = columns[name]
-            before = np.concatenate([values[:1] if last is None else last[name][-1:], values[:-1]])
-            if name == "episode":
-                begins |= before != values
-                continue
-            steps = values - before
-            inside = ~begins & (steps <= self.gap)
-            first = int(last is None)
-            if (steps[first:] < 0).any() and not self.episode:
-                row = rows - count + first + int((steps[first:] < 0).argmax()) + 1
-                raise CorruptFile(f"{file}: the clock runs backwards in row {row}; sort the rows, or name the episode column")
-            begins |= (steps > self.gap) | (steps < 0)
-            self.steps += int(inside[first:].sum())
-            self.uneven += int((inside & (np.abs(steps - self.step) > UNEVEN * self.step))[first:].sum())
-        if not fit.all():
-            self.left_out["a number is missing"] += int((~fit).sum())
-        begins |= np.concatenate([[self.broken], ~fit[:-1]])
-        self.broken = not fit[-1]
-        starts = np.flatnonzero(begins | (np.arange(count) == 0))
-        for start, stop in zip(starts, [*starts[1:], count], strict=True):
-            stretch = slice(start, stop)
-            kept = {name: values[stretch][fit[stretch]] for name, values in columns.items()}
+        numbers, begins = columns["numbers"], columns["begins"]
+        if not len(numbers):
+            return
+        if self.gaps:
+            numbers = columns["numbers"] = self.gaps(numbers, begins)
+        whole = ~np.isnan(numbers).any(1)
+        timed = ~np.isnan(columns["time"]) if "time" in columns else np.ones(len(numbers), bool)
+        fit = whole & timed
+        for reason, count in (("a number is missing", (~whole & timed).sum()), ("no time", (~timed).sum())):
+            if count:
+                self.left_out[reason] += int(count)
+        begins = begins | np.concatenate([[self._broken], ~fit[:-1]])
+        self._broken = not fit[-1]
+        starts = np.flatnonzero(begins | (np.arange(len(numbers)) == 0))
+        for start, stop in zip(starts, [*starts[1:], len(numbers)], strict=True):
+            kept = {name: values[start:stop][fit[start:stop]] for name, values in columns.items()}
             if len(kept["numbers"]):
                 yield kept, bool(begins[start])
 
-    def _finish(self, held: list[Columns], file: Path) -> Iterator[Episode]:
+    def _finish(self, held: list[Columns], file: str) -> Iterator[Episode]:
         if not held:
             return
         columns = _joined(held)
-        about = {"source": file.name, "row": int(columns["row"][0])}
-        if self.episode:
+        numbers, time = columns["numbers"], columns.get("time")
+        about = {"source": Path(file).name, "row": int(columns["row"][0])}
+        if self.layout.episode:
             about["episode"] = str(columns["episode"][0])
+        if time is not None and len(time) > 1:
+            self.steps += len(time) - 1
+            self.uneven += int((np.abs(np.diff(time) - self.step) > UNEVEN * self.step).sum())
         if self.clock == "hold":
-            time = columns["time"]
             ticks = time[0] + self.step * np.arange(int((time[-1] - time[0]) / self.step + 1e-3) + 1)
-            columns = {"numbers": columns["numbers"][last_before(time, ticks)]}
-        numbers = columns["numbers"]
+            rows = last_before(time, ticks)
+            if dropped := len(numbers) - len(np.unique(rows)):
+                self.left_out["several rows in one step of the even clock"] += dropped
+            numbers = numbers[rows]
         if len(numbers) < 2:
             self.left_out["alone between two gaps"] += len(numbers)
             return
-        sensors, controls, truth = np.split(numbers, np.cumsum([len(self.sensors), self.spec.action.n]), 1)
-        labels = {name: truth[:, [i]] for i, name in enumerate(self.truth)}
+        parts = np.cumsum([len(self.layout.sensors), len(self.layout.controls)])
+        sensors, controls, truth = np.split(numbers.astype(np.float32), parts, 1)
+        labels = {name: truth[:, [i]] for i, name in enumerate(self.layout.truth)}
         yield Episode({SENSORS: sensors}, controls[:-1], labels, about)
 
 

@@ -1,146 +1,286 @@
-"""CSV and Parquet files in parts: what separates columns, what is a number, what is a time.
+"""One reader for all tables: CSV and other text, from a file or a pipe, and Parquet. Rows come in parts.
 
-Every kind of number comes as float64 with NaN where there is none, so that a column of whole numbers that has a fraction later
-on is no surprise, and every date as nanoseconds.
+`import table`, `import streams`, `watch`, `imagine` and the benchmarks all read by it, so that a file means the same to each.
+What a column is, a number or text, is judged by most of its cells (`survey`); what a single cell says, in `cells`.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
-from jaxtyping import Float64, Int
+from jaxtyping import Float64
 
+from armillary.episodes.formats.cells import FLOAT32_MAX, Evidence, is_missing, numbers, styles_of
+from armillary.episodes.formats.dates import is_date
+from armillary.episodes.formats.table_text import Block, NoTable, TextLayout, blocks, layout_of, rows_of
 from armillary.errors import CorruptFile, require
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
-UNEVEN = 0.1  # of a step
 PART = 10_000  # rows of a Parquet file
 _UNIT = re.compile(r"[\[(]([^\])]*)[\])]\s*$")
-Columns = dict[str, np.ndarray]
+Column = Sequence[str] | np.ndarray
 
 
-def open_table(file: Path) -> tuple[Any, Iterator[Columns]]:
-    """The schema of a file, with every kind of number as float64, and its rows in parts."""
-    pa = require("pyarrow", "data")
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a table.
+
+    Args:
+        lines: (n,) the number of each row's line, the first of the file being 1; of the row, from 1, in Parquet.
+        first: the number of the first row, from 1.
+        columns: cells by column: text, or what Parquet holds.
+        faults: rows whose line has another number of cells, by index, and what is wrong.
+        text: whether there are lines.
+    """
+
+    lines: np.ndarray
+    first: int
+    columns: dict[str, Column]
+    faults: dict[int, str] = field(default_factory=dict)
+    text: bool = True
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def numbers(self, name: str, style: str = ".") -> Float64[np.ndarray, " n"]:
+        """A column as numbers that float32 can hold; NaN where there is none."""
+        found = self.wide(name, style)
+        return np.where(np.abs(found) <= FLOAT32_MAX, found, np.nan)
+
+    def wide(self, name: str, style: str = ".") -> Float64[np.ndarray, " n"]:
+        """A column as numbers; what is none is not finite."""
+        cells = self.columns[name]
+        return cells.astype(np.float64) if isinstance(cells, np.ndarray) else numbers(cells, style)
+
+    def where(self, row: int) -> str:
+        """How a person finds a row."""
+        return f"{'line' if self.text else 'row'} {self.lines[row]}"
+
+    def why(self, row: int, name: str, style: str = ".") -> str:
+        """Why there is no number in a row of a column."""
+        if row in self.faults:
+            return f"{self.where(row)}: {self.faults[row]}"
+        cell = str(self.columns[name][row])
+        if np.isfinite(self.wide(name, style)[row]):
+            return f"{self.where(row)}: {cell} in column {name!r} is more than float32 can hold ({FLOAT32_MAX:.2g})"
+        if is_missing(cell):
+            return f"{self.where(row)}: a number is missing in column {name!r}{f' ({cell!r})' if cell.strip() else ''}"
+        return f"{self.where(row)}: {cell!r} in column {name!r} is no number"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the cells of a table are.
+
+    Args:
+        columns: evidence by name of column, in order.
+        styles: how numbers are written, of the columns whose cells tell.
+        rows: how many there are.
+        again: headers that came again.
+    """
+
+    columns: dict[str, Evidence]
+    styles: dict[str, str]
+    rows: int
+    again: int = 0
+
+    @property
+    def numbers(self) -> list[str]:
+        """The columns that hold numbers, or yes and no."""
+        return [name for name, evidence in self.columns.items() if name and evidence.kind in ("number", "bool")]
+
+
+class Table:
+    """A table that is open: its columns by name, and its rows in parts.
+
+    Args:
+        name: how messages call it.
+        columns: names in order; empty where there is none.
+        units: of the columns that have a row of units.
+        layout: of a text; None for Parquet.
+    """
+
+    def __init__(self, name: str, columns: Sequence[str], units: dict[str, str], layout: TextLayout | None, parts: Any) -> None:
+        self.name, self.columns, self.layout, self._units, self._parts = name, tuple(columns), layout, units, parts
+        self.again = 0
+
+    def unit(self, column: str) -> str:
+        """The unit of a column, by its header or the row of units."""
+        return unit_of(column) or self._units.get(column, "")
+
+    def parts(self) -> Iterator[Part]:
+        """The rows from the beginning; of a pipe, once."""
+        return self._parts(self)
+
+    def require(self, names: Sequence[str]) -> None:
+        """Require that these columns are there, each once.
+
+        Raises:
+            CorruptFile: naming those that are not.
+        """
+        if absent := [name for name in names if name not in self.columns]:
+            there = ", ".join(filter(None, self.columns))
+            raise CorruptFile(f"{self.name}: there is no column {', '.join(map(repr, absent))}; there are {there}")
+        if twice := [name for name in dict.fromkeys(names) if name and self.columns.count(name) > 1]:
+            raise CorruptFile(
+                f"{self.name}: {', '.join(map(repr, twice))} is the name of {self.columns.count(twice[0])} columns; give each "
+                "a name of its own, or leave them out (--ignore)"
+            )
+
+    def survey(self, parts: Iterator[Part] | None = None) -> Survey:
+        """Look at all cells (or at those of some parts)."""
+        found, rows = {name: Evidence() for name in self.columns}, 0
+        for part in self.parts() if parts is None else parts:
+            rows += len(part)
+            for name, cells in part.columns.items():
+                if isinstance(cells, np.ndarray):
+                    found[name] += _evidence(cells)
+                else:
+                    found[name].add(cells, is_date)
+        return Survey(found, styles_of(found, self.layout.delimiter if self.layout else ","), rows, self.again)
+
+
+def open_table(source: Path | BinaryIO, header: bool = True) -> Table:
+    """A table from a file, or from a stream of text.
+
+    Args:
+        header: whether the first line names the columns.
+
+    Raises:
+        CorruptFile: it is no table.
+    """
     try:
-        if file.suffix.lower() == ".parquet":
-            parquet = require("pyarrow.parquet", "data").ParquetFile(file)
-            schema = _as_float(pa, parquet.schema_arrow)
-            return schema, _guarded(file, (batch.cast(schema) for batch in parquet.iter_batches(PART)))
-        csv = require("pyarrow.csv", "data")
-        parse, convert = _dialect(csv, file)
-        schema = _as_float(pa, csv.open_csv(file, parse_options=parse, convert_options=convert).schema)
-        convert.column_types = schema
-        return schema, _guarded(file, csv.open_csv(file, parse_options=parse, convert_options=convert))
+        if isinstance(source, Path):
+            return _parquet(source) if source.suffix.lower() == ".parquet" else _text_file(source, header)
+        return _text(source, "-", header)
+    except OSError as error:
+        raise CorruptFile(f"{source}: it cannot be read ({error.strerror or error})") from error
+
+
+def _text_file(file: Path, header: bool) -> Table:
+    def again(table: Table) -> Iterator[Part]:
+        with file.open("rb") as opened:
+            yield from _text_parts(table, blocks(opened, str(file)))
+
+    with file.open("rb") as opened:
+        table = _text(opened, str(file), header)
+    table._parts = again
+    return table
+
+
+def _text(stream: BinaryIO, name: str, header: bool) -> Table:
+    """As soon as there are two lines, or no more."""
+    coming, held, head = blocks(stream, name), [], []
+    for block in coming:
+        held.append(block)
+        head += block[0]
+        if sum(map(bool, map(str.strip, head[:10]))) >= 2:
+            break
+    if not any(map(str.strip, head)):
+        raise NoTable(f"{name}: it is empty; expected a header with names of columns")
+    layout = layout_of(head, header, name)
+    units = {column: unit for column, unit in zip(layout.names, layout.units, strict=False) if not is_missing(unit)}
+    return Table(name, layout.names, units, layout, lambda table: _text_parts(table, chain(held, coming)))
+
+
+def _text_parts(table: Table, coming: Iterator[Block]) -> Iterator[Part]:
+    first, table.again = 1, 0
+    for block in coming:
+        found = rows_of(block, table.layout, table.name)
+        table.again += found.again
+        if found.rows:
+            columns = dict(zip(table.columns, zip(*found.rows, strict=True), strict=True))
+            yield Part(np.array(found.lines), first, columns, found.faults)
+            first += len(found.rows)
+
+
+def _parquet(file: Path) -> Table:
+    pa, parquet = require("pyarrow", "data"), require("pyarrow.parquet", "data")
+
+    def guarded(table: Table) -> Iterator[Part]:
+        first = 1
+        try:
+            for batch in parquet.ParquetFile(file).iter_batches(PART):
+                if batch.num_rows:
+                    columns = {name: _cells(pa, column) for name, column in zip(table.columns, batch.columns, strict=True)}
+                    yield Part(first + np.arange(batch.num_rows), first, columns, text=False)
+                    first += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise CorruptFile(f"{file}: {' '.join(str(error).split())}") from error
+
+    try:
+        return Table(str(file), parquet.ParquetFile(file).schema_arrow.names, {}, None, guarded)
     except (pa.ArrowException, OSError) as error:
         raise CorruptFile(f"{file}: this is no table that can be read ({' '.join(str(error).split())})") from error
 
 
-def _guarded(file: Path, batches: Any) -> Iterator[Columns]:
-    pa = require("pyarrow", "data")
-    try:
-        for batch in batches:
-            if batch.num_rows:
-                yield dict(zip(batch.schema.names, (c.to_numpy(zero_copy_only=False) for c in batch.columns), strict=True))
-    except (pa.ArrowException, OSError) as error:
-        raise CorruptFile(f"{file}: {' '.join(str(error).split())}") from error
+def _cells(pa: Any, column: Any) -> Column:
+    """A column of Parquet: float64 for all kinds of numbers, datetime64 in ns for dates, and text for the rest."""
+    kinds, kind = pa.types, column.type
+    if kinds.is_dictionary(kind):
+        column, kind = column.dictionary_decode(), kind.value_type
+    if kinds.is_timestamp(kind) or kinds.is_date(kind):
+        return column.cast(pa.timestamp("ns")).to_numpy(zero_copy_only=False)
+    if kinds.is_time(kind):
+        return column.cast(pa.time64("ns")).cast(pa.int64()).to_numpy(zero_copy_only=False).astype(np.float64) / 1e9
+    if kinds.is_boolean(kind):
+        return column.cast(pa.uint8()).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    if kinds.is_floating(kind) or kinds.is_integer(kind) or kinds.is_decimal(kind):
+        return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    if kinds.is_null(kind):
+        return np.full(len(column), np.nan)
+    return ["" if cell is None else str(cell) for cell in column.to_pylist()]
 
 
-def _as_float(pa: Any, schema: Any) -> Any:
-    kinds = pa.types
-
-    def one(kind: Any) -> Any:
-        if kinds.is_timestamp(kind):
-            return pa.timestamp("ns", kind.tz)
-        numeric = kinds.is_floating(kind) or kinds.is_integer(kind) or kinds.is_boolean(kind) or kinds.is_decimal(kind)
-        return pa.float64() if numeric or kinds.is_null(kind) else kind
-
-    return pa.schema([(name, one(kind)) for name, kind in zip(schema.names, schema.types, strict=True)])
-
-
-def _dialect(csv: Any, file: Path) -> tuple[Any, Any]:
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        delimiter, point = dialect(lines.readline(), lines.readline())
-    return csv.ParseOptions(delimiter=delimiter), csv.ConvertOptions(decimal_point=point)
+def _evidence(cells: np.ndarray) -> Evidence:
+    known = cells[~np.isnat(cells)] if cells.dtype.kind == "M" else cells[np.isfinite(cells)]
+    found = Evidence(total=len(cells), missing=len(cells) - len(known))
+    if cells.dtype.kind == "M":
+        found.date = len(known)
+    elif len(known):
+        found.number, found.low, found.high = len(known), float(known.min()), float(known.max())
+        found.rises = bool((np.diff(known) >= 0).all())
+    return found
 
 
-def dialect(header: str, first: str) -> tuple[str, str]:
-    """What separates columns, by the header; and the decimal point: a comma where semicolons separate and numbers have one."""
-    delimiter = max(",;\t|", key=header.count)
-    comma = delimiter == ";" and re.search(r"(^|;)\s*-?\d+,\d+\s*(;|$)", first)
-    return delimiter, "," if comma else "."
+def together(surveys: Sequence[Survey]) -> Survey:
+    """Surveys of several tables as one; what a column's style is, the first that tells says."""
+    columns: dict[str, Evidence] = {}
+    for name, evidence in chain.from_iterable(survey.columns.items() for survey in surveys):
+        columns[name] = columns[name] + evidence if name in columns else evidence
+    styles = {name: style for survey in reversed(surveys) for name, style in survey.styles.items()}
+    return Survey(columns, styles, sum(s.rows for s in surveys), sum(s.again for s in surveys))
 
 
-def seconds(values: np.ndarray, file: Path) -> np.ndarray:
-    """Dates, or seconds, as seconds in float64."""
-    if values.dtype.kind == "M":
-        return values.astype("datetime64[ns]").astype(np.int64) / 1e9
-    if values.dtype.kind != "f":
-        raise CorruptFile(f"{file}: the time column holds neither dates nor seconds, but such as {values[0]!r}")
-    return values
+class Merging:
+    """Counts the changes from row to row that float32 does not keep, by column."""
+
+    def __init__(self) -> None:
+        self.changes, self.lost, self.largest = Counter(), Counter(), {}
+
+    def add(self, name: str, values: Float64[np.ndarray, " n"]) -> None:
+        """Look at the next values of a column."""
+        changed = np.diff(values) != 0
+        self.changes[name] += int(changed.sum())
+        self.lost[name] += int((changed & (np.diff(values.astype(np.float32)) == 0)).sum())
+        self.largest[name] = max(self.largest.get(name, 0.0), float(np.nanmax(np.abs(values), initial=0.0)))
+
+    def notes(self) -> list[str]:
+        """A line for each column that loses more than a hundredth of its changes."""
+        return [
+            f"column {name!r} loses {lost:,} of {self.changes[name]:,} changes: float32 keeps steps of "
+            f"{np.spacing(np.float32(self.largest[name])):g} at {self.largest[name]:.4g}; subtract a constant from it first"
+            for name, lost in self.lost.items()
+            if lost > 0.01 * self.changes[name]
+        ]
 
 
 def unit_of(header: str) -> str:
     """The unit in the header of a column, as in `Pressure [bar]`, or nothing."""
     found = _UNIT.search(header)
-    return found[1] if found else ""
-
-
-@dataclass(frozen=True)
-class Log:
-    """A table in memory: its numbers, the time of each row in seconds (None without a clock), and whether times are dates."""
-
-    numbers: Float64[np.ndarray, "t n"]
-    clock: Float64[np.ndarray, " t"] | None
-    dated: bool
-
-
-def read_log(file: Path, names: Sequence[str], time: str | None) -> Log:
-    """All rows of these columns of numbers, and of the column `time`.
-
-    Raises:
-        CorruptFile: a file that is no table, is empty, lacks a column or a number, or has a clock that runs backwards.
-    """
-    schema, parts = open_table(file)
-    for name in (*names, *filter(None, [time])):
-        if name not in schema.names:
-            raise CorruptFile(f"{file}: there is no column {name!r}, which the first table has")
-    held = list(parts)
-    if not held:
-        raise CorruptFile(f"{file}: there is no row in it")
-    columns = {name: np.concatenate([part[name] for part in held]) for name in (*names, *filter(None, [time]))}
-    for name in names:
-        numbers = columns[name]
-        if numbers.dtype.kind != "f":
-            raise CorruptFile(f"{file}: column {name!r} holds no numbers, but such as {numbers[0]!r}")
-        for row in np.flatnonzero(~np.isfinite(numbers))[:1]:
-            raise CorruptFile(f"{file}: no number in row {row + 1} of {name!r}")
-    numbers = np.stack([columns[name] for name in names], 1) if names else np.empty((len(columns[time]), 0))
-    if time is None:
-        return Log(numbers, None, False)
-    clock = seconds(columns[time], file)
-    for row in np.flatnonzero(~np.isfinite(clock))[:1]:
-        raise CorruptFile(f"{file}: no time in row {row + 1} of {time!r}")
-    for row in np.flatnonzero(np.diff(clock) < 0)[:1]:
-        raise CorruptFile(f"{file}: the clock runs backwards in row {row + 2}")
-    return Log(numbers, clock, columns[time].dtype.kind == "M")
-
-
-def usual_step(times: Float64[np.ndarray, " t"]) -> float:
-    """The mean of the steps that are within a tenth of the median: files round times, and clocks leave some out."""
-    steps = np.diff(times)
-    return float(steps[abs(steps - np.median(steps)) <= UNEVEN * np.median(steps)].mean())
-
-
-def rows_until(times: Float64[np.ndarray, " t"], moments: Float64[np.ndarray, "..."]) -> Int[np.ndarray, "..."]:
-    """How many rows are at or before each moment: to a millisecond, which files round to, or to a quarter of their step."""
-    near = min(1e-3, float(np.median(np.diff(times))) / 4) if len(times) > 1 else 1e-3
-    return np.searchsorted(times, moments + near, "right")
-
-
-def last_before(times: Float64[np.ndarray, " t"], moments: Float64[np.ndarray, "..."]) -> Int[np.ndarray, "..."]:
-    """The last row at or before each moment, or else the first."""
-    return np.maximum(rows_until(times, moments) - 1, 0)
+    return found[1].strip() if found else ""

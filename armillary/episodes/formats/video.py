@@ -21,7 +21,8 @@ from jaxtyping import Float64
 from armillary.episodes.formats.clocks import JUMP, stretches
 from armillary.episodes.formats.folders import files_in, hidden, natural
 from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units, parts
-from armillary.episodes.formats.table_files import UNEVEN, last_before, usual_step
+from armillary.episodes.formats.table_clock import UNEVEN
+from armillary.episodes.formats.table_log import last_before, usual_step
 from armillary.episodes.formats.video_actions import ActionTable, find_table
 from armillary.episodes.formats.video_frames import Frames, frame_times, frames_in_turn, pictures_in_turn
 from armillary.episodes.store import Episode

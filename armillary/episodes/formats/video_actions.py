@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from armillary.episodes.formats.table_files import last_before, open_table, read_log, unit_of
-from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.episodes.formats.table_clock import Asked, is_clock
+from armillary.episodes.formats.table_files import open_table
+from armillary.episodes.formats.table_log import last_before, read_log
+from armillary.errors import ArmillaryError, CorruptFile
 from armillary.spec import ActionSpace
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
@@ -48,6 +50,7 @@ class ActionTable:
         begins: what the time column shows at the first frame, in seconds; None for 0, or for a date, its first.
         drift: seconds that the clocks may be apart at either end.
         ignored: columns that stay out, and why.
+        units: of each channel.
     """
 
     channels: tuple[str, ...]
@@ -55,6 +58,7 @@ class ActionTable:
     begins: float | None
     drift: float
     ignored: dict[str, str]
+    units: tuple[str, ...] = ()
 
     @classmethod
     def like(
@@ -65,22 +69,29 @@ class ActionTable:
         Raises:
             ArmillaryError: a column that is not there or holds no numbers.
         """
-        types = require("pyarrow", "data").types
-        schema, _ = open_table(file)
-        numbers = [name for name, kind in zip(schema.names, schema.types, strict=True) if types.is_floating(kind)]
+        table = open_table(file)
+        survey, there = table.survey(), ", ".join(filter(None, table.columns))
+        clocks = [name for name in survey.numbers if is_clock(name, survey)]
         for name in (*(channels or ()), *filter(None, [time])):
-            if name not in schema.names or (name != time and name not in numbers):
-                raise ArmillaryError(f"{file}: there is no column {name!r} of numbers; there are {', '.join(schema.names)}")
-        chosen = channels or tuple(name for name in numbers if name != time)
+            if name not in table.columns or (name != time and name not in survey.numbers):
+                raise ArmillaryError(f"{file}: there is no column {name!r} of numbers; there are {there}")
+            if name != time and name in clocks:
+                raise ArmillaryError(
+                    f"{file}: column {name!r} is a clock, which is no action; name it in time, or leave it out"
+                )
+        chosen = channels or tuple(name for name in survey.numbers if name != time and name not in clocks)
         if not chosen:
-            raise ArmillaryError(f"{file}: no column of numbers is left for actions; there are {', '.join(schema.names)}")
-        ignored = {name: "not asked for" if name in numbers else "not numbers" for name in schema.names if name != time}
-        return cls(chosen, time, begins, drift, {name: why for name, why in ignored.items() if name not in chosen})
+            raise ArmillaryError(f"{file}: no column of numbers is left for actions; there are {there}")
+        units = tuple(table.unit(name) for name in chosen)
+        reasons = {name: "not asked for" if name in survey.numbers else "not numbers" for name in table.columns if name}
+        reasons |= dict.fromkeys(clocks, "it is a clock; name it in time")
+        ignored = {name: why for name, why in reasons.items() if name not in (*chosen, time)}
+        return cls(chosen, time, begins, drift, ignored, units)
 
     @property
     def space(self) -> ActionSpace:
         """A box without bounds: a table records none."""
-        return ActionSpace("box", len(self.channels), unit=tuple(map(unit_of, self.channels)), channels=self.channels)
+        return ActionSpace("box", len(self.channels), unit=self.units, channels=self.channels)
 
     def actions_at(
         self, file: Path, frames: Float64[np.ndarray, " f"], moments: Float64[np.ndarray, " t"]
@@ -98,7 +109,7 @@ class ActionTable:
         Raises:
             CorruptFile: a table that cannot be read, lacks a column or a number, or does not fit the video.
         """
-        log = read_log(file, self.channels, self.time)
+        log = read_log(file, self.channels, Asked((self.time,)) if self.time else None)
         actions, clock = log.numbers.astype(np.float32), log.clock
         if clock is None:
             if len(actions) not in (len(frames), len(frames) - 1):
