@@ -15,7 +15,8 @@
 - `push_t`: temporal contrast keeps the pose of the block in the latent, which the prediction loss alone would drop.
 - `cube`: patches of 4 px for a small object in dark images; contrast keeps the cube in the latent beside the arm. A habit
   learned on top picks up and places.
-- `robot`: camera and joint states at control rate, kept every few frames.
+- `robot`: camera and joint states at control rate, kept every few frames. Dynamics are learned with offsets on latents and
+  actions, and eight steps ahead: a sitting later, the camera and the idle joints have moved.
 - `sensors`: a machine's sensors and nothing else. The latent is the standardised sensors; three quarters of what is foretold
   are a linear path's, and few steps leave the rest near "nothing changes" where it knows nothing.
 - `lewm`: LeWM (arXiv 2603.19312), for a GPU.
@@ -135,7 +136,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "robot": Recipe(
         ModelConfig.sized("nano", skip=5, predictor="gru", context=3, objective=Objective(rollout=4, sigreg=2.0)),
-        (StageConfig("joint", steps=400), StageConfig("dynamics", steps=1000, batch=256)),
+        (StageConfig("joint", steps=400), StageConfig("dynamics", steps=1000, batch=128, length=11, offset=0.5)),
     ),
     "sensors": Recipe(
         ModelConfig.sized(

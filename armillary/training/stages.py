@@ -26,7 +26,7 @@ from armillary.episodes.clips import Batch, Clips
 from armillary.errors import ArmillaryError
 from armillary.latents import encode_tracks
 from armillary.model import WorldModel
-from armillary.objectives.prediction import rollout
+from armillary.objectives.prediction import offset, rollout
 from armillary.training.augmentation import Augmentation
 
 TOGETHER = 4096
@@ -56,6 +56,9 @@ class StageConfig:
     length: int | None = None
     """Frames of a window of frozen latents; None takes the model's context plus the rollout of its objective. A joint stage
     takes the clips as they are."""
+    offset: float = 0.0
+    """In a dynamics stage: standard deviation of a random constant that is added to the latents of a clip, and of one that is
+    added to its actions. The predictor then learns changes, and errs less where a camera or a joint's zero has moved."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """How a joint stage changes the look of images."""
 
@@ -136,7 +139,8 @@ class Latents:
 
     Args:
         model: in eval mode.
-        length: frames of a window; the model's context plus the rollout of its objective by default.
+        length: frames of a window; the model's context plus the rollout of its objective by default, and never shorter than
+            that. Longer windows are cut to the length of the median episode, so that half of the episodes have one.
 
     Raises:
         ArmillaryError: windows no longer than the context, or longer than any episode.
@@ -151,21 +155,20 @@ class Latents:
     @torch.no_grad()
     def __init__(self, model: WorldModel, clips: Clips, length: int | None) -> None:
         context = model.config.context
-        self.length = length = context + model.config.objective.rollout if length is None else length
+        least = context + model.config.objective.rollout
+        length = least if length is None else length
         if length <= context:
             raise ArmillaryError(f"windows of {length} frames leave nothing to foretell after a context of {context}")
-        z, actions, starts, last = [], [], [], []
-        total = 0
-        for latents, blocks in encode_tracks(model, clips):
-            z.append(latents)
-            actions.append(F.pad(model.blocks.standardise(blocks), (0, 0, 0, 1)))
-            starts.append(torch.arange(total, total + max(0, len(latents) - length + 1)))
-            total += len(latents)
-            last.append(torch.full((len(latents),), total - 1))
-        self.z, self.actions = torch.cat(z), torch.cat(actions)
-        self.starts, self.last = torch.cat(starts), torch.cat(last)
-        if not len(self.starts):
+        tracks = [(z, F.pad(model.blocks.standardise(a), (0, 0, 0, 1))) for z, a in encode_tracks(model, clips)]
+        lengths = [len(z) for z, _ in tracks]
+        self.length = length = min(length, max(least, int(np.median(lengths))))
+        self.z, self.actions = (torch.cat(parts) for parts in zip(*tracks, strict=True))
+        ends = np.cumsum(lengths)
+        starts = [torch.arange(end - n, end - length + 1) for n, end in zip(lengths, ends, strict=True) if n >= length]
+        self.last = torch.from_numpy(np.repeat(ends - 1, lengths))
+        if not starts:
             raise ArmillaryError(f"no episode has a window of {length} frames; shorten the stage's length")
+        self.starts = torch.cat(starts)
 
     def windows(self, chosen: Int[Tensor, " b"]) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t-1 a"]]:
         """Latents and standardised action blocks of these windows."""
@@ -186,6 +189,7 @@ class Dynamics(Stage):
 
     def __init__(self, model: WorldModel, latents: Latents, config: StageConfig) -> None:
         self.model, self.latents, self.batch, self.modules = model, latents, config.batch, [model.predictor.learned]
+        self.offset = config.offset
         model.predictor.fit(map(latents.windows, torch.arange(len(latents.starts)).split(TOGETHER)))
         self.state = {"error": torch.ones(len(self.latents.starts))}
 
@@ -201,6 +205,8 @@ class Dynamics(Stage):
         if self.model.config.map_channels:
             later = distributed.shard(torch.from_numpy(rng.random(self.batch)))
             z = self.model.with_map(z, self.latents.later(shard, later).unsqueeze(1).expand_as(z))
+        if self.offset:
+            z, actions = offset(z, actions, self.model.blocks, self.offset, generator)
         squared = rollout(self.model.predictor.learned, z, actions).float()
         error[chosen] = distributed.gather(squared[:, 0].detach().mean(-1)).to(error)
         return {"loss": squared.mean()}

@@ -1,8 +1,11 @@
+import pytest
 import torch
 from torch import nn
 
+from armillary.actions import ActionBlocks
 from armillary.dynamics.predictor import Predictor
-from armillary.objectives.prediction import one_step, rollout
+from armillary.objectives.prediction import offset, one_step, rollout
+from armillary.spec import ActionSpace
 
 
 class Adder(Predictor):
@@ -49,3 +52,16 @@ def test_gradients_reach_what_foretells_and_what_is_foretold():
         assert predictor.gain.grad.abs() > 0
         assert (z.grad[:, -1].abs() > 0).all()
         assert (z.grad[:, 1].abs() > 0).all()
+
+
+@pytest.mark.parametrize(("space", "moved"), [(ActionSpace("box", 2), True), (ActionSpace("discrete", 2), False)])
+def test_an_offset_is_one_constant_for_a_clip_and_leaves_every_change_as_it_was(space, moved):
+    random = torch.Generator().manual_seed(0)
+    z = torch.randn(50, 5, 3, generator=random) * torch.tensor([1.0, 10.0, 0.1])
+    actions = torch.randn(50, 4, 6, generator=random)
+    other, others = offset(z, actions, ActionBlocks(space, 3), 0.5, random)
+    torch.testing.assert_close(other.diff(dim=1), z.diff(dim=1))
+    torch.testing.assert_close((other - z)[:, 0].std(0), 0.5 * z.std((0, 1)), rtol=0.3, atol=0)
+    added = (others - actions).unflatten(-1, (3, 2))
+    assert bool(added.abs().max() > 0) is moved
+    torch.testing.assert_close(added, added[:, :1, :1].expand_as(added))

@@ -60,11 +60,15 @@ def test_longer_windows_than_clips_stay_in_their_episode(store, model):
     assert (latents.starts + 9 <= latents.last[latents.starts]).all()
 
 
-@pytest.mark.parametrize(("length", "message"), [(14, "no episode has a window of 14 frames"), (1, "after a context of 1")])
-def test_windows_that_cannot_be_had(store, model, length, message):
-    for kind in ("dynamics", "critic"):
-        with pytest.raises(ArmillaryError, match=message):
-            build_stage(model, clips_of(store), StageConfig(kind, steps=1, length=length))
+@pytest.mark.parametrize("kind", ["dynamics", "critic"])
+def test_windows_that_foretell_nothing_are_refused(store, model, kind):
+    with pytest.raises(ArmillaryError, match="after a context of 1"):
+        build_stage(model, clips_of(store), StageConfig(kind, steps=1, length=1))
+
+
+def test_windows_that_are_too_long_are_cut_to_the_median_episode(store, model):
+    latents = Latents(model, clips_of(store), 14)
+    assert (latents.length, latents.starts.tolist()) == (13, [0, 13, 26, 39, 52])
 
 
 def test_half_of_the_windows_are_drawn_in_proportion_to_their_error(store, model, monkeypatch):
@@ -193,3 +197,10 @@ def test_a_stage_is_read_again_with_or_without_an_augmentation():
     config = StageConfig("joint", steps=3, augmentation=Augmentation(hue=0.5))
     assert StageConfig.from_json(asdict(config)) == config
     assert StageConfig.from_json({"kind": "critic", "steps": 2}) == StageConfig("critic", steps=2)
+
+
+def test_a_stage_of_dynamics_learns_under_offsets(store, model):
+    """Without one, the loss of the same windows is another."""
+    stages = [build_stage(model, clips_of(store), StageConfig("dynamics", steps=1, batch=8, offset=size)) for size in (0, 2.0)]
+    plain, moved = (losses_of(stage)["loss"].item() for stage in stages)
+    assert plain != moved
