@@ -37,6 +37,8 @@ from armillary.perception.standard import Standardised
 from armillary.spec import Spec, Stream
 
 FORMAT = 1
+MODEL, STATE = "model.safetensors", "training.safetensors"
+"""In a run's folder: the checkpoint, and what training goes on from until there is one."""
 
 
 class Context(NamedTuple):
@@ -44,6 +46,17 @@ class Context(NamedTuple):
 
     z: Tensor
     actions: Tensor
+
+
+def require_finished(run: str | Path) -> None:
+    """Require that a run's folder holds no training that was interrupted; other paths pass.
+
+    Raises:
+        ArmillaryError: it does.
+    """
+    run = Path(run).parent if Path(run).name == STATE else Path(run)
+    if (run / STATE).exists() and not (run / MODEL).exists():
+        raise ArmillaryError(f"{run}: the run is not finished; add --resume to its train command to go on with it")
 
 
 class WorldModel(nn.Module):
@@ -226,16 +239,17 @@ class WorldModel(nn.Module):
         """
         if hidden := [stream.name for stream in streams if stream.truth]:
             raise ArmillaryError(f"{', '.join(hidden)} is ground truth, which no model sees")
-        if not self.config.projector:
-            raise ArmillaryError("a model without a projector takes no further streams: the latent would be another; retrain")
         given, own = {stream.name: stream for stream in streams}, {stream.name for stream in self.spec.streams}
         known = [replace(s, optional=s.optional or (s.name in given and given[s.name].optional)) for s in self.spec.streams]
         new = [stream for stream in streams if stream.name not in own]
+        if new and not self.config.projector:
+            raise ArmillaryError("a model without a projector takes no further streams: the latent would be another; retrain")
         Spec(tuple(given.get(stream.name, stream) for stream in known), self.spec.action).check(self.spec, "model")
         grown = WorldModel(Spec((*known, *new), self.spec.action, self.spec.rate), self.config)
         ours, fresh, first = self.state_dict(), grown.state_dict(), "perception.projector.0.weight"
-        added = fresh[first].shape[1] - ours[first].shape[1]
-        grown.restore({**fresh, **ours, first: F.pad(ours[first], (0, added))}, self.describe())
+        if new:
+            ours[first] = F.pad(ours[first], (0, fresh[first].shape[1] - ours[first].shape[1]))
+        grown.restore({**fresh, **ours}, self.describe())
         grown.learned, grown.provenance, grown.fast = frozenset(own), self.provenance, self.fast
         return grown.to(self.device).eval()
 
@@ -273,10 +287,11 @@ class WorldModel(nn.Module):
             device: auto, cpu, cuda or mps.
 
         Raises:
-            ArmillaryError: no such file, or no such device.
+            ArmillaryError: no such file, a run that is not finished, or no such device.
             CorruptFile: truncated, not a checkpoint, or weights that do not fit its own header.
         """
-        path = Path(path) / "model.safetensors" if Path(path).is_dir() else Path(path)
+        require_finished(path)
+        path = Path(path) / MODEL if Path(path).is_dir() else Path(path)
         tensors, header = weights.read(path)
         if header.get("format") != FORMAT:
             raise CorruptFile(f"{path}: checkpoint format {header.get('format')}, this version reads {FORMAT}")

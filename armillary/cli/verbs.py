@@ -2,6 +2,7 @@
 
 import io
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -113,13 +114,19 @@ def info(path: Positional[Path]) -> None:
         path: of any of these.
     """
     from armillary.episodes.store import Episodes
-    from armillary.model import WorldModel
+    from armillary.model import MODEL, STATE, WorldModel
+    from armillary.training import state
 
-    if path.suffix == ".safetensors" or (path / "model.safetensors").exists():
+    if path.name == STATE:
+        path = path.parent
+    if path.suffix == ".safetensors" or (path / MODEL).exists():
         model = WorldModel.load(path, "cpu")
         spec, about = model.spec, {"parameters": f"{sum(p.numel() for p in model.parameters()):,}", **vars(model.config)}
         about |= {"action coordinates": f"{model.blocks.dim} of {model.blocks.size}", **model.provenance}
         about.pop("trained", None)  # hashes, for a later `train --from`
+    elif (path / STATE).exists():
+        spec, at = state.describe(path / STATE)
+        about = {"not finished": f"stage {at.stage + 1}, step {at.step}; add --resume to its train command to go on with it"}
     else:
         episodes = Episodes.open(path)
         spec, lengths = episodes.spec, episodes.lengths
@@ -241,33 +248,42 @@ def train(
         config: seed, logging, saving.
     """
     from armillary.episodes.store import Episodes
-    from armillary.evaluation.prediction import evaluate_prediction
+    from armillary.evaluation.prediction import evaluate_prediction, fitting_horizons
     from armillary.evaluation.run import default_horizons
-    from armillary.model import WorldModel
+    from armillary.model import STATE, WorldModel
     from armillary.training.fit import fit
 
     if start and size:
         raise ArmillaryError("--size and --from exclude each other: a checkpoint has its size")
     episodes, model = Episodes.open(store), WorldModel.load(start, device) if start else None
     chosen: Recipe = recipe.sized(size) if size else recipe
-    horizons = default_horizons(episodes.spec.rate, (model.config if model else chosen.model).skip)
+    shape = model.config if model else chosen.model
+    horizons = default_horizons(episodes.spec.rate, shape.skip)
 
-    def validate(model, held) -> dict[str, float]:
-        return evaluate_prediction(model, episodes, held, horizons, untrained=False).summary()
+    def validate(held: np.ndarray) -> Callable[[WorldModel], dict[str, float]] | None:
+        fit, left_out = fitting_horizons(episodes, held, horizons, shape.skip, shape.context)
+        if left_out:
+            print(f"armillary: {left_out}", file=sys.stderr)
+        return (lambda model: evaluate_prediction(model, episodes, held, fit, untrained=False).summary()) if fit else None
 
-    fit(
-        episodes,
-        out,
-        chosen,
-        config,
-        streams=streams,
-        held_out=parse_numbers(held_out_episodes) or held_out,
-        device=device,
-        budget_mb=budget_mb,
-        validate=validate,
-        resume=resume,
-        start=model,
-    )
+    try:
+        fit(
+            episodes,
+            out,
+            chosen,
+            config,
+            streams=streams,
+            held_out=parse_numbers(held_out_episodes) or held_out,
+            device=device,
+            budget_mb=budget_mb,
+            validate=validate,
+            resume=resume,
+            start=model,
+        )
+    except KeyboardInterrupt:
+        if (out / STATE).exists():
+            print("armillary: what was trained so far is kept; add --resume to go on", file=sys.stderr)
+        raise
     console.print(Text.assemble("the model is ", bold(out / "model.safetensors"), f"; judge it with: armillary eval {out}"))
 
 

@@ -98,7 +98,7 @@ def evaluate_prediction(
     """
     rate, skip, context = episodes.spec.rate, model.config.skip, model.config.context
     per_step = 1 / rate if rate else 1.0
-    blocks = sorted({max(1, round(h / per_step / skip)) for h in horizons})
+    blocks = sorted({_blocks(h, rate, skip) for h in horizons})
     first = _starts(episodes, held_out, skip * (context - 1 + blocks[-1]), starts)
     models = {"model": model}
     if untrained:
@@ -126,6 +126,27 @@ def evaluate_prediction(
     unit = "seconds" if rate else "steps"
     count = sum(len(rows) for rows in first.values())
     return PredictionResult(unit, list(first), count, rows, effective_rank(z), dead_share(z), z.shape[1])
+
+
+def fitting_horizons(
+    episodes: Episodes, held_out: Sequence[int] | np.ndarray, horizons: Sequence[float], skip: int, context: int
+) -> tuple[list[float], str]:
+    """The horizons for which a held-out episode is long enough, and a line on those that are left out, or nothing."""
+    longest = int(episodes.lengths[np.asarray(held_out, np.int64)].max(initial=0))
+    need = {h: skip * (context - 1 + _blocks(h, episodes.spec.rate, skip)) + 1 for h in horizons}
+    fit, unfit = ([h for h in horizons if (need[h] <= longest) is is_fit] for is_fit in (True, False))
+    if not unfit:
+        return fit, ""
+    asked = f"{' and '.join(f'{h:g}' for h in unfit)} {'s' if episodes.spec.rate else 'steps'}"
+    return fit, (
+        f"no prediction {asked} ahead is judged: with the context that takes {max(need.values())} rows, and the longest "
+        f"held-out episode has {longest}; hold out longer episodes"
+    )
+
+
+def _blocks(horizon: float, rate: float | None, skip: int) -> int:
+    """A horizon in whole action blocks, at least one."""
+    return max(1, round(horizon * (rate or 1.0) / skip))
 
 
 def _starts(episodes: Episodes, held_out: Sequence[int] | np.ndarray, reach: int, count: int) -> dict[int, np.ndarray]:

@@ -15,7 +15,7 @@ from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.evaluation.illustrate import illustrate
 from armillary.evaluation.judge import RESULTS, Judgement, judge
 from armillary.evaluation.pairs import DEVELOPMENT_SEED, TEST_SEED, EvalSet, make_eval_set
-from armillary.model import WorldModel
+from armillary.model import WorldModel, require_finished
 from armillary.planning import Planner
 from armillary.worlds import World
 from armillary.worlds.world import GYM, make_named
@@ -140,6 +140,7 @@ def report_run(run: str | Path) -> Path:
         ArmillaryError: there are no results in `run`.
     """
     run = Path(run)
+    require_finished(run)
     judgement = Judgement.load(run / RESULTS)
     facts, parts = judgement.facts, {}
     if (recording := local_recording(facts.get("recording"))) and (run / "model.safetensors").exists():

@@ -22,7 +22,7 @@ from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.latents import dense
 from armillary.evaluation.run import local_recording, open_run
-from armillary.model import WorldModel
+from armillary.model import WorldModel, require_finished
 from armillary.monitoring.monitor import MEMORY, Evidence, Monitor
 from armillary.monitoring.surprise import Foretold, Surprise
 from armillary.spec import Spec
@@ -164,6 +164,7 @@ def load_calibration(run: str | Path) -> Calibration:
     Raises:
         ArmillaryError: nothing there, or it is of another checkpoint.
     """
+    require_finished(run)
     path = Path(run) / FILE
     if not path.is_file():
         raise ArmillaryError(f"{run} is not calibrated; do it once, with: armillary watch {run} --calibrate")

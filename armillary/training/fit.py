@@ -16,7 +16,8 @@ from armillary.episodes.split import fingerprint, split, split_off, was_seen
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.model import WorldModel
-from armillary.training.loop import TrainConfig, train
+from armillary.training.folder import one_writer
+from armillary.training.loop import TrainConfig, short_hash, train_alone
 from armillary.training.recipes import Recipe
 
 
@@ -30,7 +31,7 @@ def fit(
     held_out: float | Sequence[int | str] = 0.1,
     device: str = "auto",
     budget_mb: float = 512,
-    validate: Callable[[WorldModel, np.ndarray], dict[str, float]] | None = None,
+    validate: Callable[[np.ndarray], Callable[[WorldModel], dict[str, float]] | None] | None = None,
     resume: bool = False,
     start: WorldModel | None = None,
 ) -> WorldModel:
@@ -42,7 +43,8 @@ def fit(
             `split_off`; they are named in the checkpoint. Of what `start` was trained on, none is held out.
         device: auto, cpu, cuda or mps.
         budget_mb: memory for decoded frames. What is larger is kept decoded in `out/cache` while it trains.
-        validate: called with the model and the held-out episodes at each validation; its numbers are logged.
+        validate: called with the held-out episodes before training begins. What it returns is called with the model at each
+            validation, and its numbers are logged.
         resume: go on with the run in `out`.
         start: a trained model to go on from, with the recording's other streams beside its own (`WorldModel.with_streams`). Its
             config counts, of the recipe the stages alone. It stays as it is.
@@ -69,17 +71,6 @@ def fit(
             f"egomotion learns from odometry, and of what the recording observes there is no stream {aim.odometry!r}; name it "
             "by objective.odometry, or set objective.egomotion to 0"
         )
-    clips = Clips(
-        episodes,
-        length,
-        skip=recipe.model.skip,
-        which=training,
-        streams=streams,
-        odometry=aim.odometry if aim.egomotion else None,
-        budget_mb=budget_mb,
-        cache_dir=Path(out) / "cache",
-        image_size=recipe.model.image_size,
-    )
     torch.manual_seed(config.seed)
     spec = episodes.spec if streams is None else episodes.spec.select(streams)
     if start is None:
@@ -95,13 +86,34 @@ def fit(
         "held_out": held.tolist(),
         "left_out": np.setdiff1d(np.arange(len(episodes)), [*training, *held]).tolist(),
         "trained": [fingerprint(episodes, training), *before],
-        "start": {**start.provenance, "trained": None} if start is not None else None,
+        "start": {k: v for k, v in start.provenance.items() if k != "trained"} if start is not None else None,
         "stages": [asdict(stage) for stage in recipe.stages],
         "versions": {package: version(package) for package in ("armillary", "torch", "numpy")},
     }
-    judge = (lambda model: validate(model, held)) if validate else None
-    with one_thread(recipe.model.is_small):
-        train(model, clips, recipe.stages, out, config, validate=judge, resume=resume, provenance=provenance)
-    if distributed.rank() == 0:
-        shutil.rmtree(Path(out) / "cache", ignore_errors=True)
+    identity = {
+        "recording": provenance["recording_hash"],
+        "split": short_hash(training.tolist(), held.tolist()),
+        "starting model": _hash_of(start),
+    }
+    distributed.start(where)
+    with one_writer(Path(out)), one_thread(recipe.model.is_small):
+        clips = Clips(
+            episodes,
+            length,
+            skip=recipe.model.skip,
+            which=training,
+            streams=streams,
+            odometry=aim.odometry if aim.egomotion else None,
+            budget_mb=budget_mb,
+            cache_dir=Path(out) / "cache",
+            image_size=recipe.model.image_size,
+        )
+        judge = validate(held) if validate else None
+        train_alone(model, clips, recipe.stages, out, config, judge, resume, provenance, identity)
+        if distributed.rank() == 0:
+            shutil.rmtree(Path(out) / "cache", ignore_errors=True)
     return model
+
+
+def _hash_of(start: WorldModel | None) -> str:
+    return "none" if start is None else short_hash(*(x.cpu().numpy().tobytes() for x in start.state_dict().values()))

@@ -8,6 +8,8 @@ or of both. What a step minimises is in `stages.py`. Design choices:
   batches before each validation and at the end of a stage that changes the encoder;
 - `validate` is a function of the caller, so that the judge stays out of training. Collapse, which no loss shows, is looked
   for each time;
+- an interrupt waits for the end of the step and leaves a save to resume from. At the end the checkpoint is written first,
+  and judged then;
 - where it helps, the next batch is read and pinned while the device is at this one; `waiting` in the metrics is the share of
   the time in which training waited for data;
 - under `torchrun` each process takes its shard of the same batch, and the statistics of the batch span all of them. The
@@ -19,8 +21,9 @@ import json
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,12 +38,14 @@ from armillary.device import autocast
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError, require
 from armillary.files import as_json
-from armillary.model import WorldModel
-from armillary.objectives.collapse import dead_share, effective_rank, spread
+from armillary.model import MODEL, STATE, WorldModel
+from armillary.objectives.collapse import collapse, dead_share, effective_rank, spread
 from armillary.training import state
+from armillary.training.folder import one_writer
+from armillary.training.interrupts import held
 from armillary.training.stages import Stage, StageConfig, build_stage
 
-MODEL, METRICS, STATE = "model.safetensors", "metrics.jsonl", "training.safetensors"
+METRICS = "metrics.jsonl"
 FLOOR = 0.02  # of the peak learning rate, where the cosine ends
 
 
@@ -80,6 +85,7 @@ def train(
     validate: Callable[[WorldModel], dict[str, float]] | None = None,
     resume: bool = False,
     provenance: dict[str, Any] | None = None,
+    identity: Mapping[str, str] | None = None,
 ) -> WorldModel:
     """Train `model` in place through `stages` and leave it in eval mode.
 
@@ -91,18 +97,41 @@ def train(
         clips: windows of the training part.
         stages: run in order.
         out: the run's folder.
-        validate: called at each validation; its numbers are logged.
-        resume: go on from `out`, with the same model, clips, stages and seed; a finished run is loaded as it is.
+        validate: called at each validation; its numbers are logged. An `ArmillaryError` of it is a warning.
+        resume: go on from `out`, with the same model, clips, stages, seed and identity; a finished run is loaded as it is.
         provenance: JSON-able, kept in the checkpoint.
+        identity: what else has to be the same to go on, by name: short hashes, such as of the recording.
 
     Raises:
-        ArmillaryError: `out` holds a run already (without `resume`), or none or another one (with it); a loss that is not
-            finite; the disk is full.
+        ArmillaryError: `out` holds a run already (without `resume`), or none or another one (with it); another process trains
+            there; a loss that is not finite; the disk is full.
+        KeyboardInterrupt: on an interrupt, after a save that `resume` goes on from.
     """
-    config, out = config or TrainConfig(), Path(out)
     distributed.start(model.device)
-    described = [model.spec.to_json(), asdict(model.config), len(clips), [asdict(stage) for stage in stages], config.seed]
-    run = hashlib.sha256(json.dumps(described).encode()).hexdigest()[:16]
+    with one_writer(Path(out)):
+        return train_alone(model, clips, stages, out, config, validate, resume, provenance, identity or {})
+
+
+def train_alone(
+    model: WorldModel,
+    clips: Clips,
+    stages: tuple[StageConfig, ...],
+    out: str | Path,
+    config: TrainConfig | None,
+    validate: Callable[[WorldModel], dict[str, float]] | None,
+    resume: bool,
+    provenance: dict[str, Any] | None,
+    identity: Mapping[str, str],
+) -> WorldModel:
+    """As `train`, for a caller who has the folder's lock."""
+    config, out = config or TrainConfig(), Path(out)
+    run = {
+        "model": short_hash(model.spec.to_json(), asdict(model.config)),
+        "training clips": short_hash(len(clips), clips.length, clips.skip, clips.stride),
+        "recipe": short_hash([asdict(stage) for stage in stages]),
+        "seed": str(config.seed),
+        **identity,
+    }
     if resume and (out / MODEL).exists():
         finished = WorldModel.load(out / MODEL, str(model.device))
         state.check(out, finished.provenance.get("run"), run)
@@ -120,19 +149,33 @@ def train(
         at = saved.progress
     distributed.broadcast(model)
     stage = None
+
+    def finish() -> None:
+        seconds = at.earlier_seconds + at.stage_seconds
+        model.provenance = {"run": run, "seed": config.seed, "train_seconds": seconds, **(provenance or {})}
+        if distributed.rank() == 0:
+            with held():
+                model.save(out / MODEL)
+                (out / STATE).unlink(missing_ok=True)
+
     with _Log(out, config, at) as log:
         for budget in stages[at.stage :]:
-            stage = _run_stage(model, clips, budget, stage, config, log, validate, saved, out / STATE, run)
+            last = finish if at.stage == len(stages) - 1 else None
+            stage = _run_stage(model, clips, budget, stage, config, log, validate, saved, out / STATE, run, last)
             saved = None
-            at.stage, at.step = at.stage + 1, 0
+            at.stage, at.step, at.validated = at.stage + 1, 0, 0
             at.earlier_seconds, at.stage_seconds = at.earlier_seconds + at.stage_seconds, 0.0
     model.eval()
-    model.provenance = {"run": run, "seed": config.seed, "train_seconds": at.earlier_seconds, **(provenance or {})}
-    if distributed.rank() == 0:
-        model.save(out / MODEL)
-        (out / STATE).unlink(missing_ok=True)
+    if not stages:
+        finish()
     distributed.wait()
     return model
+
+
+def short_hash(*values: Any) -> str:
+    """Of what JSON can hold, or of bytes."""
+    parts = (value if isinstance(value, bytes) else json.dumps(value).encode() for value in values)
+    return hashlib.sha256(b"\n".join(parts)).hexdigest()[:12]
 
 
 def _run_stage(
@@ -145,13 +188,20 @@ def _run_stage(
     validate: Callable[[WorldModel], dict[str, float]] | None,
     saved: state.Saved | None,
     path: Path,
-    run: str,
+    run: dict[str, str],
+    finish: Callable[[], None] | None,
 ) -> Stage:
     at, last_save = log.at, time.perf_counter()
     started = last_save - at.stage_seconds
     torch.manual_seed(config.seed + at.stage)  # the weights of a new critic
     model.eval()
-    stage = build_stage(model, clips, budget, before)
+
+    def keep_start() -> None:
+        if distributed.rank() == 0 and saved is None:  # a run that goes on has its save already
+            state.save(path, run, at, model, None, {})
+
+    with _on(KeyboardInterrupt, keep_start):
+        stage = build_stage(model, clips, budget, before)
     for module in stage.modules:
         module.train()
     parameters = [p for module in stage.modules for p in module.parameters()]
@@ -161,9 +211,10 @@ def _run_stage(
         for name, tensor in saved.part("stage").items():
             stage.state[name].copy_(tensor)
     done = _share_done(budget, at)
-    validated = int(done * config.validations)
     data = _Data(stage, [config.seed, at.stage])
-    while done < 1:
+
+    def step() -> None:
+        nonlocal done
         seed, prepared = data.take(at.step)
         torch.manual_seed(seed + distributed.rank())  # dropout
         rate = budget.learning_rate * _schedule(done, budget.warmup)
@@ -180,24 +231,48 @@ def _run_stage(
         at.step += 1
         at.stage_seconds = _together(time.perf_counter() - started)
         done = _share_done(budget, at)
-        logged = at.step % config.log_every == 0 or done >= 1
-        if logged:
-            means = distributed.all_mean(torch.stack([value.detach() for value in losses.values()]))
-            numbers = {**dict(zip(losses, means.tolist(), strict=True)), "gradient_norm": norm.item()}
-            if not math.isfinite(numbers["loss"] + numbers["gradient_norm"]):
-                raise ArmillaryError(
-                    f"stage {budget.kind}, step {at.step}: the loss is {numbers['loss']} and the norm of its gradient "
-                    f"{numbers['gradient_norm']}; lower the learning rate"
-                )
-            log.write({"stage": budget.kind, **numbers, "learning_rate": rate, "waiting": data.waiting()}, done)
-        if int(done * config.validations) > validated:
-            validated = int(done * config.validations)
-            log.write({"stage": budget.kind, **_look(model, clips, stage, config, validate)}, done)
-        if logged and done < 1 and distributed.rank() == 0 and time.perf_counter() - last_save >= config.save_every:
+        if at.step % config.log_every and done < 1:
+            return
+        means = distributed.all_mean(torch.stack([value.detach() for value in losses.values()]))
+        numbers = {**dict(zip(losses, means.tolist(), strict=True)), "gradient_norm": norm.item()}
+        if not math.isfinite(numbers["loss"] + numbers["gradient_norm"]):
+            raise ArmillaryError(
+                f"stage {budget.kind}, step {at.step}: the loss is {numbers['loss']} and the norm of its gradient "
+                f"{numbers['gradient_norm']}; lower the learning rate"
+            )
+        log.write({"stage": budget.kind, **numbers, "learning_rate": rate, "waiting": data.waiting()}, done)
+
+    def keep() -> None:
+        if distributed.rank() == 0 and not (path.parent / MODEL).exists():
             state.save(path, run, at, model, optimizer, stage.state)
-            last_save = time.perf_counter()
-    data.close()
-    return stage
+
+    with data, _on(KeyboardInterrupt, keep):
+        while True:
+            if int(done * config.validations) > at.validated:
+                with _on(Exception, keep):
+                    numbers = _look(model, clips, stage, config, validate, finish if done >= 1 else None)
+                with held():
+                    log.write({"stage": budget.kind, **numbers}, done)
+                    at.validated = int(done * config.validations)
+            if done >= 1:
+                return stage
+            with held():
+                step()
+                logged = at.step % config.log_every == 0 and done < 1
+                if logged and time.perf_counter() - last_save >= config.save_every:
+                    keep()
+                    last_save = time.perf_counter()
+
+
+@contextmanager
+def _on(kind: type[BaseException], act: Callable[[], None]) -> Iterator[None]:
+    """Act, undisturbed, before an exception of this kind leaves."""
+    try:
+        yield
+    except kind:
+        with held():
+            act()
+        raise
 
 
 class _Data:
@@ -228,7 +303,10 @@ class _Data:
         share, self._waited, self._since = self._waited / max(now - self._since, 1e-9), 0.0, now
         return round(share, 4)
 
-    def close(self) -> None:
+    def __enter__(self) -> "_Data":
+        return self
+
+    def __exit__(self, *failure: object) -> None:
         """What was made ahead in vain is dropped."""
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
@@ -240,25 +318,24 @@ def _look(
     stage: Stage,
     config: TrainConfig,
     validate: Callable[[WorldModel], dict[str, float]] | None,
+    finish: Callable[[], None] | None,
 ) -> dict[str, float]:
-    """Recalibrate, look for collapse, and ask the caller's judge; leaves the stage's modules in training mode."""
+    """Recalibrate, look for collapse, `finish`, and ask the caller's judge; leaves the stage's modules in training mode."""
     model.eval()
     recalibrate(model, clips, config.seed, stage.modules)
     with torch.inference_mode():
         batch = clips.sample(min(256, len(clips)), np.random.default_rng([config.seed, 1])).to(model.device)
         z = model.encode(batch.observations, batch.present)[..., : model.config.latent].flatten(0, 1)
     numbers = {"effective_rank": effective_rank(z), "dead_share": dead_share(z), "spread": spread(z)}
+    if finish is not None:
+        finish()
     if distributed.rank() == 0:
-        few = numbers["effective_rank"] < max(1.5, 0.1 * z.shape[1])
-        if few or numbers["dead_share"] > 0.5 or numbers["spread"] < 0.3:
-            warnings.warn(
-                f"the latent collapses: effective rank {numbers['effective_rank']:.1f} of {z.shape[1]}, "
-                f"{numbers['dead_share']:.0%} of its dimensions dead, standard deviation {numbers['spread']:.2g} instead of 1; "
-                "raise the weight of sigreg, or add inverse dynamics",
-                CollapseWarning,
-                stacklevel=2,
-            )
-        numbers |= validate(model) if validate else {}
+        if model.config.projector and (signs := collapse(**numbers, latent=z.shape[1])):
+            warnings.warn(signs, CollapseWarning, stacklevel=2)
+        try:
+            numbers |= validate(model) if validate else {}
+        except ArmillaryError as error:
+            warnings.warn(f"not validated: {error}", stacklevel=2)
     for module in stage.modules:
         module.train()
     return numbers

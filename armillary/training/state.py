@@ -12,28 +12,35 @@ import torch
 from torch import Tensor
 
 from armillary import weights
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, CorruptFile
 from armillary.model import WorldModel
+from armillary.spec import Spec
 
 
 @dataclass
 class Progress:
-    """Where a run is: `stage` and the `step` in it, seconds in this stage and in the earlier ones, lines of metrics."""
+    """Where a run is: the stage, steps and validations in it, seconds in it and in earlier ones, lines of metrics."""
 
     stage: int = 0
     step: int = 0
+    validated: int = 0
     stage_seconds: float = 0.0
     earlier_seconds: float = 0.0
     lines: int = 0
 
 
 def save(
-    path: Path, run: str, progress: Progress, model: WorldModel, optimizer: torch.optim.Optimizer, extra: dict[str, Tensor]
+    path: Path,
+    run: dict[str, str],
+    progress: Progress,
+    model: WorldModel,
+    optimizer: torch.optim.Optimizer | None,
+    extra: dict[str, Tensor],
 ) -> None:
-    """Write it all; `run` says which run this is."""
+    """Write it all; `run` says which run this is. Before the first step of a stage there is no optimiser."""
     tensors = {f"model/{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"stage/{name}": tensor for name, tensor in extra.items()}
-    for index, moments in optimizer.state_dict()["state"].items():
+    for index, moments in optimizer.state_dict()["state"].items() if optimizer is not None else ():
         tensors |= {f"optimizer/{index}/{name}": tensor for name, tensor in moments.items()}
     weights.write(path, tensors, {"run": run, "progress": vars(progress), "model": model.describe()})
 
@@ -63,7 +70,7 @@ class Saved:
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def load(path: Path, run: str) -> Saved:
+def load(path: Path, run: dict[str, str]) -> Saved:
     """Open what `save` wrote.
 
     Raises:
@@ -77,13 +84,25 @@ def load(path: Path, run: str) -> Saved:
     return Saved(Progress(**header["progress"]), tensors, header["model"])
 
 
-def check(out: Path, found: str | None, run: str) -> None:
-    """Require that the run in the folder `out` is this one.
+def describe(path: Path) -> tuple[Spec, Progress]:
+    """What the model of a run that is not finished senses and does, and where the run is.
 
     Raises:
-        ArmillaryError: it is another.
+        CorruptFile: `path` is truncated or something else.
     """
-    if found != run:
-        raise ArmillaryError(
-            f"{out} holds a run of another model, other clips, other stages or another seed; give the same, or a new folder"
-        )
+    header = weights.read(path)[1]
+    try:
+        return Spec.from_json(header["model"]["spec"]), Progress(**header["progress"])
+    except (LookupError, TypeError) as error:
+        raise CorruptFile(f"{path}: not what a training keeps ({type(error).__name__}: {error})") from error
+
+
+def check(out: Path, found: dict[str, str] | None, run: dict[str, str]) -> None:
+    """Require that the run in the folder `out` is this one: the same in each of its parts.
+
+    Raises:
+        ArmillaryError: it is another; the message names what differs.
+    """
+    found = found if isinstance(found, dict) else {}
+    if other := [f"{part} ({found.get(part)} there, {is_} here)" for part, is_ in run.items() if found.get(part) != is_]:
+        raise ArmillaryError(f"{out} holds a run of another {', another '.join(other)}; give the same, or take a new folder")

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from armillary.objectives.collapse import dead_share, effective_rank, spread
+from armillary.objectives.collapse import collapse, dead_share, effective_rank, spread
 
 
 def test_effective_rank_counts_directions_that_are_used_alike():
@@ -27,3 +27,10 @@ def test_spread_is_one_for_what_the_regularisers_ask_for_and_falls_as_all_shrink
     assert spread(z + 9) == pytest.approx(1, rel=0.02)
     assert spread(0.1 * z) == pytest.approx(0.1, rel=0.02)
     assert effective_rank(0.1 * z) == pytest.approx(4, rel=0.02)
+
+
+def test_a_latent_of_one_dimension_does_not_collapse():
+    assert collapse(1.0, 0.0, 0.1, latent=1) is None
+    assert collapse(8.0, 0.0, 1.0, latent=8) is None
+    for signs in ((1.2, 0.0, 1.0), (8.0, 0.6, 1.0), (8.0, 0.0, 0.2)):
+        assert "raise the weight of sigreg" in collapse(*signs, latent=8)

@@ -1,5 +1,6 @@
 """A stream that a checkpoint is given later: at first it changes nothing, and then it is learned."""
 
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -13,8 +14,8 @@ from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.model import WorldModel
 from armillary.spec import Stream
 from armillary.training.fit import fit
-from armillary.training.loop import TrainConfig
-from armillary.training.recipes import Recipe
+from armillary.training.loop import CollapseWarning, TrainConfig
+from armillary.training.recipes import RECIPES, Recipe
 from armillary.training.stages import StageConfig
 
 LIDAR = Stream("lidar", "scan", (32,), full_turn=True, optional=True)
@@ -64,6 +65,31 @@ def test_then_it_is_learned(tmp_path):
     seen = Clips(store, 2)[:8].observations
     dark = {**seen, "image": torch.zeros_like(seen["image"])}
     assert (both.encode(seen) - both.encode(dark)).abs().mean() > 1e-3
+
+
+def test_a_model_goes_on_with_the_streams_that_it_has(tmp_path):
+    """As after maintenance: the same sensors, other recordings. A latent without a projector is the sensors themselves."""
+    vectors = replace(RECIPES["sensors"].model, context=2, predictor_width=8)
+    recipe, quiet = Recipe(vectors, (StageConfig("dynamics", steps=5, batch=16),)), TrainConfig(progress=False)
+    made = {"streams": ("place",), "device": "cpu"}
+    first = fit(record(tmp_path / "before"), tmp_path / "first", recipe, quiet, **made)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CollapseWarning)
+        second = fit(record(tmp_path / "after", seed=1), tmp_path / "second", recipe, quiet, start=first, **made)
+    assert second.spec == first.spec
+    assert len(second.provenance["trained"]) == 2
+    assert torch.equal(second.perception.encoders[0].mean, first.perception.encoders[0].mean)
+    assert not torch.equal(second.predictor.learned.out.weight, first.predictor.learned.out.weight)
+
+
+def test_going_on_never_holds_out_what_was_learned_from(tmp_path):
+    store = record(tmp_path / "store")
+    recipe, quiet = Recipe(small_model().config, (StageConfig("joint", steps=1, batch=16),)), TrainConfig(progress=False)
+    first = fit(store, tmp_path / "first", recipe, quiet, held_out=6, device="cpu")
+    for seed in range(1, 4):
+        again = fit(store, tmp_path / f"{seed}", recipe, replace(quiet, seed=seed), held_out=3, device="cpu", start=first)
+        assert set(again.provenance["held_out"]) < set(first.provenance["held_out"])
+        assert len(again.provenance["held_out"]) == 3
 
 
 def test_what_is_wrong_is_said(tmp_path):

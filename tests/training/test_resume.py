@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,14 @@ from armillary import weights
 from armillary.config import ModelConfig, Objective
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError, CorruptFile
+from armillary.evaluation.run import open_run, report_run
 from armillary.model import WorldModel
+from armillary.monitoring.calibrate import load_calibration
+from armillary.training import loop, stages, state
+from armillary.training.fit import fit
+from armillary.training.folder import LOCK, one_writer
 from armillary.training.loop import METRICS, MODEL, STATE, TrainConfig, train
+from armillary.training.recipes import Recipe
 from armillary.training.stages import StageConfig
 
 
@@ -43,7 +50,7 @@ def test_kill_9_at_any_moment_of_any_stage_changes_nothing(store, clips, tmp_pat
     judge = {"validate": lambda model: {"asked": 1.0}}
     unbroken = train(new_model(), clips, STAGES, tmp_path / "unbroken", CONFIG, **judge)
     out, tests = tmp_path / "killed", Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (tests, tests.parent)))}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (tests, *tests.parents[:2])))}
     # Each stage saves at steps 4 and 8, and validates at 6 and 12.
     for number, moment, stage, step in ((2, "before", 0, 4), (3, "amid", 1, 4), (3, "after", 2, 8)):
         command = [sys.executable, str(tests / "killed_run.py"), store.path, str(out), str(number), moment]
@@ -133,15 +140,118 @@ def test_a_run_is_not_overwritten_nor_another_one_resumed(store, clips, tmp_path
         with pytest.raises(ArmillaryError, match="holds a run already; add --resume"):
             train(new_model(), clips, stages, tmp_path, config)
         wider = (replace(stages[0], steps=13),)
-        for model, some, which, how in (
-            (new_model(inverse=0.0), clips, stages, config),
-            (new_model(), clips_of(store, 4), stages, config),
-            (new_model(), clips, wider, config),
-            (new_model(), clips, stages, replace(config, seed=1)),
+        for differs, model, some, which, how in (
+            ("model", new_model(inverse=0.0), clips, stages, config),
+            ("training clips", new_model(), clips_of(store, 4), stages, config),
+            ("recipe", new_model(), clips, wider, config),
+            (r"seed \(0 there, 1 here\)", new_model(), clips, stages, replace(config, seed=1)),
         ):
-            with pytest.raises(ArmillaryError, match="holds a run of another model, other clips, other stages or another seed"):
+            with pytest.raises(ArmillaryError, match=f"holds a run of another {differs}"):
                 train(model, some, which, tmp_path, how, resume=True)
         assert kept == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def at_call(number: int, act: Callable[[], None], of: Callable) -> Callable:
+    """`of`, that acts in its n-th call first."""
+    calls = iter(range(1, number))
+
+    def called(*given):
+        if next(calls, None) is None:
+            act()
+        return of(*given)
+
+    return called
+
+
+def test_an_interrupt_at_any_moment_of_any_stage_keeps_a_save(clips, tmp_path: Path, monkeypatch):
+    """Amid a step, while a stage is built, and while the caller judges; long before the first periodic save."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config, out = replace(CONFIG, save_every=1e9), tmp_path / "broken"
+    judge = lambda model: {"asked": 1.0}  # noqa: E731
+    unbroken = train(new_model(), clips, STAGES, tmp_path / "unbroken", config, validate=judge)
+
+    sent = cycle((signal.SIGINT, signal.SIGTERM))
+
+    def interrupt() -> None:
+        os.kill(os.getpid(), next(sent))
+
+    moments = (
+        (stages.Joint, "losses", 1, (0, 1)),
+        (loop, "_look", 1, (0, 6)),
+        (loop, "_look", 2, (0, 12)),
+        (loop, "build_stage", 2, (1, 0)),
+        (stages.Dynamics, "losses", 7, (1, 7)),
+        (stages.Critic, "losses", 3, (2, 3)),
+        (loop, "_look", 2, (2, 12)),
+    )
+    try:
+        for number, (where, name, call, (stage, step)) in enumerate(moments):
+            with monkeypatch.context() as patch:
+                patch.setattr(where, name, at_call(call, interrupt, getattr(where, name)))
+                with pytest.raises(KeyboardInterrupt):
+                    train(new_model(seed=number), clips, STAGES, out, config, validate=judge, resume=number > 0)
+            assert not (out / MODEL).exists()
+            progress = weights.read(out / STATE)[1]["progress"]
+            assert (progress["stage"], progress["step"]) == (stage, step)
+        resumed = train(new_model(seed=1), clips, STAGES, out, config, validate=judge, resume=True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert lines(out) == lines(tmp_path / "unbroken")
+    for name, tensor in unbroken.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], tensor), name
+    assert sorted(path.name for path in out.iterdir()) == [METRICS, MODEL]
+
+
+def test_the_checkpoint_is_written_before_it_is_judged(clips, tmp_path: Path):
+    def judge(model: WorldModel) -> dict[str, float]:
+        assert (tmp_path / "run" / MODEL).exists()
+        raise ArmillaryError("nothing to judge by")
+
+    with pytest.warns(UserWarning, match="not validated: nothing to judge by"):
+        train(new_model(), clips, STAGES[:1], tmp_path / "run", replace(CONFIG, validations=1), validate=judge)
+    with pytest.raises(Stop):
+        train(new_model(), clips, STAGES[:1], tmp_path / "other", replace(CONFIG, validations=1), validate=stop_at(1))
+    assert (tmp_path / "other" / MODEL).exists()
+    assert not (tmp_path / "other" / STATE).exists()
+
+
+def test_a_folder_has_one_writer(clips, tmp_path: Path):
+    with one_writer(tmp_path), pytest.raises(ArmillaryError, match=rf"another process \({os.getpid()}\) trains there"):
+        train(new_model(), clips, STAGES[:1], tmp_path, CONFIG)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / LOCK).write_text("12345")  # of a process that was killed
+    train(new_model(), clips, STAGES[:1], tmp_path, CONFIG)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [METRICS, MODEL]
+
+
+def test_only_the_same_recording_split_and_starting_model_go_on(store, tmp_path: Path):
+    recipe = Recipe(new_model().config, (replace(STAGES[0], steps=4),))
+    fitting = {"config": replace(CONFIG, log_every=1), "device": "cpu"}
+    stop = {"validate": lambda held: stop_at(1)}
+    other = record(tmp_path / "other", seed=5)
+    start = fit(store, tmp_path / "start", recipe, **fitting)
+    with pytest.raises(Stop):
+        fit(store, tmp_path / "run", recipe, **fitting, **stop)
+    for differs, recorded, how in (
+        ("recording", other, {}),
+        ("split", store, {"held_out": 0.4}),
+        ("split", store, {"held_out": [3]}),
+        ("starting model", store, {"start": start}),
+    ):
+        with pytest.raises(ArmillaryError, match=f"holds a run of another {differs}|, another {differs}"):
+            fit(recorded, tmp_path / "run", recipe, **fitting, **how, resume=True)
+    fit(store, tmp_path / "run", recipe, **fitting, resume=True)
+
+
+def test_a_run_that_is_not_finished_says_so(clips, tmp_path: Path):
+    with pytest.raises(Stop):
+        train(new_model(), clips, STAGES[:1], tmp_path, CONFIG, validate=stop_at(1))
+    for reader in (WorldModel.load, report_run, load_calibration, open_run, lambda run: WorldModel.load(run / STATE)):
+        with pytest.raises(ArmillaryError, match="the run is not finished; add --resume"):
+            reader(tmp_path)
+    spec, progress = state.describe(tmp_path / STATE)
+    assert spec == SPEC
+    assert (progress.stage, progress.step) == (0, 6)
 
 
 def test_a_damaged_save_is_told(clips, tmp_path: Path):
