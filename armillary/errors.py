@@ -20,6 +20,10 @@ class CorruptFile(ArmillaryError):
     """A file or store that is truncated, of another format, or was changed after it was written."""
 
 
+class NoStore(ArmillaryError):
+    """There is no store of episodes at a path or URI."""
+
+
 class MissingExtra(ArmillaryError, ImportError):
     """An optional dependency is needed and absent; the message names the extra that brings it."""
 

@@ -14,6 +14,7 @@ import tyro
 
 from armillary.cli import bench, exports, imports, verbs
 from armillary.errors import ArmillaryError
+from armillary.interrupts import sigterm_as_sigint
 
 VERBS: dict[str, Callable[..., None]] = {
     "demo": verbs.demo,
@@ -63,7 +64,7 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
 def main(arguments: list[str] | None = None) -> None:
     """The command line. `--debug`, anywhere, adds the traceback to what went wrong.
 
-    Exit statuses: 2 bad input, 3 an error that nobody foresaw, 130 interrupted; others are the verb's own.
+    Exit statuses: 2 bad input, 3 an error that nobody foresaw, 130 interrupted (SIGINT or SIGTERM); others are the verb's own.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug, arguments = "--debug" in arguments, [argument for argument in arguments if argument != "--debug"]
@@ -73,8 +74,9 @@ def main(arguments: list[str] | None = None) -> None:
         (about, chosen), program, arguments = GROUPS[arguments[0]], f"armillary {arguments[0]}", arguments[1:]
     about += " Add --debug for the traceback of an error."
     try:
-        tyro.extras.subcommand_cli_from_dict(chosen, prog=program, description=about, args=arguments)
-        sys.stdout.flush()
+        with sigterm_as_sigint():
+            tyro.extras.subcommand_cli_from_dict(chosen, prog=program, description=about, args=arguments)
+            sys.stdout.flush()
     except (SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # a panic in a library of Rust is no Exception
@@ -89,7 +91,7 @@ def _said(error: BaseException) -> tuple[str, int]:
     if isinstance(error, ArmillaryError):
         return str(error), 2
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted", 130
+        return "; ".join(["interrupted", *map(str, error.args)]), 130
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains once more when it flushes at the end
         return "nobody reads the output any more", 3

@@ -7,7 +7,7 @@ from typing import Literal
 from rich.text import Text
 from tyro.conf import Positional
 
-from armillary.cli.shared import console, parse_options
+from armillary.cli.shared import StorePath, console, parse_options
 
 
 def control(
@@ -74,7 +74,7 @@ def figures(
 
 def diagnose(
     run: Positional[Path],
-    recording: Path | None = None,
+    recording: StorePath | None = None,
     pairs: str = "40",
     constraints: tuple[str, ...] = (),
     seed: int = 0,

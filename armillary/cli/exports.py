@@ -4,9 +4,11 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from armillary.cli.shared import StorePath
+
 
 def lerobot(
-    store: Positional[Path],
+    store: Positional[StorePath],
     path: Positional[Path],
     rate: float | None = None,
     fill: float | None = None,

@@ -5,14 +5,14 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from armillary.cli.shared import parse_options
+from armillary.cli.shared import StorePath, parse_options
 
 TimeUnit = Literal["ns", "us", "ms", "s", "min", "h", "d"]
 
 
 def lerobot(
     path: Positional[Path],
-    out: Path,
+    out: StorePath,
     image_size: int | None = 64,
     cameras: tuple[str, ...] | None = None,
     streams: tuple[str, ...] | None = None,
@@ -21,6 +21,8 @@ def lerobot(
     longest: int = 10_000,
     missing: Literal["skip", "refuse"] = "skip",
     max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """A LeRobot dataset, v2.0, v2.1 or v3.0.
 
@@ -35,22 +37,27 @@ def lerobot(
         longest: rows of an episode; what is longer is cut, and no step is lost.
         missing: what to do about episodes or videos that the metadata names and that are not there.
         max_episodes: stop after so many.
+        resume: go on with an import of the same that was interrupted.
+        overwrite: replace the store that is there.
     """
     from armillary.episodes.formats.lerobot import import_lerobot
 
     features = {"cameras": cameras, "streams": streams, "action": action, "bgr": bgr}
     options = {"image_size": image_size, "longest": longest, "missing": missing, "max_episodes": max_episodes}
-    print(import_lerobot(path, out, **features, **options))
+    store = {"resume": resume, "overwrite": overwrite}
+    print(import_lerobot(path, out, **features, **options, **store))
 
 
 def swm(
     path: Positional[Path],
-    out: Path,
+    out: StorePath,
     image_size: int | None = 64,
     streams: tuple[str, ...] | None = None,
     truth: tuple[str, ...] = (),
     missing: Literal["skip", "refuse"] = "skip",
     max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """A recording of stable-worldmodel: Lance, HDF5 or a folder.
 
@@ -62,16 +69,19 @@ def swm(
         truth: columns to keep as ground truth, which no model sees.
         missing: what to do about episodes that are unfit.
         max_episodes: stop after so many.
+        resume: go on with an import of the same that was interrupted.
+        overwrite: replace the store that is there.
     """
     from armillary.episodes.formats.swm import import_swm
 
     options = {"streams": streams, "truth": truth, "missing": missing, "max_episodes": max_episodes}
-    print(import_swm(path, out, image_size=image_size, **options))
+    store = {"resume": resume, "overwrite": overwrite}
+    print(import_swm(path, out, image_size=image_size, **options, **store))
 
 
 def table(
     path: Positional[Path],
-    out: Path,
+    out: StorePath,
     time: tuple[str, ...] = (),
     controls: tuple[str, ...] = (),
     truth: tuple[str, ...] = (),
@@ -87,6 +97,8 @@ def table(
     zone: str | None = None,
     longest: int = 100_000,
     max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """Tables of sensors, CSV or Parquet: a row is a step, and every column of numbers that is not named here is a sensor.
 
@@ -109,18 +121,21 @@ def table(
         zone: of dates that do not say one, such as Europe/Berlin: then daylight saving time is no jump.
         longest: rows of an episode; what is longer is cut.
         max_episodes: stop after so many.
+        resume: go on with an import of the same that was interrupted.
+        overwrite: replace the store that is there.
     """
     from armillary.episodes.formats.table import import_table
 
     columns = {"time": time, "controls": controls, "truth": truth, "episode": episode, "ignore": ignore}
     options = {"gap": gap, "clock": clock, "missing": missing, "longest": longest, "max_episodes": max_episodes}
     options |= {"longest_gap": longest_gap, "header": header, "time_unit": time_unit, "day_first": day_first, "zone": zone}
-    print(import_table(path, out, **columns, **options))
+    store = {"resume": resume, "overwrite": overwrite}
+    print(import_table(path, out, **columns, **options, **store))
 
 
 def hdf5(
     path: Positional[Path],
-    out: Path,
+    out: StorePath,
     streams: tuple[str, ...] | None = None,
     action: str | None = None,
     action_kind: Literal["box", "discrete"] | None = None,
@@ -136,6 +151,8 @@ def hdf5(
     longest: int = 10_000,
     missing: Literal["skip", "refuse"] = "skip",
     max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """HDF5 files: robomimic's, a group or a file an episode (ALOHA), or arrays that all episodes share (D4RL).
 
@@ -157,18 +174,21 @@ def hdf5(
         longest: rows of an episode; what is longer is cut, and no step is lost.
         missing: what to do about episodes that are unfit.
         max_episodes: stop after so many.
+        resume: go on with an import of the same that was interrupted.
+        overwrite: replace the store that is there.
     """
     from armillary.episodes.formats.hdf5 import import_hdf5
 
     arrays = {"streams": streams, "action": action, "action_kind": action_kind, "truth": truth, "kinds": parse_options(kinds)}
     arrays |= {"axes": parse_options(axes), "bgr": bgr}
     options = {"only": only, "episode": episode, "ends": ends, "rate": rate, "image_size": image_size, "longest": longest}
-    print(import_hdf5(path, out, **arrays, **options, missing=missing, max_episodes=max_episodes))
+    store = {"resume": resume, "overwrite": overwrite}
+    print(import_hdf5(path, out, **arrays, **options, missing=missing, max_episodes=max_episodes, **store))
 
 
 def minari(
     path: Positional[Path],
-    out: Path,
+    out: StorePath,
     streams: tuple[str, ...] | None = None,
     truth: tuple[str, ...] = ("rewards",),
     kinds: tuple[str, ...] = (),
@@ -178,6 +198,8 @@ def minari(
     image_size: int | None = 64,
     missing: Literal["skip", "refuse"] = "skip",
     max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """A dataset of Minari: HDF5, Arrow or Parquet.
 
@@ -193,17 +215,20 @@ def minari(
         image_size: images and depth are reduced to this many pixels a side on the way; None keeps them as they are.
         missing: what to do about episodes that are unfit.
         max_episodes: stop after so many.
+        resume: go on with an import of the same that was interrupted.
+        overwrite: replace the store that is there.
     """
     from armillary.episodes.formats.minari import import_minari
 
     options = {"streams": streams, "truth": truth, "kinds": parse_options(kinds), "rate": rate, "image_size": image_size}
     options |= {"axes": parse_options(axes), "bgr": bgr}
-    print(import_minari(path, out, **options, missing=missing, max_episodes=max_episodes))
+    store = {"resume": resume, "overwrite": overwrite}
+    print(import_minari(path, out, **options, missing=missing, max_episodes=max_episodes, **store))
 
 
 def mcap(
     path: Positional[Path],
-    out: Path,
+    out: StorePath,
     streams: tuple[str, ...] | None = None,
     truth: tuple[str, ...] = (),
     action: str | None = None,
@@ -216,6 +241,8 @@ def mcap(
     longest: int = 10_000,
     missing: Literal["refuse", "skip"] = "refuse",
     max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """MCAP files of ROS 2: images, depth, scans, point clouds, inertial units, joints, odometry, on one control clock.
 
@@ -234,17 +261,20 @@ def mcap(
         longest: rows of an episode; what is longer is cut, and no step is lost.
         missing: refuse rows that are stale and files that are unfit, or skip them, which ends an episode there.
         max_episodes: stop after so many.
+        resume: go on with an import of the same that was interrupted.
+        overwrite: replace the store that is there.
     """
     from armillary.episodes.formats.mcap import import_mcap
 
     topics = {"streams": streams, "truth": truth, "action": action, "rate": rate, "clock": clock, "gap": gap}
     options = {"tolerance": tolerance, "image_size": image_size, "points": points, "longest": longest, "missing": missing}
-    print(import_mcap(path, out, **topics, **options, max_episodes=max_episodes))
+    store = {"resume": resume, "overwrite": overwrite}
+    print(import_mcap(path, out, **topics, **options, max_episodes=max_episodes, **store))
 
 
 def video(
     path: Positional[Path],
-    out: Path,
+    out: StorePath,
     controls: tuple[str, ...] | None = None,
     time: str | None = None,
     begins: float | None = None,
@@ -254,6 +284,8 @@ def video(
     longest: int = 3000,
     missing: Literal["skip", "refuse"] = "skip",
     max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """Videos and folders of images, each an episode; with actions where a CSV or Parquet table is beside each.
 
@@ -269,16 +301,19 @@ def video(
         longest: rows of an episode; what is longer is cut.
         missing: what to do about what is damaged or does not fit.
         max_episodes: stop after so many.
+        resume: go on with an import of the same that was interrupted.
+        overwrite: replace the store that is there.
     """
     from armillary.episodes.formats.video import import_video
 
     options = {"rate": rate, "image_size": image_size, "longest": longest, "missing": missing, "max_episodes": max_episodes}
-    print(import_video(path, out, controls=controls, time=time, begins=begins, drift=drift, **options))
+    store = {"resume": resume, "overwrite": overwrite}
+    print(import_video(path, out, controls=controls, time=time, begins=begins, drift=drift, **options, **store))
 
 
 def streams(
     path: Positional[Path],
-    out: Path,
+    out: StorePath,
     rate: float,
     time: tuple[str, ...],
     controls: tuple[str, ...] = (),
@@ -295,6 +330,8 @@ def streams(
     day_first: bool | None = None,
     zone: str | None = None,
     max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """Folders of tables, each table with a clock of its own: a folder is an episode, and a table in it is a stream.
 
@@ -317,10 +354,13 @@ def streams(
         day_first: whether 3/4/2026 is in April (--day-first) or March (--no-day-first); by the dates themselves unless given.
         zone: of dates that do not say one, such as Europe/Berlin: then daylight saving time is no jump.
         max_episodes: stop after so many.
+        resume: go on with an import of the same that was interrupted.
+        overwrite: replace the store that is there.
     """
     from armillary.episodes.formats.streams import import_streams
 
     columns = {"controls": controls, "truth": truth, "ignore": ignore, "mean": mean, "every": every}
     options = {"gap": gap, "drift": drift, "longest": longest, "missing": missing, "max_episodes": max_episodes}
     options |= {"header": header, "time_unit": time_unit, "day_first": day_first, "zone": zone}
-    print(import_streams(path, out, rate=rate, time=time, **columns, **options))
+    store = {"resume": resume, "overwrite": overwrite}
+    print(import_streams(path, out, rate=rate, time=time, **columns, **options, **store))

@@ -3,8 +3,9 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import tyro
 from rich.table import Table
 from rich.text import Text
 
@@ -12,6 +13,10 @@ from armillary.console import plain_console
 from armillary.errors import ArmillaryError
 
 console = plain_console()
+
+
+StorePath = Annotated[str, tyro.conf.arg(metavar="PATH|URI")]
+"""Where a store is: a path, or a URI such as s3://bucket/name, which `pathlib.Path` would garble."""
 
 
 def parse_options(options: tuple[str, ...]) -> dict[str, Any]:

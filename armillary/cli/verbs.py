@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional
 
-from armillary.cli.shared import bold, console, parse_numbers, parse_options, show
+from armillary.addresses import local_path
+from armillary.cli.shared import StorePath, bold, console, parse_numbers, parse_options, show
 from armillary.errors import ArmillaryError
 from armillary.training.latent_actions import InverseConfig
 from armillary.training.loop import TrainConfig
@@ -60,7 +61,7 @@ def demo(
 
 def record(
     world: Positional[str],
-    out: Path,
+    out: StorePath,
     episodes: int = 1000,
     steps: int = 18,
     options: tuple[str, ...] = (),
@@ -68,6 +69,8 @@ def record(
     hold: int = 1,
     envs: int = 100,
     seed: int = 0,
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """Record behaviour without a goal in a simulated world, into a new store of episodes.
 
@@ -81,6 +84,9 @@ def record(
         hold: env steps that each action of the random policy is held for.
         envs: environments that are stepped together.
         seed: of the world and the actions, below 10000: seeds beyond are for evaluation.
+        resume: go on with the same recording, which was interrupted. The world is stepped from the start once more and compared
+            with what is stored, so that the result is that of an unbroken recording.
+        overwrite: replace the store that is there.
     """
     from armillary.episodes.policies import random_policy, smooth_policy
     from armillary.episodes.record import record
@@ -103,11 +109,12 @@ def record(
     }
     if left_out := getattr(env, "left_out", None):
         about["left_out"] = left_out
-    record(env, policies[policy](), out, episodes=episodes, seed=seed, info=about, progress=True)
+    kept = {"resume": resume, "overwrite": overwrite}
+    record(env, policies[policy](), out, episodes=episodes, seed=seed, info=about, **kept, progress=True)
     info(out)
 
 
-def info(path: Positional[Path]) -> None:
+def info(path: Positional[StorePath]) -> None:
     """Say what a store of episodes, a checkpoint or a run's folder holds.
 
     Args:
@@ -117,20 +124,23 @@ def info(path: Positional[Path]) -> None:
     from armillary.model import MODEL, STATE, WorldModel
     from armillary.training import state
 
-    if path.name == STATE:
-        path = path.parent
-    if path.suffix == ".safetensors" or (path / MODEL).exists():
-        model = WorldModel.load(path, "cpu")
+    local = local_path(path)
+    if local is not None and local.name == STATE:
+        local = local.parent
+    if local is not None and (local.suffix == ".safetensors" or (local / MODEL).exists()):
+        model = WorldModel.load(local, "cpu")
         spec, about = model.spec, {"parameters": f"{sum(p.numel() for p in model.parameters()):,}", **vars(model.config)}
         about |= {"action coordinates": f"{model.blocks.dim} of {model.blocks.size}", **model.provenance}
         about.pop("trained", None)  # hashes, for a later `train --from`
-    elif (path / STATE).exists():
-        spec, at = state.describe(path / STATE)
+    elif local is not None and (local / STATE).exists():
+        spec, at = state.describe(local / STATE)
         about = {"not finished": f"stage {at.stage + 1}, step {at.step}; add --resume to its train command to go on with it"}
     else:
         episodes = Episodes.open(path)
         spec, lengths = episodes.spec, episodes.lengths
         about = {"episodes": len(episodes), "rows": int(lengths.sum()), **episodes.info}
+        if episodes.unfinished is not None:
+            about["unfinished"] = f"{episodes.unfinished['command']} was interrupted, or is at it; --resume goes on with it"
         if len(episodes):
             about["rows of an episode"] = f"{lengths.min()} to {lengths.max()}"
     streams = Table("stream", "kind", "shape", "unit", "")
@@ -144,27 +154,31 @@ def info(path: Positional[Path]) -> None:
     console.print(title, streams, *(f"{name}: {value}" for name, value in about.items()), sep="\n")
 
 
-def merge(stores: Positional[tuple[Path, ...]], out: Path) -> None:
+def merge(stores: Positional[tuple[StorePath, ...]], out: StorePath, resume: bool = False, overwrite: bool = False) -> None:
     """Make one recording of several. Streams that not all of them have become optional.
 
     Args:
         stores: the stores of episodes.
         out: the new store.
+        resume: go on with a merge of the same stores that was interrupted.
+        overwrite: replace the store that is there.
     """
     from armillary.episodes.merge import merge
     from armillary.episodes.store import Episodes
 
-    merge([Episodes.open(store) for store in stores], out, progress=True)
+    merge([Episodes.open(store) for store in stores], out, resume=resume, overwrite=overwrite, progress=True)
     info(out)
 
 
 def label(
     run: Positional[Path],
-    recording: Positional[Path],
-    out: Path,
+    recording: Positional[StorePath],
+    out: StorePath,
     config: InverseConfig = InverseConfig(),  # noqa: B008 (frozen)
     seed: int = 0,
     device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """Infer the actions of a recording that has none, by what the recording of a trained run shows.
 
@@ -175,16 +189,19 @@ def label(
         config: of the networks that infer.
         seed: of the networks.
         device: auto, cpu, cuda or mps.
+        resume: go on with the same that was interrupted.
+        overwrite: replace the store that is there.
     """
     from armillary.evaluation.labelling import label_recording
 
-    share = label_recording(run, recording, out, config, seed=seed, device=device)
+    kept = {"resume": resume, "overwrite": overwrite}
+    share = label_recording(run, recording, out, config, seed=seed, device=device, **kept)
     told = f"R2 {share.value:.3f} [{share.low:.3f}, {share.high:.3f}] is inferred" if share else "there are none"
     console.print(f"of known actions that were held out, {told}")
     info(out)
 
 
-def doctor(store: Positional[Path], held_out: float = 0.1) -> None:
+def doctor(store: Positional[StorePath], held_out: float = 0.1) -> None:
     """Is this recording fit to learn from? Alignment, dead channels, duplicates, coverage: a table and a verdict.
 
     The exit status is 1 where the verdict is fail.
@@ -214,7 +231,7 @@ def doctor(store: Positional[Path], held_out: float = 0.1) -> None:
 
 
 def train(
-    store: Positional[Path],
+    store: Positional[StorePath],
     out: Path,
     recipe: RecipeChoice,
     size: Literal["nano", "tiny", "small", "base"] | None = None,
@@ -256,6 +273,8 @@ def train(
     if start and size:
         raise ArmillaryError("--size and --from exclude each other: a checkpoint has its size")
     episodes, model = Episodes.open(store), WorldModel.load(start, device) if start else None
+    if episodes.unfinished is not None:
+        print(f"{store} is unfinished: training on the {len(episodes)} episodes that it has so far", file=sys.stderr)
     chosen: Recipe = recipe.sized(size) if size else recipe
     shape = model.config if model else chosen.model
     horizons = default_horizons(episodes.spec.rate, shape.skip)
@@ -289,7 +308,7 @@ def train(
 
 def eval_(
     run: Positional[Path],
-    recording: Path | None = None,
+    recording: StorePath | None = None,
     pairs: str = "200",
     constraints: tuple[str, ...] = (),
     horizons: tuple[float, ...] = (),
@@ -332,8 +351,8 @@ def watch(
     run: Positional[Path],
     table: Positional[str | None] = None,
     calibrate: bool = False,
-    recording: Path | None = None,
-    normal: Path | None = None,
+    recording: StorePath | None = None,
+    normal: StorePath | None = None,
     memory: float = 20.0,
     false_alarms_per_hour: float = 1.0,
     time: tuple[str, ...] | None = None,
@@ -398,7 +417,7 @@ def imagine(
     start: Annotated[str, tyro.conf.arg(name="from")],
     actions: Path,
     out: Path | None = None,
-    recording: Path | None = None,
+    recording: StorePath | None = None,
     interval: float = 0.9,
 ) -> None:
     """What if these controls were applied from here on? Every sensor and every known truth after each step, with intervals.

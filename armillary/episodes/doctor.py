@@ -1,8 +1,9 @@
 """Doctor: is this recording fit to learn a world model from?
 
 Each check gives rows of a table: a value in words, a verdict and, where something is wrong, what to do. Lengths, duplicates,
-missing actions, jumps and units of vectors are checked in full, the rest on a sample: up to 64 episodes, evenly spaced, and of
-each the middle 1000 rows (64 where there are only images, which are reduced to 32 px). What the thresholds are is named below.
+missing actions, jumps and units of vectors, and the digests of files, are checked in full, the rest on a sample: up to 64
+episodes, evenly spaced, and of each the middle 1000 rows (64 where there are only images, which are reduced to 32 px). What the
+thresholds are is named below.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,8 @@ from armillary.episodes.jumps import IMAGE_RATIO, USUAL, change, find_jumps, smo
 from armillary.episodes.lag import LAGS, action_gain, motion
 from armillary.episodes.store import Episodes
 from armillary.episodes.units import Blocks, merged
+from armillary.episodes.verify import verify
+from armillary.errors import CorruptFile
 from armillary.spec import ActionSpace, Spec
 
 Verdict = Literal["ok", "warn", "fail"]
@@ -90,16 +93,27 @@ def diagnose(episodes: Episodes, *, parts: Sequence[np.ndarray] = (), length: in
     Raises:
         ArmillaryError: the store is empty.
     """
-    spec = episodes.require_some().spec
+    episodes.require_some()
+    rows = [_lengths(episodes.lengths, length), *_unfinished(episodes), _as_written(episodes)]
+    damaged = rows[-1].verdict == "fail"
+    try:
+        rows += _content(episodes, parts)
+    except CorruptFile:
+        if not damaged:
+            raise
+    return Report(tuple(rows))
+
+
+def _content(episodes: Episodes, parts: Sequence[np.ndarray]) -> list[Row]:
+    spec = episodes.spec
     runs = [_read(episodes, number) for number in np.unique(np.linspace(0, len(episodes) - 1, _EPISODES).astype(int))]
-    rows = [_lengths(episodes.lengths, length), *_duplicates(np.array(episodes.digests), parts), *_absent(episodes)]
-    rows.append(_missing(episodes, runs))
+    rows = [*_duplicates(np.array(episodes.digests), parts), *_absent(episodes), _missing(episodes, runs)]
     if rows[-1].verdict == "ok":
         common, done = _common(runs), spec.action
         angles = _angles(spec, runs)
         seen = [*_jumps(episodes, runs, angles), *_constant(spec, runs), *_units(spec, runs), *_frozen(runs), *_states(common)]
         rows += [_lag(common, angles), *_idle(runs), *seen, *_habits(done, runs), *_actions(done, runs)] if done.n else seen
-    return Report(tuple(rows))
+    return rows
 
 
 def _read(episodes: Episodes, number: int) -> _Run:
@@ -124,6 +138,19 @@ def _lengths(lengths: np.ndarray, length: int) -> Row:
     value = f"{len(lengths)} episodes of {lengths.min()} to {lengths.max()} rows, {lengths.sum()} in all"
     advice = f"{short} episodes are shorter than the {length} rows of a window and are never used"
     return Row.of("episode length", value, "fail" if short == len(lengths) else short > 0, advice)
+
+
+def _unfinished(episodes: Episodes) -> Iterator[Row]:
+    if episodes.unfinished is not None:
+        value = f"{episodes.unfinished['command']}: {len(episodes)} episodes so far"
+        yield Row("unfinished", value, "warn", "it was interrupted, or is at it still; --resume goes on with it")
+
+
+def _as_written(episodes: Episodes) -> Row:
+    found = verify(episodes)
+    lost = "a disk or a copy changed it; restore it from another copy, or record again"
+    advice = lost if found.damaged else "a store that this version writes can be verified as a whole: merge or record anew"
+    return Row.of("digests of what is stored", str(found), "fail" if found.damaged else bool(found.unsure), advice)
 
 
 def _duplicates(digests: np.ndarray, parts: Sequence[np.ndarray]) -> Iterator[Row]:

@@ -6,21 +6,29 @@ recording has is left out.
 """
 
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rich.progress import track
 
+from armillary.addresses import absolute
 from armillary.console import plain_console
+from armillary.episodes.filling import Filling
 from armillary.episodes.formats.importing import groups
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.spec import Spec, Stream
 
 
-def merge(stores: Sequence[Episodes], out: str | os.PathLike, *, progress: bool = False) -> Episodes:
+def merge(
+    stores: Sequence[Episodes],
+    out: str | os.PathLike,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> Episodes:
     """A new store of all episodes, in order; the info of each says under `recording` where it is from.
 
     What all recordings say of themselves, such as the world that they are of, the new one says too.
@@ -28,11 +36,13 @@ def merge(stores: Sequence[Episodes], out: str | os.PathLike, *, progress: bool 
     Args:
         stores: two or more. Images in JPEG are decoded and coded anew.
         out: the store to create.
+        resume: go on with a merge of the same stores that was interrupted.
+        overwrite: replace the store that is there.
         progress: show a progress bar.
 
     Raises:
-        ArmillaryError: fewer than two recordings, `out` exists, or it cannot be written. A store that this call has begun is
-            then removed.
+        ArmillaryError: fewer than two recordings; `out` is one of them, or is there and is not to be resumed or overwritten; it
+            cannot be written. What was committed stays, marked as unfinished.
         SpecMismatch: recordings that do not agree in a stream, the action space or the rate.
     """
     if len(stores) < 2:
@@ -40,16 +50,20 @@ def merge(stores: Sequence[Episodes], out: str | os.PathLike, *, progress: bool 
     spec = merged_spec([store.spec for store in stores])
     agreed = {name: said for name, said in stores[0].info.items() if all(store.info.get(name) == said for store in stores)}
     about = {**agreed, "source": "merge", "recordings": [store.path for store in stores]}
-    merged = Episodes.create(out, spec, info=about)
-    try:
-        numbers = [(store, number) for store in stores for number in range(len(store))]
-        shown = track(numbers, "merge", console=plain_console(stderr=True), disable=not progress)
+    if absolute(out) in [absolute(store.path) for store in stores]:
+        raise ArmillaryError(f"{out} is one of the recordings to merge; take another path for --out")
+    job = {"command": "merge", "recordings": {absolute(store.path): store.content_hash() for store in stores}}
+    into = Filling(out, spec, job=job, info=about, resume=resume, overwrite=overwrite)
+    if into.done:
+        return into.begun()
+    numbers = [(store, number) for store in stores for number in range(len(store))]
+    if into.stored:
+        into.require_same(into.stored - 1, _told(*numbers[into.stored - 1], spec))
+    shown = track(numbers[into.stored :], "merge", console=plain_console(stderr=True), disable=not progress)
+    with into:
         for group in groups(_told(*one, spec) for one in shown):
-            merged.append(*group)
-    except BaseException:
-        shutil.rmtree(out, ignore_errors=True)
-        raise
-    return merged
+            into.append(*group)
+    return into.finish()
 
 
 def _told(store: Episodes, number: int, spec: Spec) -> Episode:

@@ -12,9 +12,9 @@ Autoreset modes: https://farama.org/Vector-Autoreset-Mode.
 """
 
 import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from importlib.metadata import version
 from typing import Any
 
@@ -23,11 +23,13 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from armillary.episodes.filling import Filling
 from armillary.episodes.images import Codec
 from armillary.episodes.observing import device_of, for_environment, observe, to_numpy
 from armillary.episodes.policies import Policy
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
+from armillary.interrupts import uninterrupted
 from armillary.spaces import leaves
 from armillary.spec import Spec, Stream
 
@@ -48,49 +50,69 @@ def record(
     max_length: int | None = None,
     images: Codec = "auto",
     info: dict[str, Any] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
     progress: bool = False,
 ) -> Episodes:
     """Record episodes into a new store, or append them to an open one; the other arguments are those of `rollouts`.
+
+    On Ctrl-C, episodes that have ended are committed first; those under way are lost.
 
     Args:
         store: a path that does not exist yet, or an open store of the same spec.
         images: codec of a new store, see `Episodes.create`.
         info: kept with a new store.
+        resume: go on with a recording that was interrupted, under the same arguments. The world is stepped from the start
+            once more and what is stored already is compared, so that the result is that of an unbroken recording.
+        overwrite: replace the store that is there.
         progress: show a progress bar.
 
     Returns:
         The open store.
 
     Raises:
-        ArmillaryError: as `rollouts` does, or the store cannot be written. What was committed before stays.
+        ArmillaryError: as `rollouts` does; something is at that path, and is not to be resumed or overwritten; to resume, the
+            world does not do the same again; the store cannot be written. What was committed stays, marked as unfinished.
     """
     spec = spec or (store.spec if isinstance(store, Episodes) else Spec.from_env(env))
     source = rollouts(env, policy, spec=spec, episodes=episodes, steps=steps, seed=seed, max_length=max_length)
-    fresh = not isinstance(store, Episodes)
-    if fresh:
-        store = Episodes.create(store, spec, images=images, info={**_provenance(env, policy, seed), **(info or {})})
+    if isinstance(store, Episodes):
+        into, stored = store, 0
+    else:
+        about = {**_provenance(env, policy, seed), **(info or {})}
+        job = {"command": "record", "episodes": episodes, "steps": steps, "seed": seed, "max_length": max_length}
+        job |= {"environments": getattr(env, "num_envs", 1), "policy": about["policy"]}
+        into = Filling(store, spec, job=job, images=images, info=about, resume=resume, overwrite=overwrite)
+        if into.done:
+            return into.begun()
+        stored = into.stored
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, disable=not progress) as bar:
+    with into if isinstance(into, Filling) else nullcontext(), Progress(*columns, disable=not progress) as bar:
         task = bar.add_task("episodes" if episodes else "steps", total=episodes or steps)
         ended: list[Episode] = []
         size, since = 0, time.monotonic()
+
+        def commit() -> None:
+            with uninterrupted():  # either both or neither
+                into.append(*ended)
+                ended.clear()
+
         try:
-            for episode in source:
+            for number, episode in enumerate(source):
+                bar.advance(task, 1 if episodes else len(episode.actions))
+                if number < stored:
+                    into.require_same(number, episode)
+                    continue
                 ended.append(episode)
                 size += sum(values.nbytes for values in (*episode.observations.values(), *episode.truth.values()))
-                bar.advance(task, 1 if episodes else len(episode.actions))
                 if size > _COMMIT_BYTES or time.monotonic() - since > _COMMIT_SECONDS:
-                    store.append(*ended)
-                    ended, size, since = [], 0, time.monotonic()
-            store.append(*ended)
+                    commit()
+                    size, since = 0, time.monotonic()
+            commit()
         except KeyboardInterrupt:
-            store.append(*ended)
+            commit()
             raise
-        except BaseException:
-            if fresh and not len(store):
-                shutil.rmtree(store.path, ignore_errors=True)  # a store of nothing would be in the way of the next attempt
-            raise
-    return store
+    return into.finish() if isinstance(into, Filling) else into
 
 
 def rollouts(

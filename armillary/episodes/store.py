@@ -9,33 +9,40 @@ Design choices:
 - episodes begin where `step` is 0, so opening reads one column of small integers, and a row is found by its offset;
 - an optional stream is there in the whole of an episode or not at all, which is kept beside the digest; the rest is null;
 - the digest of an episode covers what a model learns from (observed streams and actions): it finds exact duplicates
-  and makes the content hash of a store without reading the store.
-One process writes at a time; any number read. Format: Lance, https://lance.org.
+  and makes the content hash of a store without reading the store. Whether files are still what was written is another
+  question, which their checksums answer (checksums.py, verify.py);
+- a store that a command is filling is marked as unfinished until the last commit (filling.py).
+Any number of processes read and append; those that append take turns (commits.py). Format: Lance, https://lance.org.
 """
 
 import hashlib
+import itertools
 import json
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from armillary.episodes import columns
+from armillary.addresses import address, local_path
+from armillary.episodes import columns, commits
 from armillary.episodes import images as codecs
+from armillary.episodes.checksums import Checksums
 from armillary.episodes.faults import reading, writing
-from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.errors import ArmillaryError, CorruptFile, NoStore, require
+from armillary.interrupts import uninterrupted
 from armillary.spec import Spec, Stream
 
 FORMAT = "armillary episodes 1"
+UNFINISHED = "armillary/unfinished"  # key in the schema's metadata
 _FRAGMENTS = 256  # so many commits are merged into larger files; sooner would cost a recording a third of its time
+_ATTEMPTS = 20  # at a commit that others are faster with
 _CHUNK = 8 << 20  # bytes of one column that are read at a time: more of them only cost memory
 
 
@@ -65,25 +72,30 @@ class Episodes:
     Attributes:
         spec: the Spec of every episode in it.
         info: what its maker said of it, and `images`: the codec of each image stream and whether it is lossy.
+        codecs: the codec of each image stream: raw, png or jpeg; auto until it is chosen.
+        checksums: of its files.
+        unfinished: what is filling it, or was when it was interrupted; None of a store that is finished.
         lengths: (E,) int64 rows of each episode.
         starts: (E,) int64 first row of each episode, counted over the whole store.
     """
 
     def __init__(self, path: str, dataset: Any):
         self.path, self._dataset = path, dataset
-        try:
-            meta = json.loads(dataset.schema.metadata[b"armillary"])
-            known = meta["format"] == FORMAT
-            self.spec, self._codecs, self._info = Spec.from_json(meta["spec"]), meta["images"], meta["info"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise CorruptFile(f"{path} is a Lance dataset, but not a store of episodes") from error
-        if not known:
-            raise CorruptFile(f"{path} has the format {meta['format']!r}, and this version reads {FORMAT!r}")
+        self._folder = local_path(path)
+        self.checksums = Checksums(self._folder)
+        self._read_description()
         self._find_episodes()
 
     @classmethod
     def create(
-        cls, path: str | os.PathLike, spec: Spec, *, images: codecs.Codec = "auto", info: dict | None = None
+        cls,
+        path: str | os.PathLike,
+        spec: Spec,
+        *,
+        images: codecs.Codec = "auto",
+        info: dict | None = None,
+        unfinished: dict | None = None,
+        overwrite: bool = False,
     ) -> "Episodes":
         """A new, empty store.
 
@@ -92,40 +104,84 @@ class Episodes:
             spec: the streams and actions of every episode to come.
             images: codec of all image streams; "auto" chooses for each from the first frames appended (images.py).
             info: whatever JSON holds, about the store as a whole.
+            unfinished: what is going to fill it, as JSON holds it: the store says that it is unfinished until `finish`.
+            overwrite: replace the store that is there. It stays readable for whoever has it open, until `finish`.
 
         Raises:
-            ArmillaryError: the path exists, or images cannot be kept in this codec.
+            ArmillaryError: the path exists (or, to overwrite, holds no store), or images cannot be kept in this codec.
         """
-        lance, path = require("lance", "data"), os.fspath(path)
-        if "://" not in path and Path(path).exists():
-            raise ArmillaryError(f"{path} exists; a new store needs a new path, or open this one to append to it")
+        lance, path = commits.lance(), address(path)
         chosen = {stream.name: images for stream in spec.streams if stream.kind == "image"}
         for name, codec in chosen.items():
             codecs.check_codec(codec, spec[name])
         names = [columns.column_of(stream) for stream in spec.streams]
         if len(set(names)) < len(names):
             raise ArmillaryError(f"two streams would share one column: {sorted(names)}; rename one")
-        schema = columns.schema_of(spec).with_metadata({"armillary": _describe(spec, chosen, info or {})})
-        try:
-            with writing(path):
-                return cls(path, lance.write_dataset(schema.empty_table(), path, schema=schema, data_storage_version="2.1"))
-        except ArmillaryError:
-            shutil.rmtree(path, ignore_errors=True)
-            raise
+        kept = {name: said for name, said in (info or {}).items() if name not in ("images", "unfinished")}
+        described = {"armillary": _describe(spec, chosen, kept)}
+        if unfinished is not None:
+            described[UNFINISHED] = columns.to_json(unfinished, "store")
+        schema = columns.schema_of(spec).with_metadata(described)
+        if overwrite:
+            cls.open(path).close()  # nothing but a store is replaced
+        folder, mode = local_path(path), "overwrite" if overwrite else "create"
+        with uninterrupted(), writing(path):
+            if folder is not None and not overwrite:
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    folder.mkdir()  # of two that would create one store, one gets here
+                except FileExistsError as error:
+                    raise exists(path) from error
+            try:
+                options = {"data_storage_version": "2.1", **commits.options(path)}
+                dataset = lance.write_dataset(schema.empty_table(), path, schema=schema, mode=mode, **options)
+            except BaseException:
+                if folder is not None and not overwrite:
+                    shutil.rmtree(folder, ignore_errors=True)  # made above, by nobody else
+                raise
+            store = cls(path, dataset)
+            store.checksums.sync()
+            return store
 
     @classmethod
-    def open(cls, path: str | os.PathLike) -> "Episodes":
+    def open(cls, path: str | os.PathLike, *, verify: bool = False) -> "Episodes":
         """A store that exists, to read and to append to.
 
+        Args:
+            verify: first read all of it, and require that its files are what was written (verify.py).
+
         Raises:
-            ArmillaryError: nothing is there.
+            NoStore: nothing is there.
             CorruptFile: it is something else, truncated or damaged.
         """
-        lance, path = require("lance", "data"), os.fspath(path)
-        if "://" not in path and not Path(path).exists():
-            raise ArmillaryError(f"there is no store at {path}; make one with 'armillary record' or 'armillary import'")
+        lance, path = commits.lance(), address(path)
+        if (folder := local_path(path)) is not None and not folder.exists():
+            raise _none_at(path)
         with reading(path):
-            return cls(path, lance.dataset(path))
+            try:
+                dataset = lance.dataset(path, **commits.options(path))
+            except ValueError as error:
+                if folder is None and "was not found" in str(error):
+                    raise _none_at(path) from error
+                raise
+            store = cls(path, dataset)
+        if verify:
+            from armillary.episodes.verify import verify as verified
+
+            verified(store).require_sound()
+        return store
+
+    def _read_description(self) -> None:
+        try:
+            metadata = self.schema.metadata
+            meta = json.loads(metadata[b"armillary"])
+            known = meta["format"] == FORMAT
+            self.spec, self.codecs, self._info = Spec.from_json(meta["spec"]), meta["images"], meta["info"]
+            self.unfinished = json.loads(metadata.get(UNFINISHED.encode(), b"null"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptFile(f"{self.path} is a Lance dataset, but not a store of episodes") from error
+        if not known:
+            raise CorruptFile(f"{self.path} has the format {meta['format']!r}, and this version reads {FORMAT!r}")
 
     def _find_episodes(self) -> None:
         step = self._values("step")
@@ -152,8 +208,9 @@ class Episodes:
 
     @property
     def info(self) -> dict[str, Any]:
-        """What the maker said of the store, and under `images` the codec of each image stream."""
-        return {**self._info, "images": {name: codecs.DESCRIBED[codec] for name, codec in self._codecs.items()}}
+        """What the maker said of the store; under `images` the codec of each image stream; `unfinished` if it is."""
+        described = {"images": {name: codecs.DESCRIBED[codec] for name, codec in self.codecs.items()}}
+        return self._info | described | ({} if self.unfinished is None else {"unfinished": self.unfinished})
 
     def require_some(self) -> "Episodes":
         """This store, or an `ArmillaryError` that says that it is empty."""
@@ -175,53 +232,122 @@ class Episodes:
     def append(self, *episodes: Episode) -> None:
         """Add episodes in one atomic commit: all of them are in the store when this returns, or none.
 
+        An interrupt (SIGINT, SIGTERM) during the commit is delivered when it is done, so that it happens exactly once.
+
         Raises:
             ArmillaryError: an episode that does not match the spec, has none of its streams, holds NaN or infinite numbers, or
                 could not be written (disk full). The store stays as it was.
         """
         if not episodes:
             return
-        first = len(self)
-        for number, episode in enumerate(episodes, first):
+        for number, episode in enumerate(episodes, len(self)):
             columns.check(self.spec, episode, f"episode {number}")
+        with uninterrupted(), writing(self.path), commits.alone(self._folder):
+            self._on_newest(lambda: self._append(episodes))
+            self._compact()
+
+    def finish(self) -> None:
+        """Take the mark off that says that the store is unfinished, and let go of what it replaced."""
+        if self.unfinished is None:
+            return
+        with uninterrupted(), writing(self.path), commits.alone(self._folder):
+            self._on_newest(lambda: self._set_metadata({UNFINISHED: None}))
+            self._clean(timedelta(0))
+        self.unfinished = None
+
+    def _on_newest(self, change: Callable[[], None]) -> None:
+        """Make a change on the newest version, and once more if somebody else was faster."""
+        for attempt in itertools.count(1):
+            self._refresh()
+            try:
+                return change()
+            except OSError as error:
+                if attempt == _ATTEMPTS or not commits.is_conflict(error):
+                    raise
+
+    def _refresh(self) -> None:
+        """Take in what others have committed."""
+        if self._lance.latest_version == self._lance.version:
+            return
+        spec = self.spec
+        with reading(self.path):
+            self._dataset = commits.lance().dataset(self.path, **commits.options(self.path))
+            self._read_description()
+        if self.spec != spec:
+            raise ArmillaryError(f"{self.path} was overwritten meanwhile by a store of other streams or actions; open it again")
+        self._find_episodes()
+        self._forget()
+
+    def _append(self, episodes: Sequence[Episode]) -> None:
         self._choose_codecs(episodes)
-        schema = columns.schema_of(self.spec)
-        table = columns.to_arrow(self.spec, episodes, first, self._codecs, schema)
-        before = self._lance.version
-        with writing(self.path):
-            self._dataset = require("lance", "data").write_dataset(table, self._lance, schema=schema, mode="append")
-        if self._lance.version == before + 1:
+        table = columns.to_arrow(self.spec, episodes, len(self), self.codecs, columns.schema_of(self.spec))
+        before, parts = self.version, {part.fragment_id for part in self._lance.get_fragments()}
+        self._dataset = commits.append(self._lance, table)
+        new = [part.metadata for part in self._lance.get_fragments() if part.fragment_id not in parts]
+        self.checksums.add([*commits.data_files(new), *commits.commit_files(self._lance)])
+        if self.version == before + 1:
             lengths = np.array([len(episode) for episode in episodes])
             self.starts = np.append(self.starts, self.lengths.sum() + np.cumsum(lengths) - lengths)
             self.lengths = np.append(self.lengths, lengths)
-        else:  # somebody else appended too
+        else:  # somebody else appended too, on another machine
             self._find_episodes()
+        self._forget()
+
+    def _forget(self) -> None:
         for known in ("infos", "digests", "present"):
             self.__dict__.pop(known, None)
-        self._compact()
+
+    def _set_metadata(self, values: dict[str, str | None]) -> None:
+        self._dataset = commits.set_metadata(self._lance, values)
+        self.checksums.add(commits.commit_files(self._lance))
 
     def _choose_codecs(self, episodes: Sequence[Episode]) -> None:
         first: dict[str, np.ndarray] = {}
         for episode in reversed(episodes):
             first |= {**episode.observations, **episode.truth}
-        open_ = [name for name, codec in self._codecs.items() if codec == "auto" and name in first]
-        chosen = self._codecs | {name: codecs.choose(first[name]) for name in open_}
-        if chosen != self._codecs:
-            with writing(self.path):
-                self._lance.update_schema_metadata({"armillary": _describe(self.spec, chosen, self._info)})
-            self._codecs = chosen
+        open_ = [name for name, codec in self.codecs.items() if codec == "auto" and name in first]
+        chosen = self.codecs | {name: codecs.choose(first[name]) for name in open_}
+        if chosen != self.codecs:
+            self._set_metadata({"armillary": _describe(self.spec, chosen, self._info)})
+            self.codecs = chosen
 
     def _compact(self) -> None:
         """Merge small files once there are many; sizes grow as powers of four, so that a row is rewritten log(E) times.
 
-        Versions older than an hour go: whoever has read from one for longer opens the store again. It is only tidiness, so
-        that a failure costs nothing.
+        Files that are damaged stay as they are, since what is written anew gets a new checksum. It is only tidiness, so that
+        a failure costs nothing.
         """
         if len(self._lance.get_fragments()) % _FRAGMENTS == 0:
+            before = self.fragments()
             target = 4 ** max(3, int(math.log(self.lengths.sum() / 8 + 1, 4)))
+            merged = commits.data_files(fragment for fragment in before if fragment.physical_rows < target)
+            known = self.checksums.known(merged)
             with suppress(OSError, RuntimeError):
-                self._lance.optimize.compact_files(target_rows_per_fragment=target)
-                self._lance.cleanup_old_versions(older_than=timedelta(hours=1), error_if_tagged_old_versions=False)
+                if not self.checksums.damaged(known):
+                    self._lance.optimize.compact_files(target_rows_per_fragment=target)
+                    new = set(commits.data_files(self.fragments())) - set(commits.data_files(before))
+                    self.checksums.add(sorted(new) if len(known) == len(merged) else ())
+                self._clean(timedelta(hours=1))
+
+    @property
+    def version(self) -> int:
+        """Lance's number of the last commit that this object has seen."""
+        return self._lance.version
+
+    @property
+    def schema(self) -> Any:
+        """The columns, as pyarrow's schema."""
+        return self._lance.schema
+
+    def fragments(self) -> list[Any]:
+        """What Lance says of each part of the store: its files, and its rows."""
+        return [fragment.metadata for fragment in self._lance.get_fragments()]
+
+    def _clean(self, age: timedelta) -> None:
+        """Drop versions that are older: whoever has read from one for longer opens the store again."""
+        with suppress(OSError, RuntimeError):
+            self._lance.cleanup_old_versions(older_than=age, error_if_tagged_old_versions=False)
+            self.checksums.sync()
 
     def read(
         self, episode: int, rows: Any = None, streams: Sequence[str] | None = None, *, truth: Sequence[str] = ()
@@ -312,7 +438,7 @@ class Episodes:
 
     def content_hash(self) -> str:
         """A short hash of all that a model could learn from this store: spec, codecs, every episode in order."""
-        parts = [self.spec.to_json(), json.dumps(self._codecs, sort_keys=True), *self.digests]
+        parts = [self.spec.to_json(), json.dumps(self.codecs, sort_keys=True), *self.digests]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def _number(self, episode: int) -> int:
@@ -347,8 +473,17 @@ class Episodes:
         for at in range(0, len(rows), some):
             column = self._table(columns.column_of(stream), rows[at : at + some]).column(0).combine_chunks()
             with reading(self.path):
-                values[at : at + some] = columns.from_arrow(column, stream, self._codecs.get(stream.name), size)
+                values[at : at + some] = columns.from_arrow(column, stream, self.codecs.get(stream.name), size)
         return values
+
+
+def exists(path: str | os.PathLike) -> ArmillaryError:
+    """What to say where a new store should be made and something is already."""
+    return ArmillaryError(f"{path} exists; a new store needs a new path, or open this one to append to it")
+
+
+def _none_at(path: str) -> NoStore:
+    return NoStore(f"there is no store at {path}; make one with 'armillary record' or 'armillary import'")
 
 
 def _describe(spec: Spec, images: dict[str, str], info: dict[str, Any]) -> str:

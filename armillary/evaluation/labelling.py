@@ -24,6 +24,8 @@ def label_recording(
     *,
     seed: int = 0,
     device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> Estimate | None:
     """Infer the actions of a recording; see `fit_inverse` and `infer_actions`.
 
@@ -37,6 +39,7 @@ def label_recording(
         config: of the networks.
         seed: of the networks.
         device: auto, cpu, cuda or mps.
+        resume, overwrite: what to do with a store that is there; see `infer_actions`.
 
     Returns:
         R2 on the known actions that the run held out; None if it held none out.
@@ -47,7 +50,7 @@ def label_recording(
     held = np.intersect1d(known, model.provenance["held_out"])
     inverse = fit_inverse(model, labelled, np.intersect1d(known, learned_from(model, labelled)), config, seed=seed)
     share = evaluate_inverse(inverse, labelled, held) if len(held) else None
-    infer_actions(inverse, unlabelled, out)
+    infer_actions(inverse, unlabelled, out, resume=resume, overwrite=overwrite)
     return share
 
 

@@ -7,7 +7,6 @@ episodes, answer with their mean; where they differ, none of them knows.
 """
 
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from armillary.device import one_thread
 from armillary.episodes.clips import Clips
+from armillary.episodes.filling import Filling
 from armillary.episodes.formats.importing import groups
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
@@ -114,7 +114,14 @@ def fit_inverse(
     return ensemble.eval()
 
 
-def infer_actions(ensemble: InverseEnsemble, unlabelled: Episodes, out: str | os.PathLike) -> Episodes:
+def infer_actions(
+    ensemble: InverseEnsemble,
+    unlabelled: Episodes,
+    out: str | os.PathLike,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Episodes:
     """A new store of the same episodes with the actions that the ensemble infers.
 
     An episode's info says so (`actions: inferred`) and by how much the networks differ (`deviation`, a share of the labelled
@@ -123,10 +130,13 @@ def infer_actions(ensemble: InverseEnsemble, unlabelled: Episodes, out: str | os
     Args:
         unlabelled: any recording of the model's streams; what it says of actions is not read.
         out: the store to create.
+        resume: go on with a store that was interrupted; what is stored has to come out the same.
+        overwrite: replace the store that is there.
 
     Raises:
         SpecMismatch: the recording lacks a stream of the model.
-        ArmillaryError: no episode is as long as an action block, or the store cannot be written; it is then removed.
+        ArmillaryError: no episode is as long as an action block; a store is there, and is not to be resumed or overwritten; it
+            cannot be written. What was committed stays, marked as unfinished.
     """
     model = ensemble.model
     skip, action, spec = model.config.skip, model.spec.action, unlabelled.spec
@@ -134,15 +144,15 @@ def infer_actions(ensemble: InverseEnsemble, unlabelled: Episodes, out: str | os
     model.spec.check(labelled)
     names = list(model.perception.streams)
     clips = Clips(unlabelled, 2, skip=skip, stride=skip, streams=names, image_size=model.config.image_size)
-    store = Episodes.create(out, labelled, info={**unlabelled.info, "actions": "inferred"})
-    try:
-        with torch.no_grad(), one_thread():
-            for group in groups(_told(ensemble, unlabelled, clips)):
-                store.append(*group)
-    except BaseException:
-        shutil.rmtree(out, ignore_errors=True)
-        raise
-    return store
+    job = {"command": "label", "recording": unlabelled.content_hash()}
+    about = {**unlabelled.info, "actions": "inferred"}
+    into = Filling(out, labelled, job=job, info=about, resume=resume, overwrite=overwrite)
+    if into.done:
+        return into.begun()
+    with into, torch.no_grad(), one_thread():
+        for group in groups(into.remaining(_told(ensemble, unlabelled, clips))):
+            into.append(*group)
+    return into.finish()
 
 
 def _told(ensemble: InverseEnsemble, unlabelled: Episodes, clips: Clips) -> Iterator[Episode]:

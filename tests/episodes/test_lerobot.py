@@ -425,21 +425,27 @@ def test_a_path_that_exists_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "out/mine").read_text() == "kept"
 
 
-def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_what_was_committed_to_be_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write, calls = lance.write_dataset, []
 
     def full(*arguments: object, **options: object) -> object:
         calls.append(1)
-        if len(calls) > 2:  # the store is created, the first group is committed
+        if len(calls) == 3:  # the store is created, the first group is committed
             raise OSError("No space left on device (os error 28)")
         return write(*arguments, **options)
 
     monkeypatch.setattr("armillary.episodes.formats.importing.COMMIT_BYTES", 1)
     monkeypatch.setattr(lance, "write_dataset", full)
+    root = v2(tmp_path / "source")
     with pytest.raises(ArmillaryError, match="No space left on device"):
-        import_lerobot(v2(tmp_path / "source"), tmp_path / "out", progress=False)
-    assert len(calls) == 3
-    assert not (tmp_path / "out").exists()
+        import_lerobot(root, tmp_path / "out", progress=False)
+    assert len(Episodes.open(tmp_path / "out")) == 1
+    with pytest.raises(ArmillaryError, match="unfinished and holds 1 episodes; go on with --resume"):
+        import_lerobot(root, tmp_path / "out", progress=False)
+    import_lerobot(root, tmp_path / "out", resume=True, progress=False)
+    import_lerobot(root, tmp_path / "whole", progress=False)
+    assert Episodes.open(tmp_path / "out").unfinished is None
+    assert Episodes.open(tmp_path / "out").digests == Episodes.open(tmp_path / "whole").digests
 
 
 def test_a_killed_import_leaves_a_store_that_opens(tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ def import_hdf5(
     longest: int = 10_000,
     missing: Missing = "skip",
     max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> HDF5Summary:
     """Read HDF5 files into a new store.
@@ -100,11 +102,12 @@ def import_hdf5(
         longest: rows of an episode; what is longer is cut, with the row between two parts in both.
         missing: "skip" lists and leaves out episodes that are unfit; "refuse" raises instead.
         max_episodes: stop after this many.
+        resume, overwrite: what to do with a store that is there; see `import_units`.
         progress: show a progress bar.
 
     Raises:
         ArmillaryError: no HDF5 file there, one of a format with a reader of its own, arrays that are not there or of no kind,
-            nothing to import, something unfit under "refuse". A store that this call has begun is then removed.
+            nothing to import, something unfit under "refuse".
         CorruptFile: a file that is truncated or damaged.
         MissingExtra: h5py or Pillow is needed and not installed.
     """
@@ -143,6 +146,7 @@ def import_hdf5(
     about = {"source": f"HDF5 {recording.layout} {path.name}"}
     total = len(recording.places)
     options = {"total": total, "missing": missing, "max_episodes": max_episodes, "progress": progress}
+    options |= {"resume": resume, "overwrite": overwrite}
     import_units(reader.units(recording), summary, info=about, **options)
     summary.unfollowed = reader.unfollowed if reader.action else None
     return summary

@@ -2,15 +2,15 @@
 
 - A source is read in units: an episode of a dataset, or a file with any number of episodes in it. What is wrong with a unit is
   a `CorruptFile`: it is skipped and listed, or the import is refused, as the caller asks;
-- episodes are committed in groups of some megabytes, so that memory is bounded and a killed import leaves a store that opens.
-  An import that fails leaves none.
+- episodes are committed in groups of some megabytes, so that memory is bounded. An import that fails or is killed before the
+  first commit leaves nothing, and later a store that says that it is unfinished (filling.py), which can be resumed: the info of
+  each episode says of which unit it is (`unit`, counted from 0), so that units before the last stored one are not read again.
 """
 
-import shutil
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from pathlib import Path
 from time import perf_counter
@@ -19,8 +19,9 @@ from typing import Any, Literal, TypeVar
 from rich.progress import Progress
 
 from armillary.console import plain_console
+from armillary.episodes.filling import Filling
 from armillary.episodes.store import Episode, Episodes
-from armillary.errors import ArmillaryError, CorruptFile
+from armillary.errors import ArmillaryError, CorruptFile, NoStore
 from armillary.spec import Spec
 
 COMMIT_BYTES = 32 << 20  # of observations in one commit
@@ -39,6 +40,8 @@ class ImportSummary:
         spec: the streams and the action space of the store.
         episodes: what the source calls each stored episode (its info's `episode`, or else `source`), in the store's order.
         frames: observations stored.
+        already: episodes that were stored before, by an import that this one went on with; `episodes` and `frames` do not
+            count them.
         skipped: each unit that was left out, and why.
         left_out: rows that were left out of what is stored, by reason.
         ignored: features or columns that are not in the store, and why.
@@ -51,6 +54,7 @@ class ImportSummary:
     spec: Spec
     episodes: tuple[Name, ...] = ()
     frames: int = 0
+    already: int = 0
     skipped: dict[Name, str] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     ignored: dict[str, str] = field(default_factory=dict)
@@ -73,6 +77,7 @@ class ImportSummary:
             f"{len(self.episodes)} episodes, {self.frames} rows at {rate}, "
             + (f"actions of {action.n}" if action.n else "no actions"),
             f"streams: {', '.join(streams)}",
+            *[f"{self.already} episodes were stored before"] * bool(self.already),
             *self.notes(),
             *self.losses(),
         ]
@@ -100,8 +105,11 @@ def import_units(
     *,
     info: dict[str, Any],
     total: int | None = None,
+    begin: int = 0,
     missing: Missing = "refuse",
     max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> Summary:
     """Write the episodes of all units into a new store.
@@ -111,25 +119,37 @@ def import_units(
         summary: where the store will be and its spec; it gets what was stored and skipped, and the time it took.
         info: what the store says of itself.
         total: how many units there are, for the progress bar.
+        begin: how many units are left out of `units`, since they are stored already; see `units_stored`.
         missing: a unit that raises `CorruptFile` is skipped from there on, or refused.
         max_episodes: stop after this many.
+        resume: go on with the store of an import that was interrupted; begin if there is none.
+        overwrite: replace the store that is there.
         progress: show a progress bar.
 
     Returns:
         The summary.
 
     Raises:
-        ArmillaryError: nothing to import, something unfit under "refuse", a store that is there already or cannot be written.
-            A store that this call has begun is then removed.
+        ArmillaryError: nothing to import; something unfit under "refuse"; a store that is there already, and is not to be
+            resumed or overwritten; one that cannot be written. What was committed stays, marked as unfinished.
     """
-    began, out, stored = perf_counter(), Path(summary.out), []
+    began, job = perf_counter(), {"command": f"import {summary.format}", **info}
+    into = Filling(summary.out, summary.spec, job=job, info=info, resume=resume, overwrite=overwrite)
+    if into.done:
+        summary.already = into.stored
+        return summary
     bar = Progress(console=plain_console(stderr=True), disable=not progress)
-    task = bar.add_task("import", total=total)
+    task, stored = bar.add_task("import", total=total), []
+    last, inside = _reached(into)
 
     def fit() -> Iterator[Episode]:
-        for name, episodes in units:
+        for unit, (name, episodes) in enumerate(units, begin):
             try:
-                yield from episodes
+                for place, episode in enumerate(episodes if unit >= last else ()):
+                    if unit == last and place < inside:
+                        into.require_same(into.stored - inside + place, episode)
+                    else:
+                        yield replace(episode, info={**episode.info, "unit": unit})
             except CorruptFile as error:
                 if missing == "refuse" and isinstance(name, int):
                     raise CorruptFile(f"{summary.source}: episode {name}: {error}") from error
@@ -138,24 +158,34 @@ def import_units(
                 summary.skipped[name] = str(error)
             bar.advance(task)
 
-    fresh = not out.exists()
-    try:
-        with Episodes.create(out, summary.spec, info=info) as store, closing(units), bar:
-            for group in groups(islice(fit(), max_episodes)):
-                store.append(*group)
-                stored += [episode.info.get("episode", episode.info.get("source")) for episode in group]
-                summary.frames += sum(map(len, group))
-                bar.update(task, description=f"import, {summary.frames:,} rows")
-            bar.update(task, total=total or 1, completed=total or 1)
-        if not stored:
-            raise ArmillaryError(f"{summary.source}: {'; '.join(['there is no episode to import', *summary.losses()])}")
-    except BaseException:
-        if fresh:
-            shutil.rmtree(out, ignore_errors=True)
-        raise
+    with into, closing(units), bar:
+        for group in groups(islice(fit(), None if max_episodes is None else max(0, max_episodes - into.stored))):
+            into.append(*group)
+            stored += [episode.info.get("episode", episode.info.get("source")) for episode in group]
+            summary.frames += sum(map(len, group))
+            bar.update(task, description=f"import, {summary.frames:,} rows")
+        bar.update(task, total=total or 1, completed=total or 1)
+    if not stored and not into.stored:
+        raise ArmillaryError(f"{summary.source}: {'; '.join(['there is no episode to import', *summary.losses()])}")
+    into.finish()
     summary.episodes, summary.skipped = tuple(stored), dict(sorted(summary.skipped.items()))
-    summary.seconds = perf_counter() - began
+    summary.already, summary.seconds = into.stored, perf_counter() - began
     return summary
+
+
+def units_stored(out: str | Path) -> int:
+    """How many units of an import that was interrupted need not be read again; 0 where there is none."""
+    try:
+        infos = Episodes.open(out).infos
+    except NoStore:
+        return 0
+    return infos[-1].get("unit", 0) if infos else 0
+
+
+def _reached(into: Filling) -> tuple[int, int]:
+    """The unit of the last episode that is stored, and how many episodes of it are."""
+    units = [info.get("unit") for info in into.store.infos] if into.store is not None else []
+    return (units[-1], units.count(units[-1])) if units else (0, 0)
 
 
 def parts(rows: int, longest: int) -> list[tuple[int, int]]:

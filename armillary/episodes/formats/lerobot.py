@@ -22,6 +22,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,15 @@ from armillary.episodes.formats.arrays import colours
 from armillary.episodes.formats.declared import check_parquet
 from armillary.episodes.formats.depth import DEPTH, decode_depth
 from armillary.episodes.formats.folders import UNFETCHED, unfetched
-from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, grouped, import_units, parts
+from armillary.episodes.formats.importing import (
+    ImportSummary,
+    Missing,
+    check_options,
+    grouped,
+    import_units,
+    parts,
+    units_stored,
+)
 from armillary.episodes.formats.lerobot_metadata import Dataset, Entry
 from armillary.episodes.formats.lerobot_videos import TOLERANCE, Films
 from armillary.episodes.formats.places import inside
@@ -82,6 +91,8 @@ def import_lerobot(
     longest: int = 10_000,
     missing: Missing = "skip",
     max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> LeRobotSummary:
     """Read a LeRobot dataset from a folder into a new store.
@@ -99,11 +110,12 @@ def import_lerobot(
         missing: "skip" lists and leaves out cameras without any video, and episodes that are missing or unfit (an absent
             or damaged file, NaN, lengths or times that do not match); "refuse" raises instead.
         max_episodes: stop after this many.
+        resume, overwrite: what to do with a store that is there; see `import_units`.
         progress: show a progress bar.
 
     Raises:
         ArmillaryError: not a LeRobot dataset, a version that is not supported, nothing to import, something missing or
-            unfit under "refuse", or a store that cannot be written. A store that this call has begun is then removed.
+            unfit under "refuse", or a store that cannot be written.
         MissingExtra: pyarrow, PyAV or Pillow is needed and not installed.
     """
     check_options(missing, image_size=image_size, max_episodes=max_episodes)
@@ -138,13 +150,17 @@ def import_lerobot(
         missing_cameras=tuple(lost),
     )
     reader = _Reader(dataset, Films(dataset.entries, dataset.fps), spec, actions, swapped, image_size)
+    begin = units_stored(out) if resume else 0
     return import_units(
-        reader.units(present, longest, summary),
+        reader.units(present, longest, summary, begin),
         summary,
         info={"source": f"LeRobot {dataset.version} {dataset.root.name}", "robot": dataset.robot},
         total=min(len(present), max_episodes or len(present)),
+        begin=begin,
         missing=missing,
         max_episodes=max_episodes,
+        resume=resume,
+        overwrite=overwrite,
         progress=progress,
     )
 
@@ -210,9 +226,11 @@ class _Reader:
     size: int | None
 
     def units(
-        self, entries: Iterable[Entry], longest: int, summary: LeRobotSummary
+        self, entries: Iterable[Entry], longest: int, summary: LeRobotSummary, begin: int
     ) -> Generator[tuple[int, Iterator[Episode]], None, None]:
-        """Every part of every entry in order; at most one more than there are threads is ahead. Close it."""
+        """Every part of every entry in order, from number `begin` on; at most one more than there are threads is
+        ahead. Close it.
+        """
         pool, waiting = ThreadPoolExecutor(THREADS), deque()
 
         def one(future: "Future[tuple[Episode | None, int]]") -> Iterator[Episode]:
@@ -223,11 +241,11 @@ class _Reader:
                 yield episode
 
         try:
-            for entry in entries:
-                for first, last in _spans(entry, longest):
-                    waiting.append((entry.index, one(pool.submit(self._read, entry, first, last))))
-                    if len(waiting) > THREADS:
-                        yield waiting.popleft()
+            spans = ((entry, *span) for entry in entries for span in _spans(entry, longest))
+            for entry, first, last in islice(spans, begin, None):
+                waiting.append((entry.index, one(pool.submit(self._read, entry, first, last))))
+                if len(waiting) > THREADS:
+                    yield waiting.popleft()
             yield from waiting
         finally:
             pool.shutdown(cancel_futures=True)

@@ -85,6 +85,8 @@ def import_mcap(
     longest: int = 10_000,
     missing: Missing = "refuse",
     max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> McapSummary:
     """Read MCAP files of ROS 2 into a new store.
@@ -104,11 +106,12 @@ def import_mcap(
         longest: rows of an episode; what is longer is cut, with the row between two parts in both.
         missing: "refuse" raises where rows are stale or a file is unfit; "skip" leaves them out and counts them.
         max_episodes: stop after this many.
+        resume, overwrite: what to do with a store that is there; see `import_units`.
         progress: show a progress bar.
 
     Raises:
         ArmillaryError: no MCAP file there, topics that are not there or of no kind, a clock that drifts, rows that are stale,
-            nothing to import. A store that this call has begun is then removed.
+            nothing to import.
         CorruptFile: a file that is truncated, damaged, or without an index.
         MissingExtra: mcap or mcap-ros2-support is needed and not installed.
     """
@@ -155,6 +158,7 @@ def import_mcap(
 
     about = {"source": f"MCAP {path.name}", "clock": plan.said, "streams": plan.rules}
     options = {"total": sum(len(pieces) for *_, pieces in runs), "missing": missing, "max_episodes": max_episodes}
+    options |= {"resume": resume, "overwrite": overwrite}
     return import_units(units(), summary, info=about, progress=progress, **options)
 
 

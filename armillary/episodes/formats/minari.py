@@ -61,6 +61,8 @@ def import_minari(
     image_size: int | None = None,
     missing: Missing = "skip",
     max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> MinariSummary:
     """Read a dataset of Minari into a new store.
@@ -77,11 +79,12 @@ def import_minari(
         image_size: images (by area) and depth (by the nearest pixel) become image_size x image_size; None keeps them.
         missing: "skip" lists and leaves out episodes that are unfit; "refuse" raises instead.
         max_episodes: stop after this many.
+        resume, overwrite: what to do with a store that is there; see `import_units`.
         progress: show a progress bar.
 
     Raises:
         ArmillaryError: no dataset of Minari there, arrays that are not there or of no kind, an action space that has no like
-            here, nothing to import, something unfit under "refuse". A store that this call has begun is then removed.
+            here, nothing to import, something unfit under "refuse".
         CorruptFile: a file that is truncated or damaged.
         MissingExtra: h5py, pyarrow or Pillow is needed and not installed.
     """
@@ -114,6 +117,7 @@ def import_minari(
             yield number, _episodes(dataset, number, columns, actions, name)
 
     options = {"total": len(dataset.names), "missing": missing, "max_episodes": max_episodes, "progress": progress}
+    options |= {"resume": resume, "overwrite": overwrite}
     return import_units(units(), summary, info={"source": f"Minari {name}", "actions": actions.said}, **options)
 
 

@@ -76,6 +76,8 @@ def import_streams(
     time_unit: str | None = None,
     day_first: bool | None = None,
     zone: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> StreamsSummary:
     """Read folders of tables into a new store.
@@ -96,11 +98,12 @@ def import_streams(
         missing: "skip" lists and leaves out folders that are damaged or do not fit, "refuse" raises instead.
         max_episodes: stop after this many.
         header, time_unit, day_first, zone: as for `import_table`.
+        resume, overwrite: what to do with a store that is there; see `import_units`.
         progress: show a progress bar.
 
     Raises:
         ArmillaryError: no tables there, tables or columns that are not there, settings that contradict each other, nothing to
-            import. A store that this call has begun is then removed.
+            import.
         CorruptFile: under "refuse", a table that is damaged, lacks a column or a number, or whose clock does not fit.
     """
     path = Path(path)
@@ -132,6 +135,8 @@ def import_streams(
         total=len(folders),
         missing=missing,
         max_episodes=max_episodes,
+        resume=resume,
+        overwrite=overwrite,
         progress=progress,
     )
 

@@ -46,6 +46,8 @@ def import_swm(
     truth: Sequence[str] = (),
     missing: Missing = "skip",
     max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> SwmSummary:
     """Read a recording of stable-worldmodel into a new store.
@@ -58,11 +60,12 @@ def import_swm(
         truth: columns to keep as privileged truth, for probes and judges.
         missing: "skip" lists and leaves out episodes that are unfit; "refuse" raises instead.
         max_episodes: stop after this many.
+        resume, overwrite: what to do with a store that is there; see `import_units`.
         progress: show a progress bar.
 
     Raises:
         ArmillaryError: not such a recording, columns that are not there or cannot be read, nothing to import, something
-            unfit under "refuse", or a store that cannot be written. A store that this call has begun is then removed.
+            unfit under "refuse", or a store that cannot be written.
         CorruptFile: a file that is truncated or damaged.
         MissingExtra: pylance, h5py or Pillow is needed and not installed.
     """
@@ -87,6 +90,8 @@ def import_swm(
         total=min(total, max_episodes or total),
         missing=missing,
         max_episodes=max_episodes,
+        resume=resume,
+        overwrite=overwrite,
         progress=progress,
     )
 

@@ -84,6 +84,8 @@ def import_table(
     time_unit: str | None = None,
     day_first: bool | None = None,
     zone: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> TableSummary:
     """Read tables of sensors into a new store.
@@ -107,11 +109,12 @@ def import_table(
         time_unit: of numbers of time: ns, us, ms, s, min, h or d; by the column's name, or its size, unless given.
         day_first: whether 3/4/2026 is in April; by the dates themselves unless given.
         zone: of dates that do not say one, such as Europe/Berlin: then daylight saving time is no jump.
+        resume, overwrite: what to do with a store that is there; see `import_units`.
         progress: show a progress bar.
 
     Raises:
         ArmillaryError: no table there, columns that are not there, settings that contradict each other, nothing to import.
-            A store that this call has begun is then removed.
+
         CorruptFile: a file that is no table, lacks a column, has a number or a time missing, or a clock that runs backwards or
             can be read in several ways; the message names file and row.
     """
@@ -166,6 +169,8 @@ def import_table(
         info={"source": f"table {path.name}", "clock": clock, "time": time, "gap": gap, "missing": missing, "reading": reading},
         total=len(tables),
         max_episodes=max_episodes,
+        resume=resume,
+        overwrite=overwrite,
         progress=progress,
     )
     summary.uneven = reader.uneven / max(reader.steps, 1) if time else None

@@ -74,6 +74,8 @@ def import_video(
     longest: int = 3000,
     missing: Missing = "skip",
     max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> VideoSummary:
     """Read videos and folders of images into a new store, as one stream `image`.
@@ -90,11 +92,12 @@ def import_video(
         longest: rows of an episode; what is longer, or than `EPISODE_BYTES`, is cut, with the row between two parts in both.
         missing: "skip" lists and leaves out, from where it fails, what is damaged or does not fit; "refuse" raises instead.
         max_episodes: stop after this many.
+        resume, overwrite: what to do with a store that is there; see `import_units`.
         progress: show a progress bar.
 
     Raises:
         ArmillaryError: no video there, columns that are not there, settings that contradict each other, nothing to import.
-            A store that this call has begun is then removed.
+
         CorruptFile: under "refuse", a file that is damaged or does not fit its table or the first video; the message names it.
         MissingExtra: PyAV, Pillow or pyarrow is needed and not installed.
     """
@@ -133,6 +136,8 @@ def import_video(
         total=len(videos),
         missing=missing,
         max_episodes=max_episodes,
+        resume=resume,
+        overwrite=overwrite,
         progress=progress,
     )
 
