@@ -5,8 +5,8 @@
 PATH is a LeRobot dataset with a camera and states. A model is trained on both, on each alone, and on both with streams left out
 of training frames (`drop_streams`); the last one is judged with either sense dead. All on the same held-out episodes. Each
 judges in its own latents, so that what compares is the time error of the retrieved frame. At the moment when a sense dies, is
-surprise a sign of it? AUROC of the one-step surprise there, against the same moments with both. The figures go to
-results/NAME_streams.json.
+surprise a sign of it? AUROC of the one-step surprise there, against the same moments with both. The split is random: it
+compares senses, and flatters all of them (robot.py goes forward in time).
 """
 
 import json
@@ -26,7 +26,9 @@ from armillary.episodes.store import Episodes
 from armillary.evaluation.prediction import evaluate_prediction
 from armillary.evaluation.run import default_horizons
 from armillary.evaluation.statistics import auroc, bootstrap
+from armillary.files import as_json, write_whole
 from armillary.model import WorldModel
+from armillary.provenance import commit, machine
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import RECIPES
@@ -34,7 +36,9 @@ from armillary.training.recipes import RECIPES
 DROP = 0.4
 
 
-def main(path: tyro.conf.Positional[Path], held_out: int = 4, seed: int = 0, steps: int | None = None) -> None:
+def main(
+    path: tyro.conf.Positional[Path], held_out: int = 4, seed: int = 0, steps: int | None = None, out: Path | None = None
+) -> None:
     """Train four models, judge six.
 
     Args:
@@ -42,12 +46,21 @@ def main(path: tyro.conf.Positional[Path], held_out: int = 4, seed: int = 0, ste
         held_out: episodes that no model sees.
         seed: of split, weights and training.
         steps: of each stage, in place of the recipe's, to try it out.
+        out: file for the results; they are printed in any case.
     """
     robot = RECIPES["robot"]
     if steps:
         robot = replace(robot, stages=tuple(replace(stage, steps=steps) for stage in robot.stages))
     tolerant = replace(robot, model=replace(robot.model, drop_streams=DROP))
-    result: dict = {"recording": path.name, "seed": seed, "drop_streams": DROP, "cpu_seconds": {}, "prediction": {}}
+    result: dict = {
+        "recording": path.name,
+        "commit": commit(),
+        "machine": machine(),
+        "seed": seed,
+        "drop_streams": DROP,
+        "cpu_seconds": {},
+        "prediction": {},
+    }
     with tempfile.TemporaryDirectory() as folder:
         episodes = Episodes.open(import_lerobot(path, f"{folder}/recording", image_size=64, progress=False).out)
         senses = {"camera" if stream.kind == "image" else "state": stream.name for stream in episodes.spec.observed}
@@ -66,8 +79,8 @@ def main(path: tyro.conf.Positional[Path], held_out: int = 4, seed: int = 0, ste
                 print(row, json.dumps(judged.summary()), flush=True)
         result["surprise"] = {sense: _surprise(model, episodes, name) for sense, name in senses.items()}
         result |= {name: model.provenance[name] for name in ("recording_hash", "held_out", "versions")}
-    out = Path(__file__).parents[1] / "results" / f"{path.name}_streams.json"
-    out.write_text(json.dumps(result, indent=1) + "\n")
+    if out:
+        write_whole(out, as_json(result, indent=1) + "\n")
     print(json.dumps({"surprise": result["surprise"], "cpu_seconds": result["cpu_seconds"]}, indent=1))
 
 

@@ -323,7 +323,7 @@ def _habits(space: ActionSpace, runs: list[_Run]) -> Iterator[Row]:
     if len(before):
         before, after = before - before.mean(0), after - after.mean(0)
         product, size = (before * after).mean(), np.sqrt((before**2).mean() * (after**2).mean())
-        correlation = product / max(size, 1e-12)
+        correlation = product / size if size else 0.0
         advice = "actions hardly change from row to row; take a larger frame skip, so that their effects can be told apart"
         yield Row.of("action autocorrelation", f"{correlation:.3f} from row to row", bool(correlation > SLOW), advice)
     if space.kind == "box":
@@ -339,14 +339,15 @@ def _states(runs: list[_Run]) -> Iterator[Row]:
     """Vectors, or else images at 8 x 8, on their two main principal axes, in 16 x 16 square cells over the longer: the share of
     cells visited (of as many as the rows could visit), and how many of those one episode visits.
     """
-    if runs[0].vectors.shape[1]:
-        states = [run.vectors for run in runs]
-    else:
+    states, least = [run.vectors for run in runs], 0.0  # vectors differ in their units, so that none has to vary the most
+    if not runs[0].vectors.shape[1]:
+        least = 1e-2
         first = [next(iter(run.images.values())).mean(-1) for run in runs if run.images]
         states = [images.reshape(len(images), 8, 4, 8, 4).mean((2, 4)).reshape(len(images), -1) for images in first]
     if states:
         x = np.concatenate(states)
-        x = (x - x.mean(0)) / (x.std(0) + 1e-2 * x.std(0).max() + 1e-9)
+        spread = x.std(0) + least * x.std(0).max(initial=0)
+        x = (x - x.mean(0)) / np.where(spread > 0, spread, 1)
         y = x @ np.linalg.eigh(x.T @ x)[1][:, -2:]
         y = (y - y.min(0)) / (np.ptp(y, axis=0).max() + 1e-9)
         cell = np.minimum(y * _CELLS, _CELLS - 1).astype(int) @ _CELLS ** np.arange(y.shape[1])
@@ -365,7 +366,7 @@ def _actions(space: ActionSpace, runs: list[_Run]) -> Iterator[Row]:
         used = actions.any(0).mean()
     else:
         low, high = _bounds(space, actions)
-        tenth = np.clip((actions - low) / (high - low + 1e-12) * 10, 0, 9).astype(int)
+        tenth = np.clip((actions - low) / np.where(high > low, high - low, 1) * 10, 0, 9).astype(int)
         used = np.mean([len(np.unique(column)) / 10 for column in tenth.T])
     advice = "planners will ask for actions that were never tried; act more variously, or tighten the bounds in the spec"
     yield Row.of("action coverage", f"{used:.0%} of the range", bool(used < ACTIONS), advice)

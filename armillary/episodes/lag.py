@@ -40,12 +40,12 @@ def action_gain(
     if len(change) < _LEAST:
         return None
     state = np.concatenate([x[at] for x, at in zip(states, rows, strict=True)])
-    known, axes = _r2(state, change), _principal(state)
+    known, axes = _r2(state, change), _principal(_standard(state))
     gains = []
     for lag in LAGS:
         action = np.concatenate([x[at + lag] for x, at in zip(actions, rows, strict=True)])
         plain = np.hstack([state, action])
-        products = (axes[:, :, None] * _principal(action)[:, None]).reshape(len(action), -1)
+        products = (axes[:, :, None] * _principal(_standard(action))[:, None]).reshape(len(action), -1)
         gains.append((_r2(plain, change) - known, _r2(np.hstack([plain, products]), change) - known))
     gain = np.array(gains).swapaxes(0, 1)  # (model, lag, channel)
     best = gain.max(1)
@@ -53,9 +53,14 @@ def action_gain(
     return gain[best >= min(0.5 * best.max(), best.max())].mean(0)
 
 
+def _standard(x: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
+    """Each channel with zero mean and unit variance, whatever its unit; zeros where it never changes."""
+    spread = x.std(0)
+    return (x - x.mean(0)) / np.where(np.ptp(x, axis=0) > 0, spread, np.inf)
+
+
 def _principal(x: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n k"]:
     """Standardised rows on their main principal axes, each of unit variance."""
-    x = (x - x.mean(0)) / (x.std(0) + 1e-9)
     variance, axes = np.linalg.eigh(x.T @ x / max(len(x), 1))
     kept = variance[-_AXES:] > 1e-6 * max(variance.max(initial=0), 1e-9)
     return x @ axes[:, -_AXES:][:, kept] / np.sqrt(variance[-_AXES:][kept])
@@ -64,7 +69,7 @@ def _principal(x: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n k"]:
 def _r2(inputs: Float[np.ndarray, "n i"], targets: Float[np.ndarray, "n f"]) -> Float[np.ndarray, " f"]:
     """R2 of ridge regression on every other block of 32 rows, fitted on the rest; never below 0."""
     test = np.arange(len(inputs)) // 32 % 2 == 1
-    x = np.hstack([(inputs - inputs.mean(0)) / (inputs.std(0) + 1e-9), np.ones((len(inputs), 1))])
+    x, targets = np.hstack([_standard(inputs), np.ones((len(inputs), 1))]), _standard(targets)
     fit, aim = x[~test], targets[~test]
     weights = np.linalg.solve(fit.T @ fit + 1e-3 * len(fit) * np.eye(x.shape[1]), fit.T @ aim)
     error, spread = ((targets[test] - x[test] @ weights) ** 2).mean(0), targets[test].var(0)

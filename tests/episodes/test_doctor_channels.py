@@ -173,6 +173,22 @@ def test_unlike_channels_that_share_a_scale(tmp_path):
         )
 
 
+@pytest.mark.parametrize("factor", [1e-9, 1e9])
+def test_what_the_doctor_says_does_not_depend_on_units(tmp_path, factor):
+    rng, found = np.random.default_rng(0), []
+    walks = [(rng.uniform(-1, 1, (59, 2)), walk(rng)) for _ in range(8)]
+    for name, scale in (("one", 1.0), ("other", factor)):
+        episodes = []
+        for actions, state in walks:
+            state[1:, :2] = state[0, :2] + 0.3 * actions.cumsum(0)
+            episodes.append(Episode({"state": state * np.float32(scale)}, (actions * scale).astype(np.float32)))
+        spec = Spec((Stream("state", "vector", (4,), unit=("m", "m", "m/s", "")),), ActionSpace("box", 2))
+        (tmp_path / name).mkdir()
+        found.append({check: (row.verdict, row.value) for check, row in examine(tmp_path / name, spec, episodes).items()})
+    assert found[0] == found[1]
+    assert {verdict for verdict, _ in found[0].values()} == {"ok"}
+
+
 def test_equal_episodes_are_a_failure_and_the_table_is_whole(tmp_path):
     state = walk(np.random.default_rng(0))
     rows = examine(tmp_path, STATE, [Episode({"state": state}, np.empty((59, 0), np.float32))] * 4)
