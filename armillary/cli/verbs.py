@@ -354,7 +354,7 @@ def watch(
     recording: StorePath | None = None,
     normal: StorePath | None = None,
     memory: float = 20.0,
-    false_alarms_per_hour: float = 1.0,
+    false_alarms_per_hour: float | None = None,
     time: tuple[str, ...] | None = None,
     time_unit: Literal["ns", "us", "ms", "s", "min", "h", "d"] | None = None,
     day_first: bool | None = None,
@@ -363,12 +363,13 @@ def watch(
     seconds_per_row: float | None = None,
     missing: Literal["refuse", "skip", "hold"] = "refuse",
     longest_gap: int = 5,
+    mute: tuple[str, ...] = (),
     form: Literal["csv", "json"] = "csv",
 ) -> None:
     """Watch a machine: how surprising is each row of a table, which sensors explain it, and is it an alarm? To standard output.
 
     Calibrate once, on normal running that the model was not trained on: armillary watch RUN --calibrate. Exit status: 0 without
-    an alarm, 1 with one, 2 on bad input.
+    an alarm, 1 with one, 2 on bad input, 4 where nothing could be judged.
 
     Args:
         run: the run's folder.
@@ -377,16 +378,17 @@ def watch(
         recording: for --calibrate, where the run's recording is now, if it was moved.
         normal: for --calibrate, a recording of normal running to take instead.
         memory: for --calibrate, rows over which evidence is gathered: fewer find large faults sooner, more find smaller ones.
-        false_alarms_per_hour: as many as you can live with.
+        false_alarms_per_hour: as many as you can live with; 1, or one in 1000 rows where rows are slower than 3.6 s.
         time: the column of dates or of numbers, or two of the date and of the time of day; as at the import unless given.
         time_unit: of numbers of time; as at the import unless given.
         day_first: whether 3/4/2026 is in April; as at the import, or by the dates themselves, unless given.
         zone: of dates that do not say one, such as Europe/Berlin; as at the import unless given.
         gap: seconds without a row that end an episode; as at the import unless given.
         seconds_per_row: where the recording has no clock.
-        missing: refuse rows in which a number is missing, leave them out (skip), or hold the last number of the column.
-        longest_gap: rows over which a number is held; after that they are left out.
-        form: CSV, or a line of JSON for each row.
+        missing: refuse a number or a stamp that is missing, judge the others without it (skip), or hold the column's last one.
+        longest_gap: rows over which a number is held; after that it is missing.
+        mute: names of sensors that are not judged, such as one that is known to be broken.
+        form: CSV, or a line of JSON for each row and one with the summary.
     """
     from armillary.monitoring.calibrate import calibrate as learn_normal
     from armillary.monitoring.watch import watch
@@ -404,12 +406,13 @@ def watch(
             "gap": gap,
             "seconds_per_row": seconds_per_row,
             "missing": missing,
+            "mute": mute,
             "form": form,
         }
         source = sys.stdin.buffer if table == "-" else table
         summary = watch(run, source, sys.stdout, false_alarms_per_hour=false_alarms_per_hour, **options)
         print(summary, file=sys.stderr)
-        sys.exit(1 if summary.alarms else 0)
+        sys.exit(summary.status)
 
 
 def imagine(

@@ -4,8 +4,8 @@ It is made of normal episodes that the model did not train on: those that traini
 recording of its own. Nothing else is accepted, since a model is less wrong about what it has learned, and would raise alarms
 all the time elsewhere. It knows which checkpoint it is of, and is refused by any other.
 
-Beside it stands a readout: a ridge regression from latents to channels, which tells what was foretold for each sensor. What a
-channel's own errors add up to, squared and over what they add up to in normal running, is its share in a surprise.
+Beside it stand a readout, a ridge regression from latents to channels, which tells what was predicted for each sensor, and the
+charts of each sensor's own errors.
 """
 
 import hashlib
@@ -18,18 +18,25 @@ from jaxtyping import Float
 
 from armillary import weights
 from armillary.device import one_thread
+from armillary.episodes.row_hashes import row_hashes, share_known
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
-from armillary.evaluation.latents import dense
+from armillary.evaluation.latents import dense, learned_from
 from armillary.evaluation.run import local_recording, open_run
 from armillary.model import WorldModel, require_finished
+from armillary.monitoring.charts import Charts
 from armillary.monitoring.monitor import MEMORY, Evidence, Monitor
 from armillary.monitoring.surprise import Foretold, Surprise
 from armillary.spec import Spec
+from armillary.training.rows import TRAINING_ROWS, read_training_rows
 
-FILE, FORMAT = "monitor.safetensors", 1
-UNCUT = 1e6
-"""Errors of channels are not cut: a sensor that is far off misleads the model about others, too, but less than it is off."""
+FILE, FORMAT = "monitor.safetensors", 2
+KNOWN = 0.01
+"""Share of the rows of a recording that the model may have been trained on, by chance."""
+HISTORY = 200_000
+"""Rows of the training part, at most, that tell which sensors ever vary."""
+LIVELY = 1e-4
+"""Standard deviation of a latent number, relative to the greatest, below which it never varies."""
 STRENGTH = 1e-6
 """Of the ridge, relative to the variance of latents."""
 
@@ -42,8 +49,8 @@ class Calibration:
         monitor: of its prediction errors in latent space.
         channels: what the sensors are called, in the order of the model's vector streams.
         readout: (D + 1, channels), the last row constant, from latents to channels.
-        sensors: what the errors of each channel add up to, in standard deviations of one of them.
-        usual: (channels,) the root mean square of that in normal running.
+        charts: of each channel by itself.
+        alive: (D,) 1 where a latent number varies in normal running, else 0; errors of the others do not count.
         rows: how many normal rows it was made of.
         seconds: between two rows, or None without a clock.
         time, gap: the time column of the tables that were imported, and the seconds without a row that end an episode.
@@ -53,18 +60,13 @@ class Calibration:
     monitor: Monitor
     channels: tuple[str, ...]
     readout: Float[np.ndarray, "d1 c"]
-    sensors: Evidence
-    usual: Float[np.ndarray, " c"]
+    charts: Charts
+    alive: Float[np.ndarray, " d"]
     rows: int
     seconds: float | None
     time: str | None
     gap: float | None
     reading: dict | None = None
-
-    def shares(self, evidence: Float[np.ndarray, "m c"]) -> Float[np.ndarray, "m c"]:
-        """Of each channel in what is unusual, from what its errors add up to."""
-        unusual = np.square(evidence / self.usual)
-        return unusual / np.maximum(unusual.sum(axis=1, keepdims=True), 1e-12)
 
     def save(self, path: Path, checkpoint: str) -> None:
         """Write it to `path`, as that of the checkpoint with this hash."""
@@ -73,9 +75,8 @@ class Calibration:
             "scale": self.monitor.evidence.scale,
             "normal": self.monitor.normal,
             "readout": self.readout,
-            "sensor_mean": self.sensors.mean,
-            "sensor_scale": self.sensors.scale,
-            "sensor_usual": self.usual,
+            "alive": self.alive,
+            **{f"charts.{name}": values for name, values in self.charts.arrays().items()},
         }
         memory = self.monitor.evidence.memory
         header = {"format": FORMAT, "checkpoint": checkpoint, "usual": self.monitor.usual, "memory": memory}
@@ -96,9 +97,10 @@ class Calibration:
         try:
             of = {name: tensor.numpy() for name, tensor in tensors.items()}
             monitor = Monitor(Evidence(of["mean"], of["scale"], header["memory"]), header["usual"], of["normal"])
-            sensors = Evidence(of["sensor_mean"], of["sensor_scale"], header["memory"], UNCUT)
+            charts = {name.removeprefix("charts."): values for name, values in of.items() if name.startswith("charts.")}
             rest = {name: header[name] for name in ("rows", "seconds", "time", "gap", "reading")}
-            return cls(monitor, tuple(header["channels"]), of["readout"], sensors, of["sensor_usual"], **rest)
+            parts = of["readout"], Charts(**charts, memory=header["memory"]), of["alive"]
+            return cls(monitor, tuple(header["channels"]), *parts, **rest)
         except (KeyError, TypeError) as error:
             raise CorruptFile(f"{path} is no calibration of this version ({error})") from error
 
@@ -126,11 +128,13 @@ def calibrate(
     run = Path(run)
     if normal is None:
         model, episodes = open_run(run, recording, "cpu")
-        which = model.provenance["held_out"]
+        which, history = model.provenance["held_out"], _history(model, episodes)
     else:
         model, episodes = WorldModel.load(run, "cpu"), Episodes.open(normal)
         model.spec.check(episodes.spec)
-        which = _unseen(model, episodes, recording)
+        known = _training_recording(model, recording)
+        _require_unseen(run, model, episodes, known)
+        which, history = range(len(episodes.require_some())), _history(model, known) if known else []
     channels = sensor_names(model.spec)
     surprise, foretold, sensed = Surprise(model), [], []
     with one_thread(model.config.is_small):
@@ -144,16 +148,16 @@ def calibrate(
                 sensed.append(side_by_side(model.spec, seen)[-len(of.z) :])
     if not foretold:
         raise ArmillaryError(f"{episodes.path}: none of {len(which)} episodes has more rows than a context of {surprise.reach}")
-    monitor = Monitor.fit([of.errors.double().numpy() for of in foretold], memory=memory)
-    readout = _readout(torch.cat([of.z for of in foretold]).double().numpy(), np.concatenate(sensed))
+    z = torch.cat([of.z for of in foretold]).double().numpy()
+    alive = (z.std(0) > LIVELY * max(z.std(0).max(), np.finfo(np.float32).tiny)).astype(np.float64)
+    monitor = Monitor.fit([of.errors.double().numpy() * alive for of in foretold], memory=memory)
+    readout = _readout(z, np.concatenate(sensed))
     errors = [channel_errors(readout, of, seen) for of, seen in zip(foretold, sensed, strict=True)]
-    together = np.concatenate(errors)
-    sensors = Evidence(together.mean(0), np.diag(1 / np.maximum(together.std(0), 1e-9)), memory, UNCUT)
-    usual = np.sqrt(np.square(np.concatenate([sensors(of)[int(memory) :] for of in errors])).mean(0))
+    charts = Charts.fit(sensed, errors, memory, history)
     rate, info = model.spec.rate, episodes.info
-    rows, seconds = len(together), 1 / rate if rate else None
+    rows, seconds = sum(map(len, errors)), 1 / rate if rate else None
     clock = {"seconds": seconds, "time": info.get("time"), "gap": info.get("gap"), "reading": info.get("reading")}
-    found = Calibration(monitor, channels, readout, sensors, np.maximum(usual, 1e-9), rows, **clock)
+    found = Calibration(monitor, channels, readout, charts, alive, rows, **clock)
     found.save(run / FILE, fingerprint(run))
     return found
 
@@ -199,20 +203,43 @@ def channel_errors(
     return sensed - foretold.expected.double().cpu().numpy() @ readout[:-1] - readout[-1]
 
 
-def _unseen(model: WorldModel, episodes: Episodes, recording: str | Path | None) -> range:
-    """All episodes of a recording, if the model was trained on none of them."""
-    made_from = model.provenance
-    trained_on = recording or local_recording(made_from.get("recording"))
-    known: set[str] = set()
-    if trained_on and Path(str(trained_on)).exists():
-        store = Episodes.open(trained_on)
-        known = {digest for number, digest in enumerate(store.digests) if number not in made_from["held_out"]}
-    if episodes.content_hash() == made_from.get("recording_hash") or known & set(episodes.digests):
+def _training_recording(model: WorldModel, recording: str | Path | None) -> Episodes | None:
+    """The recording that the model was trained on, if it is still there."""
+    where = recording or local_recording(model.provenance.get("recording"))
+    if not where or ("://" not in str(where) and not Path(where).exists()):
+        return None
+    episodes = Episodes.open(where)
+    return episodes if episodes.content_hash() == model.provenance.get("recording_hash") else None
+
+
+def _require_unseen(run: Path, model: WorldModel, episodes: Episodes, recording: Episodes | None) -> None:
+    """Refuse a recording that shows rows that the model was trained on, however they are cut into episodes."""
+    names = [stream.name for stream in model.spec.observed]
+    known = read_training_rows(run)
+    if known is None and recording is None:
         raise ArmillaryError(
-            f"{episodes.path} holds episodes that the model was trained on, about which it is less wrong than about new ones; "
-            "take others, or leave --normal out: then the episodes are used that training held out"
+            f"{run} does not say which rows it was trained on ({TRAINING_ROWS} and the recording are gone); whether "
+            f"{episodes.path} holds them is unknown; say with --recording where the recording is"
         )
-    return range(len(episodes.require_some()))
+    if known is None:
+        known = row_hashes(recording, learned_from(model, recording), names)
+    digests = {recording.digests[number] for number in learned_from(model, recording)} if recording else set()
+    share = share_known(known, row_hashes(episodes, range(len(episodes)), names))
+    if share > KNOWN or digests & set(episodes.digests):
+        raise ArmillaryError(
+            f"{episodes.path} holds rows that the model was trained on ({share:.0%} of its stretches), about which it is less "
+            "wrong than about new ones; take others, or leave --normal out: then the episodes are used that training held out"
+        )
+
+
+def _history(model: WorldModel, recording: Episodes) -> list[np.ndarray]:
+    """What the sensors showed in the training part, episode by episode."""
+    found, rows, names = [], 0, [stream.name for stream in model.spec.observed]
+    for number in learned_from(model, recording):
+        if rows < HISTORY:
+            found.append(side_by_side(model.spec, recording.read(number, streams=names)))
+            rows += len(found[-1])
+    return found
 
 
 def _readout(z: Float[np.ndarray, "n d"], sensed: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "d1 c"]:

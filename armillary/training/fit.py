@@ -19,6 +19,7 @@ from armillary.model import WorldModel
 from armillary.training.folder import one_writer
 from armillary.training.loop import TrainConfig, short_hash, train_alone
 from armillary.training.recipes import Recipe
+from armillary.training.rows import write_training_rows
 
 
 def fit(
@@ -111,6 +112,7 @@ def fit(
         judge = validate(held) if validate else None
         train_alone(model, clips, recipe.stages, out, config, judge, resume, provenance, identity)
         if distributed.rank() == 0:
+            write_training_rows(out, episodes, training, model.spec)
             shutil.rmtree(Path(out) / "cache", ignore_errors=True)
     return model
 

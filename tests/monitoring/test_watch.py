@@ -14,6 +14,7 @@ from armillary.episodes.formats.table import import_table
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.monitoring.calibrate import FILE, calibrate, load_calibration
 from armillary.monitoring.watch import watch
+from armillary.training.rows import TRAINING_ROWS
 
 pytest.importorskip("pyarrow", reason="tables are read by pyarrow: pip install 'armillary[data]'")
 
@@ -71,7 +72,8 @@ def test_a_pipe_a_file_parquet_and_any_order_of_columns_are_the_same(run, tmp_pa
     assert watched(run, tmp_path / "c.parquet")[0] == rows
     out = io.StringIO()
     watch(run, table, out, form="json")
-    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    *lines, last = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert (last["summary"]["rows"], last["summary"]["not_judged"]) == (300, {"start": 10})
     assert lines[0]["p"] is None
     np.testing.assert_allclose([line["p"] for line in lines[10:]], numbers(rows, "p")[10:])
     assert rows[20]["because"].startswith(next(iter(lines[20]["because"])))
@@ -84,10 +86,15 @@ def test_where_episodes_end(run, tmp_path):
     columns["flow [l/min]"][200] = ""
     table = write(tmp_path / "a.csv", columns)
     rows, summary = watched(run, table, missing="skip")
-    assert (summary.episodes, summary.left_out, len(rows)) == (3, 1, 299)
+    assert (summary.episodes, summary.missing, len(rows)) == (2, {"flow [l/min]": 1}, 300)
     silent = np.flatnonzero(np.isnan(numbers(rows, "p")))
-    np.testing.assert_array_equal(silent, [*range(10), *range(100, 110), *range(200, 210)])
-    assert watched(run, table, missing="skip", gap=100)[1].episodes == 2
+    np.testing.assert_array_equal(silent, [*range(10), *range(100, 110)])
+    assert (summary.rows, summary.judged, summary.not_judged) == (300, 280, {"start": 20})
+    assert watched(run, table, missing="skip", gap=100)[1].episodes == 1
+    columns["valve"] = columns["valve"].astype(object)
+    columns["valve"][250] = ""
+    summary = watched(run, write(table, columns), missing="skip")[1]  # a model does not predict without its controls
+    assert (summary.episodes, summary.not_judged) == (3, {"start": 30, "control": 1})
     (tmp_path / "in").mkdir()
     for name in ("x", "y"):
         write(tmp_path / "in" / f"{name}.csv", plant(30, 94))
@@ -105,7 +112,6 @@ def test_where_episodes_end(run, tmp_path):
         (lambda c: c["valve"].__setitem__(7, ""), "line 9: a number is missing"),
         (lambda c: c["t"].__setitem__(7, 1.0), "clock runs backwards in line 9"),
         (lambda c: c["t"].__setitem__(7, "soon"), "line 9: 'soon' in 't' is neither"),
-        (lambda c: c.__setitem__("t", c["t"] / 5), "rows are 0.1 s apart, and 0.5 s in the recording"),
         (lambda c: c["valve"].__setitem__(7, "1,1"), "line 9: it has 7 cells, and the header 6"),
         (lambda c: c.clear() or c.update({"t": [1]}), "no column 'flow"),
     ],
@@ -136,8 +142,14 @@ def test_a_calibration_is_of_one_checkpoint_and_of_what_it_did_not_train_on(run,
     (other / FILE).unlink()
     with pytest.raises(ArmillaryError, match="not calibrated; do it once"):
         load_calibration(other)
-    with pytest.raises(ArmillaryError, match="that the model was trained on"):
-        calibrate(run, normal=run.parent / "recording")
+    options = {"time": "t", "controls": ["valve"], "progress": False}
+    import_table(run.parent / "tables", tmp_path / "again", longest=150, **options)  # the same rows, cut differently
+    shutil.copytree(run, other, dirs_exist_ok=True)
+    for normal in (run.parent / "recording", tmp_path / "again"):
+        for folder in (run, other):
+            with pytest.raises(ArmillaryError, match="rows that the model was trained on"):
+                calibrate(folder, normal=normal)
+        (other / TRAINING_ROWS).unlink(missing_ok=True)  # then the recording tells
 
 
 def test_normal_running_of_its_own(run, tmp_path):
