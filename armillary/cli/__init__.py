@@ -38,6 +38,7 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
             "table": imports.table,
             "streams": imports.streams,
             "hdf5": imports.hdf5,
+            "npz": imports.npz,
             "minari": imports.minari,
             "mcap": imports.mcap,
             "video": imports.video,

@@ -186,6 +186,57 @@ def hdf5(
     print(import_hdf5(path, out, **arrays, **options, missing=missing, max_episodes=max_episodes, **store))
 
 
+def npz(
+    path: Positional[Path],
+    out: StorePath,
+    streams: tuple[str, ...] | None = None,
+    action: str | None = None,
+    action_kind: Literal["box", "discrete"] | None = None,
+    truth: tuple[str, ...] = (),
+    kinds: tuple[str, ...] = (),
+    axes: tuple[str, ...] = (),
+    bgr: tuple[str, ...] = (),
+    episode: str | None = None,
+    ends: tuple[str, ...] = (),
+    rate: float | None = None,
+    image_size: int | None = 64,
+    longest: int = 10_000,
+    missing: Literal["skip", "refuse"] = "skip",
+    max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """NumPy archives (.npz): arrays that all episodes share (OGBench), or a file an episode.
+
+    Args:
+        path: a file, or a folder of them.
+        out: the new store.
+        streams: arrays that a model may see; observations, and what is below obs or observations, by default.
+        action: the array of actions; actions or action by default.
+        action_kind: box takes whole numbers as amounts, discrete as choices; by default a lone whole number a row is a choice.
+        truth: arrays to keep as ground truth, which no model sees.
+        kinds: array=kind, such as top=depth, where the kind that is found is not right.
+        axes: array=letters, such as camera=chw: the order of height, width, channels and k (frames of a stack) of an image.
+        bgr: images whose colours are blue, green, red, as OpenCV has them; red and blue are exchanged.
+        episode: the array that changes where an episode ends, or of first rows, or of the rows after the last ones.
+        ends: arrays of flags that are set in the last row of an episode; terminals, timeouts and their like by default.
+        rate: steps a second.
+        image_size: images and depth are reduced to this many pixels a side on the way; None keeps them as they are.
+        longest: rows of an episode; what is longer is cut, and no step is lost.
+        missing: what to do about episodes that are unfit.
+        max_episodes: stop after this many.
+        resume: go on with an import of the same that was interrupted.
+        overwrite: replace the store that is there.
+    """
+    from armillary.episodes.formats.npz import import_npz
+
+    arrays = {"streams": streams, "action": action, "action_kind": action_kind, "truth": truth, "kinds": parse_options(kinds)}
+    arrays |= {"axes": parse_options(axes), "bgr": bgr}
+    options = {"episode": episode, "ends": ends, "rate": rate, "image_size": image_size, "longest": longest}
+    store = {"resume": resume, "overwrite": overwrite}
+    print(import_npz(path, out, **arrays, **options, missing=missing, max_episodes=max_episodes, **store))
+
+
 def minari(
     path: Positional[Path],
     out: StorePath,

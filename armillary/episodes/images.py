@@ -122,15 +122,6 @@ def decode(files: list, shape: tuple[int, ...], size: int | None = None, *, conv
     return frames
 
 
-def mode(file: bytes) -> str:
-    """Pillow's mode of a PNG or JPEG file, or nothing where it is none."""
-    try:
-        with require("PIL.Image", "data").open(io.BytesIO(file)) as picture:
-            return picture.mode
-    except (OSError, SyntaxError):
-        return ""
-
-
 def resize(frames: np.ndarray, size: int) -> np.ndarray:
     """Frames (T, H, W, C) uint8 at (T, size, size, C), by the average of each area; any number of channels."""
     image = require("PIL.Image", "data")

@@ -420,3 +420,52 @@ def test_the_verb(tmp_path, capsys):
     assert "armillary: " in (said := capsys.readouterr().err)
     assert "no array 'nothing'" in said
     assert len(said.splitlines()) == 1
+
+
+# ---- what is not taken
+
+
+def test_everything_that_is_not_taken_is_listed(tmp_path):
+    path = write_robomimic(tmp_path / "demo.hdf5", following=False)
+    with h5py.File(path, "a") as file:
+        file["data/demo_0/obs/shortcut"] = h5py.SoftLink("/data/demo_0/obs/camera")
+        file["data/demo_0/obs/fov"] = 45.0
+        file["data/demo_2/obs/wrist"] = shades(NUMBERS[2][:-1])
+        file["data/table"], file["notes"] = np.zeros(3), np.zeros(2)
+        file["mask/train"][...] = np.array([b"demo_10", b"demo_7"])
+    summary, _, _ = load(path, tmp_path / "store")
+    assert summary.ignored == {
+        "/data/table": "beside the episodes",
+        "/notes": "beside the episodes",
+        "obs/fov": "one value, not one a row",
+        "obs/shortcut": "a link, which is not followed",
+        "obs/wrist": "the first episode has no such array",
+        "rewards": "not asked for; name it in streams, or in truth",
+        "states": "not asked for; name it in streams, or in truth",
+    }
+    assert "the numbering of the source has gaps: 3-9 are not in it" in str(summary)
+    summary, _, _ = load(path, tmp_path / "train", only="train")
+    assert summary.ignored["/data/demo_7"] == "not there, and the filter key 'train' names it"
+
+
+def test_episodes_with_something_beside_them(tmp_path):
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        for i, numbers in enumerate(NUMBERS.values()):
+            file[f"traj_{i}/obs/camera"], file[f"traj_{i}/action"] = shades(numbers), taken(numbers[:-1])
+        file["meta/fov"] = np.zeros(3)
+    summary, _, episodes = load(tmp_path / "all.h5", tmp_path / "store")
+    assert len(episodes) == 4
+    assert summary.ignored == {"/meta": "beside the episodes"}
+    with h5py.File(tmp_path / "one.h5", "w") as file:  # groups with numbers that are no episodes
+        for camera in range(2):
+            file[f"camera_{camera}/rgb"] = shades(NUMBERS[0])
+        file["action"] = taken(NUMBERS[0][:-1])
+    assert len(load(tmp_path / "one.h5", tmp_path / "one", streams=("camera_0/rgb",))[2]) == 1
+
+
+def test_files_with_gaps_in_their_numbers(tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in (0, 1, 4):
+        with h5py.File(tmp_path / f"in/episode_{number}.hdf5", "w") as file:
+            file["observations/q"], file["action"] = np.zeros((4, 2)), np.zeros((4, 1))
+    assert "gaps: 2-3 are not in it" in str(load(tmp_path / "in", tmp_path / "store")[0])

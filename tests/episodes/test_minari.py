@@ -195,8 +195,11 @@ def test_metadata_of_older_datasets(tmp_path):
     np.testing.assert_array_equal(episodes[0].actions, NUMBERS[0][:-1] % 3 + 1)
     (path / "data" / "metadata.json").unlink()
     with h5py.File(path / "data" / "main_data.hdf5", "a") as file:
+        file.move("episode_1", "episode_5")
         file.attrs["action_space"] = json.dumps(ACTIONS["choices"][0])
-    assert load(path, tmp_path / "other", streams=("position",))[1].spec.action.n == 3
+    summary, store, _ = load(path, tmp_path / "other", streams=("position",))
+    assert store.spec.action.n == 3
+    assert "the numbering of the source has gaps: " in str(summary)
 
 
 def test_episodes_that_are_unfit(tmp_path):

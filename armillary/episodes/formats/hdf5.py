@@ -13,19 +13,19 @@
 """
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from armillary.episodes.formats.arrays import Column, Hints, action_space, colour_notes, read_actions
-from armillary.episodes.formats.hdf5_layouts import SEEN, Place, Recording, arrays_of, open_recording
-from armillary.episodes.formats.importing import ImportSummary, Missing, Name, check_options, import_units, parts
+from armillary.episodes.formats.hdf5_layouts import SEEN, Place, Recording, arrays_of, left_out, open_recording
+from armillary.episodes.formats.importing import ImportSummary, Missing, Name, check_options, gaps, import_units, parts
 from armillary.episodes.formats.swm_layouts import reading
 from armillary.episodes.store import Episode
-from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.errors import ArmillaryError, CorruptFile
 from armillary.spec import NO_ACTION, ActionSpace, Kind, Spec
 
 ACTIONS = ("actions", "action")
@@ -112,17 +112,49 @@ def import_hdf5(
         MissingExtra: h5py or Pillow is needed and not installed.
     """
     check_options(missing, image_size=image_size, max_episodes=max_episodes, rate=rate)
-    if longest < 2:
-        raise ArmillaryError(f"longest is 2 rows or more, not {longest}")
     path = Path(path)
     recording = open_recording(path, only=only, episode=episode, ends=ends)
+    hints = Hints.of(kinds, axes, bgr)
+    reading = {"hints": hints, "streams": streams, "truth": truth, "action": action, "action_kind": action_kind}
+    options = {"image_size": image_size, "longest": longest, "missing": missing, "max_episodes": max_episodes}
+    options |= {"resume": resume, "overwrite": overwrite}
+    return import_recording(recording, "HDF5", path, out, rate=rate, **reading, **options, progress=progress)
+
+
+def import_recording(
+    recording: Recording,
+    said: str,
+    path: Path,
+    out: str | Path,
+    *,
+    hints: Hints,
+    streams: Sequence[str] | None,
+    truth: Sequence[str],
+    action: str | None,
+    action_kind: Literal["box", "discrete"] | None,
+    rate: float | None,
+    image_size: int | None,
+    longest: int,
+    missing: Missing,
+    max_episodes: int | None,
+    resume: bool,
+    overwrite: bool,
+    progress: bool,
+) -> HDF5Summary:
+    """The episodes of a recording of groups of arrays into a new store; see `import_hdf5`.
+
+    Args:
+        said: what the format is called.
+        hints: kinds, axes and colours.
+    """
+    if longest < 2:
+        raise ArmillaryError(f"longest is 2 rows or more, not {longest}")
     if missing == "refuse" and recording.skipped:
         raise CorruptFile(next(iter(recording.skipped.values())))
     first = recording.places[0]
-    with reading(first.file), require("h5py", "data").File(first.file, "r") as file:
-        arrays = arrays_of(file[first.group])
+    with reading(first.file), recording.opened(first.file, first.group) as group:
+        arrays, none = arrays_of(group), left_out(group)
         try:
-            hints = Hints.of(kinds, axes, bgr)
             columns, ignored = _choose(arrays, streams, truth, hints, image_size, recording.layout == "robomimic")
             name = _find(action, arrays) if action else next((name for name in ACTIONS if name in arrays), None)
         except ArmillaryError as error:
@@ -130,24 +162,27 @@ def import_hdf5(
     following = name is not None and all(f"next_{column.path}" in arrays for column in columns)
     used = {name, *(column.path for column in columns), *(f"next_{column.path}" for column in columns if following), *ignored}
     ignored |= {one: "not asked for; name it in streams, or in truth" for one in arrays if one not in used}
+    ignored |= none | recording.beside
     space = action_space(_arrays_called(name, recording), action_kind) if name else NO_ACTION
     spec = Spec(tuple(column.stream for column in columns), space, rate or recording.rate)
-    reader = _Reader(columns, name, space, following, longest)
+    reader = _Reader(recording, columns, name, space, following, longest, set(arrays) | set(none), ignored)
     summary = HDF5Summary(
-        format=f"HDF5, {recording.layout}",
+        format=f"{said}, {recording.layout}",
         source=str(path),
         out=str(out),
         spec=spec,
         skipped=dict(recording.skipped),
-        ignored=dict(sorted(ignored.items())),
+        ignored=ignored,
+        gaps=gaps(recording.numbers),
         kinds={column.stream.name: column.said for column in columns},
         colours=colour_notes(columns),
     )
-    about = {"source": f"HDF5 {recording.layout} {path.name}"}
+    about = {"source": f"{said} {recording.layout} {path.name}"}
     total = len(recording.places)
     options = {"total": total, "missing": missing, "max_episodes": max_episodes, "progress": progress}
     options |= {"resume": resume, "overwrite": overwrite}
-    import_units(reader.units(recording), summary, info=about, **options)
+    import_units(reader.units(), summary, info=about, **options)
+    summary.ignored = dict(sorted(ignored.items()))
     summary.unfollowed = reader.unfollowed if reader.action else None
     return summary
 
@@ -196,22 +231,38 @@ def _choose(
 class _Reader:
     """Places to episodes."""
 
+    recording: Recording
     columns: list[Column]
     action: str | None
     space: ActionSpace
     following: bool  # whether the file has what the last action of an episode led to
     longest: int
+    known: set[str]  # of the arrays of the first episode
+    ignored: dict[str, str]  # gets the arrays that only others have
     unfollowed: int = 0
+    _open: ExitStack = field(default_factory=ExitStack)
+    _at: tuple[Path, str] | None = None
+    _group: Any = None
 
-    def units(self, recording: Recording) -> Generator[tuple[Name, Iterator[Episode]], None, None]:
+    def units(self) -> Generator[tuple[Name, Iterator[Episode]], None, None]:
         """A name and the episodes of each place."""
-        for place in recording.places:
-            yield place.name, self.episodes(place)
+        with self._open:
+            for place in self.recording.places:
+                yield place.name, self.episodes(place)
+
+    def _opened(self, place: Place) -> Any:
+        """The group of a place, which stays open until another is asked for."""
+        if self._at != (place.file, place.group):
+            self._open.close()
+            self._at, self._group = None, self._open.enter_context(self.recording.opened(place.file, place.group))
+            self._at = (place.file, place.group)
+        return self._group
 
     def episodes(self, place: Place) -> Iterator[Episode]:
         """The parts of one episode, checked; a CorruptFile says what is wrong with it, with the figure."""
-        with reading(place.file.name), require("h5py", "data").File(place.file, "r") as file:
-            group = file[place.group]
+        with reading(place.file.name):
+            group = self._opened(place)
+            self.ignored.update(dict.fromkeys(arrays_of(group).keys() - self.known, "the first episode has no such array"))
             for name in (*([self.action] if self.action else []), *(column.path for column in self.columns)):
                 if name not in group:
                     raise CorruptFile(f"there is no array {name}, which the first episode has")
@@ -275,10 +326,10 @@ class _Reader:
 
 def _arrays_called(name: str, recording: Recording) -> Iterator[Any]:
     """The array of this name of each group, as far as it is there."""
-    for file, places in groupby(recording.places, lambda place: place.file):
-        with reading(file), require("h5py", "data").File(file, "r") as opened:
-            groups = (opened[group] for group in dict.fromkeys(place.group for place in places))
-            yield from (group[name] for group in groups if name in group)
+    for file, name_of_group in dict.fromkeys((place.file, place.group) for place in recording.places):
+        with reading(file), recording.opened(file, name_of_group) as group:
+            if name in group:
+                yield group[name]
 
 
 def _find(name: str, arrays: Mapping[str, Any]) -> str:

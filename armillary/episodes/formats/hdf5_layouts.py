@@ -1,7 +1,8 @@
 """Where the episodes are in HDF5 files: robomimic's groups, a group an episode, a file an episode, or rows of common arrays.
 
 - robomimic: `data/demo_N/{obs/*, actions, ...}`, with filter keys in `mask/`;
-- groups: every group below one has the same arrays. Numbers at the end of names count as numbers: demo_10 comes after demo_9;
+- groups: every group below one has the same arrays. Numbers at the end of names count as numbers: demo_10 comes after demo_9.
+  Where they are called demos or episodes, other things may be beside them;
 - arrays in the file itself (or in its only group): an episode, as ALOHA keeps it; or many, where one array says which episode a
   row is of or where episodes begin or end, or flags are set in their last rows, as in D4RL.
 Several files are read one after the other, in the order of their names. Soft links are not followed, and files
@@ -13,7 +14,8 @@ https://github.com/Farama-Foundation/D4RL.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -24,9 +26,10 @@ import numpy as np
 from armillary.episodes.formats.folders import files_in, natural
 from armillary.episodes.formats.hdf5_files import members, open_hdf5
 from armillary.episodes.formats.swm_layouts import reading
-from armillary.errors import ArmillaryError, CorruptFile
+from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.files import parse_json
 
+_EPISODE = re.compile(r"(demo|demonstration|ep|episode|traj|trajectory|rollout|run|seq|sequence)[-_ ]?\d+", re.IGNORECASE)
 SEEN = ("obs", "observation", "observations")  # what is below them is seen
 SUFFIXES = (".hdf5", ".h5", ".hdf", ".he5")
 
@@ -49,19 +52,60 @@ class Place:
 
 @dataclass
 class Recording:
-    """The episodes of a file or folder, and the rate in Hz where the recording says it."""
+    """The episodes of a file or folder.
+
+    Args:
+        layout: in a word.
+        places: of the episodes, in order.
+        opened: opens the group of a file.
+        rate: in Hz, where the recording says it.
+        skipped: files and episodes that are not taken, and why.
+        beside: what is in a file and belongs to no episode, and why it is not taken.
+        numbers: that the episodes have in the source, where it gives them some.
+    """
 
     layout: str
     places: list[Place] = field(default_factory=list)
+    opened: Callable[[Path, str], AbstractContextManager[Any]] = field(default=None, repr=False)
     rate: float | None = None
     skipped: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, str] = field(default_factory=dict)
+    numbers: list[int] = field(default_factory=list)
 
 
 def arrays_of(group: Any) -> dict[str, Any]:
-    """path -> dataset of all below a group, in the order of their names."""
+    """path -> array of all below a group of HDF5, or in an .npz file (npz.py), in the order of their names."""
+    if isinstance(group, dict):
+        return dict(group)
     found = {}
-    group.visititems(lambda name, item: found.update({name: item}) if hasattr(item, "dtype") and item.shape else None)
+    for name, item in members(group):
+        if hasattr(item, "items"):
+            found |= {f"{name}/{path}": array for path, array in arrays_of(item).items()}
+        elif hasattr(item, "dtype") and item.shape:
+            found[name] = item
     return found
+
+
+def left_out(group: Any, inside: str = "") -> dict[str, str]:
+    """path -> why, of what is below a group and is no array of rows: links, lone values, empty ones."""
+    if isinstance(group, dict):
+        return dict(group.unread)
+    known, found = dict(members(group)), {}
+    for name in group:
+        item, path = known.get(name), f"{inside}{name}"
+        if item is None:
+            found[path] = "a link, which is not followed"
+        elif hasattr(item, "items"):
+            found |= left_out(item, f"{path}/")
+        elif not getattr(item, "shape", None):
+            found[path] = "one value, not one a row"
+    return found
+
+
+@contextmanager
+def _opened(file: Path, group: str) -> Iterator[Any]:
+    with require("h5py", "data").File(file, "r") as opened:  # which was checked when its episodes were found
+        yield opened[group]
 
 
 def open_recording(path: Path, *, only: str | None = None, episode: str | None = None, ends: Sequence[str] = ()) -> Recording:
@@ -82,11 +126,28 @@ def open_recording(path: Path, *, only: str | None = None, episode: str | None =
     files = files_in(path, SUFFIXES)
     if not files:
         raise ArmillaryError(f"{path}: there is no HDF5 file there ({', '.join(SUFFIXES)})")
-    recording = Recording("")
+
+    def find(file: Path) -> Recording:
+        with open_hdf5(file) as opened:
+            return _in_file(opened, file, only, episode, ends)
+
+    return gathered(path, files, find, _opened)
+
+
+def gathered(
+    path: Path, files: list[Path], find: Callable[[Path], Recording], opened: Callable[[Path, str], AbstractContextManager[Any]]
+) -> Recording:
+    """The episodes that `find` finds in each file, one after the other.
+
+    Raises:
+        ArmillaryError: files of different layouts.
+        CorruptFile: the only file is damaged, or there is no episode; of several, the damaged ones are in `skipped`.
+    """
+    recording = Recording("", opened=opened)
     for file in files:
         try:
-            with reading(file), open_hdf5(file) as opened:
-                found = _in_file(opened, file, only, episode, ends)
+            with reading(file):
+                found = find(file)
         except CorruptFile as error:
             if len(files) == 1:
                 raise
@@ -100,6 +161,10 @@ def open_recording(path: Path, *, only: str | None = None, episode: str | None =
             alone = len(found.places) == 1
             found.places = [Place(name if alone else f"{name} {p.name}", file, p.group, p.rows) for p in found.places]
         recording.places += found.places
+        recording.beside |= found.beside
+        recording.numbers += found.numbers
+    if len(files) > 1:
+        recording.numbers = _numbers([file.stem for file in files])
     if not recording.places:
         raise CorruptFile(f"{path}: there is no episode in it; {'; '.join(recording.skipped.values())}")
     return recording
@@ -110,32 +175,46 @@ def _in_file(file: Any, path: Path, only: str | None, episode: str | None, ends:
         raise ArmillaryError(f"{path} is a recording of stable-worldmodel: armillary import swm {path}")
     data = file.get("data")
     if data is not None and any("actions" in group for group in _groups(data).values()):
-        groups, layout = _groups(data), "robomimic"
+        groups, layout, rate = _groups(data), "robomimic", _control_rate(data)
+        numbers, beside = _numbers(groups), _beside(file, ("data", "mask")) | _beside(data, groups)
         if only is not None:
-            groups = {name: groups[name] for name in _filtered(file, path, only) if name in groups}
+            asked, there = list(_filtered(file, path, only)), groups
+            groups = {name: there[name] for name in asked if name in there}
             if not groups:
                 raise ArmillaryError(f"{path}: no episode of the filter key {only!r} is there")
-        rate = _control_rate(data)
+            beside |= {
+                f"/data/{name}": f"not there, and the filter key {only!r} names it" for name in asked if name not in there
+            }
     elif only is not None:
         raise ArmillaryError(f"{path}: filter keys are robomimic's, and this is no file of theirs (data/demo_0/actions)")
     else:
         groups, layout, rate = _episodes_below(file), "groups", None
+        numbers, beside = _numbers(groups), _beside(_below(file), groups) if groups else {}
     if groups:
         if episode or ends:
             raise ArmillaryError(
                 f"{path}: every episode has a group of its own ({next(iter(groups))}): leave out episode, ends"
             )
         names = sorted(groups, key=natural)
-        numbers = [re.search(r"\d+$", name) for name in names]
-        numbers = [int(number[0]) if number else -1 for number in numbers]
-        if len(set(numbers)) < len(names) or -1 in numbers:
-            numbers = range(len(names))
-        places = [Place(number, path, groups[name].name) for number, name in zip(numbers, names, strict=True)]
-        return Recording(layout, places, rate)
+        called = _numbers(names) or range(len(names))
+        places = [Place(number, path, groups[name].name) for number, name in zip(called, names, strict=True)]
+        return Recording(layout, places, rate=rate, beside=beside, numbers=numbers)
     group = _below(file)
     if not (episode or ends):
         return Recording("arrays", [Place(0, path, group.name)])
-    return Recording("rows", [Place(i, path, group.name, rows) for i, rows in enumerate(_rows(group, path, episode, ends))])
+    return Recording("rows", [Place(i, path, group.name, rows) for i, rows in enumerate(rows_of(group, path, episode, ends))])
+
+
+def _numbers(names: Iterable[str]) -> list[int]:
+    """The numbers at the end of names; none where one has no number, or one that another has."""
+    found = [re.search(r"\d+$", name) for name in names]
+    numbers = [int(number[0]) for number in found if number]
+    return numbers if len(set(numbers)) == len(found) else []
+
+
+def _beside(group: Any, known: Iterable[str]) -> dict[str, str]:
+    """What else is in a group."""
+    return {f"{group.name.rstrip('/')}/{name}": "beside the episodes" for name in group if name not in set(known)}
 
 
 def _groups(group: Any) -> dict[str, Any]:
@@ -150,9 +229,15 @@ def _below(group: Any) -> Any:
 
 
 def _episodes_below(group: Any) -> dict[str, Any]:
-    """The groups that are episodes: two or more in one place, with some arrays in common, and nothing beside them."""
+    """The groups that are episodes: two or more in one place, with some arrays in common.
+
+    Nothing is beside them, unless they are called as episodes are.
+    """
     groups = _groups(_below(group))
-    if len(groups) < max(2, len(_below(group))):
+    called = {name: one for name, one in groups.items() if _EPISODE.fullmatch(name)}
+    if called:
+        groups = called
+    elif len(groups) < max(2, len(_below(group))):
         return {}
     common = set.intersection(*(set(arrays_of(one)) for one in groups.values()))
     return groups if common else {}
@@ -172,7 +257,7 @@ def _control_rate(data: Any) -> float | None:
         return None
 
 
-def _rows(group: Any, path: Path, episode: str | None, ends: Sequence[str]) -> list[tuple[int, int]]:
+def rows_of(group: Any, path: Path, episode: str | None, ends: Sequence[str]) -> list[tuple[int, int]]:
     """First row and row after the last of each episode."""
     arrays = arrays_of(group)
     for name in (*([episode] if episode else []), *ends):

@@ -45,6 +45,7 @@ class ImportSummary:
         skipped: each unit that was left out, and why.
         left_out: rows that were left out of what is stored, by reason.
         ignored: features or columns that are not in the store, and why.
+        gaps: numbers that the source's own numbering leaves out, in words.
         seconds: wall time.
     """
 
@@ -58,6 +59,7 @@ class ImportSummary:
     skipped: dict[Name, str] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     ignored: dict[str, str] = field(default_factory=dict)
+    gaps: str = ""
     seconds: float = 0.0
 
     def notes(self) -> list[str]:
@@ -67,6 +69,8 @@ class ImportSummary:
     def losses(self) -> list[str]:
         """Units and rows that are not stored, a line for each reason."""
         lines = [f"skipped {units}" for units in grouped(self.skipped)]
+        if self.gaps:
+            lines.append(f"the numbering of the source has gaps: {self.gaps} are not in it")
         return lines + [f"{count} rows left out: {reason}" for reason, count in self.left_out.items()]
 
     def __str__(self) -> str:
@@ -203,10 +207,23 @@ def grouped(skipped: dict[Name, str]) -> list[str]:
         names = sorted(name for name in skipped if skipped[name] == reason)
         kind, ranges = "file", names
         if isinstance(names[0], int):
-            runs = [[name for _, name in run] for _, run in groupby(enumerate(names), lambda pair: pair[1] - pair[0])]
-            kind, ranges = "episode", [f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs]
+            kind, ranges = "episode", _ranges(names)
         lines.append(f"{len(names)} {kind}{'s'[: len(names) > 1]} ({', '.join(ranges)}): {reason}")
     return lines
+
+
+def gaps(numbers: Iterable[int]) -> str:
+    """Numbers between the first and the last that are not there, in words: "1, 3-5"; none where most are not, as of dates."""
+    there = set(numbers)
+    absent = (
+        sorted(set(range(min(there), max(there))) - there) if there and max(there) - min(there) < 2 * len(there) + 100 else []
+    )
+    return ", ".join(_ranges(absent))
+
+
+def _ranges(numbers: list[int]) -> list[str]:
+    runs = [[number for _, number in run] for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]
+    return [f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs]
 
 
 def groups(episodes: Iterable[Episode]) -> Iterator[list[Episode]]:

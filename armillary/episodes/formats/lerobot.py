@@ -37,6 +37,7 @@ from armillary.episodes.formats.importing import (
     ImportSummary,
     Missing,
     check_options,
+    gaps,
     grouped,
     import_units,
     parts,
@@ -143,6 +144,7 @@ def import_lerobot(
         spec=spec,
         skipped=skipped,
         ignored=ignored,
+        gaps=gaps(entry.index for entry in dataset.entries),
         version=dataset.version,
         actions=tuple(actions),
         without_alpha=tuple(name for name in chosen if dataset.features[name].alpha),
@@ -190,8 +192,9 @@ def _find_depth(dataset: Dataset, entries: list[Entry], cameras: list[str]) -> N
         if feature.dtype == "image" and not feature.depth and entries:
             with suppress(CorruptFile):  # which is then said of the episode
                 first = _files(dataset, _table(entries[0], [name]).slice(0, 1), name)[0]
-                if images.mode(first) in DEPTH:
-                    dataset.features[name] = replace(feature, depth=True)
+                with images.open_picture(first) as picture:
+                    if picture.mode in DEPTH:
+                        dataset.features[name] = replace(feature, depth=True)
 
 
 def _table(entry: Entry, columns: list[str]) -> Any:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from armillary.episodes.formats.arrays import Column, Hints, action_space, colour_notes, read_actions
-from armillary.episodes.formats.importing import ImportSummary, Missing, Name, check_options, import_units
+from armillary.episodes.formats.importing import ImportSummary, Missing, Name, check_options, gaps, import_units
 from armillary.episodes.formats.minari_layouts import Layout, Space, leaves, open_layout, space_of
 from armillary.episodes.formats.swm_layouts import reading
 from armillary.episodes.store import Episode
@@ -107,6 +107,7 @@ def import_minari(
         out=str(out),
         spec=Spec(tuple(column.stream for column in columns), actions.space, rate),
         ignored=ignored,
+        gaps=gaps(dataset.names),
         kinds={column.stream.name: column.said for column in columns},
         colours=colour_notes(columns),
         actions=actions.said,
