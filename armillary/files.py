@@ -47,5 +47,5 @@ def parse_json(text: str | bytes, what: str | Path = "this") -> Any:
     """
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise CorruptFile(f"{what}: not JSON ({error})") from error

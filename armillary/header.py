@@ -48,6 +48,8 @@ def check_provenance(provenance: Any) -> None:
         value = provenance.get(name)
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
             raise CorruptFile(f"its provenance has a {name} that is a {type(value).__name__}, not a {kind.__name__}")
+        if isinstance(value, str) and "\0" in value:
+            raise CorruptFile(f"its provenance has a {name} with a null character")
     if not all(type(number) is int and number >= 0 for number in provenance.get("held_out") or []):
         raise CorruptFile("its provenance names held-out episodes that are not numbers from 0")
 

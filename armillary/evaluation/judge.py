@@ -159,8 +159,13 @@ def _revive(kind: Any, plain: Any) -> Any:
     if isinstance(kind, type) and hasattr(kind, "__dataclass_fields__"):
         hints = get_type_hints(kind)
         return kind(**{f.name: _revive(hints[f.name], plain[f.name]) for f in fields(kind) if f.name in plain})
+    if kind is float and plain is None:  # JSON has no NaN
+        return float("nan")
+    basic = origin or kind
+    if basic in (list, dict, str, int, float, bool) and type(plain) not in (basic, int if basic is float else basic):
+        raise TypeError(f"expected a {basic.__name__}, got a {type(plain).__name__}")
     if origin is list:
         return [_revive(arguments[0], item) for item in plain]
     if origin is dict:
         return {name: _revive(arguments[1], item) for name, item in plain.items()}
-    return float("nan") if kind is float and plain is None else plain
+    return plain

@@ -11,6 +11,7 @@ charts of each sensor's own errors.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from armillary.evaluation.latents import dense, learned_from
 from armillary.evaluation.run import local_recording, open_run
 from armillary.model import WorldModel, require_finished
 from armillary.monitoring.charts import Charts
-from armillary.monitoring.monitor import MEMORY, Evidence, Monitor
+from armillary.monitoring.monitor import MEMORY, PARTS, Evidence, Monitor
 from armillary.monitoring.surprise import Foretold, Surprise
 from armillary.spec import Spec
 from armillary.training.rows import TRAINING_ROWS, read_training_rows
@@ -96,13 +97,39 @@ class Calibration:
             raise ArmillaryError(f"{path} is of another checkpoint than the one beside it; make it anew: --calibrate")
         try:
             of = {name: tensor.numpy() for name, tensor in tensors.items()}
+            _check(of, header)
             monitor = Monitor(Evidence(of["mean"], of["scale"], header["memory"]), header["usual"], of["normal"])
             charts = {name.removeprefix("charts."): values for name, values in of.items() if name.startswith("charts.")}
             rest = {name: header[name] for name in ("rows", "seconds", "time", "gap", "reading")}
             parts = of["readout"], Charts(**charts, memory=header["memory"]), of["alive"]
             return cls(monitor, tuple(header["channels"]), *parts, **rest)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise CorruptFile(f"{path} is no calibration of this version ({error})") from error
+
+
+def _check(of: dict[str, np.ndarray], header: dict[str, Any]) -> None:
+    """Require that arrays and header fit together, whoever wrote them.
+
+    Raises:
+        KeyError, TypeError, ValueError: they do not.
+    """
+    (inputs, _), sensors = of["scale"].shape, len(header["channels"])
+    shapes = {"mean": (inputs,), "alive": (inputs,), "scale": of["scale"].shape, "readout": (len(of["readout"]), sensors)}
+    shapes["normal"] = (len(of["normal"]), of["normal"].shape[1])
+    for name, values in of.items():
+        chart = name.removeprefix("charts.") if name.startswith("charts.") else None
+        shape = shapes.get(name) or ((2, PARTS, sensors) if chart in ("start", "excess") else (sensors,))
+        finite = chart in ("constant", "stuck_after") or np.isfinite(values).all()  # of those, NaN and infinity say something
+        if values.shape != shape or not values.size or values.dtype.kind != "f" or not finite:
+            raise ValueError(f"{name} is {values.dtype} {values.shape}, expected finite numbers {shape}")
+    kinds = {"memory": float, "usual": float, "rows": int, "channels": list}
+    kinds |= {name: kind for name, kind in (("seconds", float), ("gap", float), ("time", str)) if header[name] is not None}
+    for name, kind in kinds.items():
+        value = header[name]
+        if not isinstance(value, int | float if kind is float else kind) or (kind is float and not 0 < value < np.inf):
+            raise ValueError(f"{name} is {str(value)[:100]}")
+    if header["memory"] < 1 or not all(isinstance(name, str) for name in header["channels"]):
+        raise ValueError(f"memory is {header['memory']} rows, or a channel has no name")
 
 
 def calibrate(

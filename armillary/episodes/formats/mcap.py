@@ -371,9 +371,10 @@ class _Rows:
 
     def _upto(self, number: int) -> dict[str, np.ndarray]:
         try:
-            while self._number < number:
-                self._row = next(self._aligned)
-                self._number += 1
+            with reading(self._file.path):
+                while self._number < number:
+                    self._row = next(self._aligned)
+                    self._number += 1
         except CorruptFile as error:
             since = (self._ticks[self._number + 1] - self._ticks[0]) / 1e9
             raise CorruptFile(f"{self._file.path.name}, {since:.2f} s after its first row: {error}") from error

@@ -6,6 +6,8 @@ chunks. A file without an index (its recorder was killed, or wrote fast) has to 
 Source: https://mcap.dev/spec; the packages mcap and mcap-ros2-support.
 """
 
+import io
+import os
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -63,7 +65,7 @@ class McapFile:
         reader = require("mcap.reader", "ros")
         if not path.is_file():
             raise ArmillaryError(f"{path}: there is no MCAP file there")
-        self.path, self._stream = path, path.open("rb")
+        self.path, self._stream = path, _Bounded(path.open("rb", buffering=0))
         try:
             with reading(path):
                 self._reader = reader.make_reader(self._stream, validate_crcs=True)
@@ -137,6 +139,14 @@ class McapFile:
             ]
             ends.append(float(np.median(some)) / 1e9 if some else np.nan)
         return (ends[0], ends[1]) if np.isfinite(ends).all() else None
+
+
+class _Bounded(io.BufferedReader):
+    """A file of which nobody asks for more than there is: lengths in it are not trusted with memory."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = os.fstat(self.fileno()).st_size - self.tell()
+        return super().read(max(0, left) if size is None or size < 0 else min(size, max(0, left)))
 
 
 def _stamp(data: bytes) -> int:

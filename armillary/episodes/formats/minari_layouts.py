@@ -53,6 +53,13 @@ def open_layout(path: Path) -> Layout:
     raise ArmillaryError(f"{path}: not a dataset of Minari, there is no data/{HDF5_FILE} and no data/{METADATA} in it")
 
 
+def _named_values(file: Path) -> dict[str, Any]:
+    found = parse_json(file.read_text(), file)
+    if not isinstance(found, dict):
+        raise CorruptFile(f"{file}: expected a JSON object, got a {type(found).__name__}")
+    return found
+
+
 def leaves(space: Space, path: str) -> Iterator[tuple[str, Space]]:
     """Path and space of each array of a space."""
     parts = space.get("subspaces", {})
@@ -78,7 +85,7 @@ class HDF5:
             check_self_contained(self._file)
             # Before 0.5 the metadata were attributes of the file.
             said = folder / METADATA
-            self.metadata = parse_json(said.read_text(), said) if said.is_file() else dict(self._file.attrs)
+            self.metadata = _named_values(said) if said.is_file() else dict(self._file.attrs)
             self.names = sorted(int(name.removeprefix("episode_")) for name in self._file if name.startswith("episode_"))
 
     def episode(self, name: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -91,7 +98,7 @@ class Arrow:
 
     def __init__(self, folder: Path):
         with reading(folder):
-            self.metadata = parse_json((folder / METADATA).read_text(), folder / METADATA)
+            self.metadata = _named_values(folder / METADATA)
             self._folder, self._format = folder, self.metadata.get("data_format", "arrow")
             self._spaces = {name: space_of(self.metadata, f"{name[:-1]}_space") for name in ("observations", "actions")}
             self.names = sorted(int(part.name) for part in folder.iterdir() if part.is_dir() and part.name.isdigit())

@@ -6,6 +6,7 @@ belongs to the layout is checked here; what an episode needs to be fit is the im
 Source: stable_worldmodel 0.1.1, https://github.com/galilai-group/stable-worldmodel (data/formats).
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from armillary.axes import axes_of, picture_shape, to_pictures
 from armillary.episodes import images
 from armillary.episodes.faults import _reason
+from armillary.episodes.formats.declared import check_declared
 from armillary.episodes.formats.folders import files_in, hidden
 from armillary.episodes.formats.hdf5_files import check_self_contained, members
 from armillary.errors import ArmillaryError, CorruptFile, require
@@ -73,9 +75,9 @@ def reading(what: str | Path) -> Iterator[None]:
     """Whatever a reader raises in here means that the file is damaged."""
     try:
         yield
-    except ArmillaryError:
+    except (ArmillaryError, MemoryError):
         raise
-    except (OSError, RuntimeError, ValueError, KeyError, EOFError) as error:
+    except Exception as error:  # those of HDF5, of zip files and of Arrow have nothing in common
         raise CorruptFile(f"{what}: cannot be read ({_reason(error)})") from error
 
 
@@ -199,6 +201,7 @@ class Folder(Arrays):
         arrays, text = {}, {}
         for file in files_in(path, [".npz"], deep=False):
             with reading(file), np.load(file) as archive:
+                _check_archive(file, archive)
                 try:
                     arrays[file.stem] = archive["arr_0"]
                 except ValueError:  # objects, which only unpickling would bring back
@@ -217,6 +220,18 @@ class Folder(Arrays):
             return super().read(name, number, rows, size)
         files = [_picture(self.root / name, number, row) for row in range(rows)]
         return images.decode(files, self.columns[name], size, convert=True)
+
+
+def _check_archive(path: Path, archive: Any) -> None:
+    """Require that the arrays of an .npz file are as large as their headers declare, and not packed beyond reason."""
+    for entry in archive.zip.infolist():
+        check_declared(f"{path}: {entry.filename}", entry.file_size, entry.compress_size)
+        with archive.zip.open(entry) as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+        if not dtype.hasobject and math.prod(shape) * dtype.itemsize > entry.file_size:
+            raise CorruptFile(f"{path}: {entry.filename} declares {dtype} {shape}, and holds {entry.file_size:,} bytes")
 
 
 def _picture(folder: Path, episode: int, step: int) -> bytes:

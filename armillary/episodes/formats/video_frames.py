@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
 from armillary.episodes.images import open_picture
-from armillary.errors import CorruptFile, require
+from armillary.errors import ArmillaryError, CorruptFile, require
 
 PICTURES = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")  # by Pillow's names
 Frames = Generator[UInt8[np.ndarray, "h w 3"], None, None]  # decoded one by one; can be closed
@@ -107,14 +107,17 @@ def _video(path: Path) -> Iterator[tuple[Any, Any]]:
     """The file and its first video stream; whatever FFmpeg says of it is a `CorruptFile`."""
     av = require("av", "data")
     try:
-        with av.open(str(path.absolute())) as container:
+        with av.open(str(path.absolute()), metadata_errors="replace") as container:
             stream = next(iter(container.streams.video), None)
             if stream is None or stream.codec_context is None:
                 raise CorruptFile(f"{path}: there is no video in it, or none in a codec that FFmpeg knows")
             stream.codec_context.thread_count = 1
             yield container, stream
-    except (av.FFmpegError, OSError) as error:
-        raise CorruptFile(f"{path}: the video cannot be decoded ({error.strerror or error})") from error
+    except ArmillaryError:
+        raise
+    except (av.FFmpegError, OSError, ValueError, ArithmeticError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CorruptFile(f"{path}: the video cannot be decoded ({reason})") from error
 
 
 def pictures_in_turn(files: Iterable[Path], *, size: int | None = None) -> Frames:

@@ -1,0 +1,131 @@
+"""Mutate a parser's files and read them: `python tests/fuzz/attack.py NAME [MUTATIONS [SEED]]`, in a process of its own.
+
+What may come of it is that the file is read, or an `ArmillaryError`. Anything else is printed with its seed: another exception,
+more than ten seconds, more than 1 GB beyond what Python and its libraries take, or a crash of a native library. Results: a line
+of JSON with the counts, the slowest mutation and the peak of the memory.
+"""
+
+import contextlib
+import io
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections import Counter
+from pathlib import Path
+
+SECONDS, MEMORY = 10, 1 << 30
+
+
+def attack(name: str, seed: int, work: Path, good: Path | None = None) -> str:
+    """Read one mutation: "read", "refused", or what went wrong."""
+    from fuzz.mutations import mutate_files
+    from fuzz.targets import TARGETS, fresh
+
+    from armillary.errors import ArmillaryError
+
+    target, rng = TARGETS[name], random.Random(f"{name} {seed}")
+    folder = fresh(work / "files")
+    if good is None:
+        target.make(folder)
+    else:
+        shutil.copytree(good, folder, dirs_exist_ok=True)
+    try:
+        if target.rewrite and rng.random() < 0.7:
+            target.rewrite(folder, rng)
+        else:
+            mutate_files(folder, rng)
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            target.read(folder, fresh(work / "out"))
+        return "read"
+    except ArmillaryError:
+        return "refused"
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "armillary" in frame.filename]
+        at = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else f"{where.filename}:{where.lineno}"
+        return f"{type(error).__name__} at {at}: {str(error)[:150]}"
+
+
+def make(name: str, folder: Path) -> Path:
+    """The good files of a target."""
+    from fuzz.targets import TARGETS, fresh
+
+    TARGETS[name].make(fresh(folder))
+    return folder
+
+
+def _child(name: str, first: int, last: int) -> None:
+    """Attack in this process, with its memory limited; a line of JSON for each mutation."""
+
+    class Hang(BaseException):
+        pass
+
+    def hang(*_: object) -> None:
+        raise Hang(f"more than {SECONDS} s")
+
+    signal.signal(signal.SIGALRM, hang)
+    with tempfile.TemporaryDirectory() as work:
+        good = make(name, Path(work) / "good")
+        attack(name, -1, Path(work), good)  # so that every library is loaded before memory is counted
+        size = 1024 * int(
+            next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmSize" in line).split()[1]
+        )
+        resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
+        for seed in range(first, last):
+            print(json.dumps({"begins": seed}), flush=True)
+            signal.alarm(SECONDS)
+            began = time.perf_counter()
+            found = attack(name, seed, Path(work), good)
+            signal.alarm(0)
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(json.dumps({"seed": seed, "found": found, "seconds": time.perf_counter() - began, "mb": peak}), flush=True)
+
+
+def main(name: str, count: int = 2000, first: int = 0) -> int:
+    """Attack in children, a new one after each crash; the number of failures."""
+    counts, failures, slowest, peak, at, end = Counter(), [], 0.0, 0.0, first, first + count
+    while at < end:
+        command = [sys.executable, __file__, "--child", name, str(at), str(end)]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        watch = None
+        for line in child.stdout:
+            said = json.loads(line)
+            watch = said.get("begins", watch)
+            if "found" in said:
+                at, watch = said["seed"] + 1, None
+                slowest, peak = max(slowest, said["seconds"]), max(peak, said["mb"])
+                counts[said["found"] if said["found"] in ("read", "refused") else "failed"] += 1
+                if said["found"] not in ("read", "refused"):
+                    failures.append((said["seed"], said["found"]))
+                    print(f"{name} {said['seed']}: {said['found']}", flush=True)
+        if child.wait() != 0 or watch is not None:
+            seed = at if watch is None else watch
+            counts["crashed"] += 1
+            failures.append((seed, f"crashed with status {child.returncode}: {child.stderr.read()[-300:]}"))
+            print(f"{name} {seed}: {failures[-1][1]}", flush=True)
+            at = seed + 1
+    print(
+        json.dumps({"target": name, "mutations": count, **counts, "slowest_seconds": round(slowest, 2), "peak_mb": round(peak)})
+    )
+    return len(failures)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    if sys.argv[1] == "--child":
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        _child(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    else:
+        sys.exit(min(main(sys.argv[1], *map(int, sys.argv[2:])), 1))
