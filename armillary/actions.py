@@ -45,12 +45,14 @@ class ActionBlocks(nn.Module):
         super().__init__()
         self.space, self.skip, self.size = space, skip, skip * space.n
         discrete = space.kind == "discrete"
+        # Checkpoints are built on the meta device first. There, torch.eye and repeat would import half of PyTorch, for seconds.
         self.register_buffer("mean", torch.zeros(self.size))
         self.register_buffer("std", torch.ones(self.size))
         self.register_buffer("spread", torch.ones(self.size))
-        self.register_buffer("low", torch.zeros(self.size) if discrete else torch.tensor(space.low).repeat(skip))
-        self.register_buffer("high", torch.ones(self.size) if discrete else torch.tensor(space.high).repeat(skip))
-        self.register_buffer("basis", torch.eye(self.size)[:, : dim or self.size].clone())
+        self.register_buffer("low", torch.zeros(self.size) if discrete else torch.tensor(space.low).expand(skip, -1).flatten())
+        self.register_buffer("high", torch.ones(self.size) if discrete else torch.tensor(space.high).expand(skip, -1).flatten())
+        self.register_buffer("basis", torch.zeros(self.size, min(dim or self.size, self.size)))
+        self.basis.diagonal().fill_(1)
 
     @property
     def dim(self) -> int:

@@ -61,10 +61,11 @@ class ConvolutionalEncoder(nn.Module):
             layers += [nn.Conv2d(before, after, 3, 2, 1), nn.ReLU(inplace=True)]
         self._cells = len(layers) - 2
         self.net = nn.Sequential(*layers, nn.Flatten()).to(memory_format=torch.channels_last)
-        with torch.no_grad():
-            grid = self.net[: self._cells](torch.zeros(1, channels, height, breadth))
-            self.grid = *grid.shape[2:], grid.shape[1]
-            self.features = self.net[self._cells :](grid).shape[1]
+        rows, columns = height // patch, breadth // patch
+        for _ in widths[2:]:  # each of stride 2
+            rows, columns = (rows + 1) // 2, (columns + 1) // 2
+        self.grid = rows, columns, widths[-2]
+        self.features = (rows + 1) // 2 * ((columns + 1) // 2) * width
 
     def forward(self, images: Shaped[Tensor, "n h w ..."]) -> Float[Tensor, "n f"]:
         return self.net(self.prepare(images))
