@@ -35,7 +35,10 @@ def check_parquet(path: Path) -> None:
         OSError, pyarrow.ArrowException: it is no Parquet file.
         CorruptFile: it cannot.
     """
-    footer = require("pyarrow.parquet", "data").read_metadata(path)
+    try:
+        footer = require("pyarrow.parquet", "data").read_metadata(path)
+    except UnicodeDecodeError as error:
+        raise CorruptFile(f"{path}: a name in it is no text ({error})") from error
     groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
     numbers = sum(group.column(i).num_values for group in groups for i in range(group.num_columns))
     declared = max(8 * numbers, 8 * footer.num_rows, sum(group.total_byte_size for group in groups))

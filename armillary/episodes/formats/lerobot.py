@@ -204,7 +204,7 @@ def _table(entry: Entry, columns: list[str]) -> Any:
         mine = [("episode_index", "=", entry.index)]
         check_parquet(entry.data)
         return pq.read_table(entry.data, columns=columns, filters=mine, partitioning=None)
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, UnicodeError, pyarrow.ArrowException) as error:
         raise CorruptFile(f"{entry.data}: cannot be read ({_line(error)})") from error
 
 

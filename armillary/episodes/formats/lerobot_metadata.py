@@ -21,6 +21,7 @@ from armillary.spec import ActionSpace, Spec, Stream
 
 VERSIONS = ("v2.0", "v2.1", "v3.0")
 ACTIONS = ("action", "actions")
+LARGEST = 1_000_000  # side of an array in a row
 BOOKKEEPING = ("timestamp", "frame_index", "episode_index", "index", "task_index")
 
 
@@ -41,6 +42,8 @@ class Feature:
     @classmethod
     def parse(cls, plain: dict) -> "Feature":
         dtype, shape, names = plain["dtype"], tuple(plain["shape"]), plain.get("names") or []
+        if not isinstance(dtype, str) or not all(type(side) is int and 0 < side <= LARGEST for side in shape):
+            raise CorruptFile(f"a feature has the type {str(dtype)[:50]!r} and the shape {str(shape)[:50]}")
         if isinstance(names, dict):  # {"motors": [names]}, or {name: position}
             names = list(names.values()) if any(isinstance(value, list) for value in names.values()) else list(names)
         names = tuple(str(name) for some in names for name in (some if isinstance(some, list) else [some]))
@@ -89,6 +92,10 @@ class Entry:
     data: Path
     videos: dict[str, Video]
 
+    def __post_init__(self) -> None:
+        if not (type(self.index) is type(self.length) is int and min(self.index, self.length) >= 0):
+            raise CorruptFile(f"an episode has the index {str(self.index)[:50]!r} and the length {str(self.length)[:50]!r}")
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -124,7 +131,7 @@ class Dataset:
                 entries = (_entries_v3 if version == "v3.0" else _entries_v2)(root, info, videos)
                 entries = sorted(entries, key=lambda entry: entry.index)
                 return cls(root, version, info.get("robot_type"), float(info["fps"]), features, entries)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, pyarrow.ArrowException) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, pyarrow.ArrowException) as error:
             said = next(iter(str(error).splitlines()), "")
             what = said if isinstance(error, CorruptFile) else f"{type(error).__name__}: {said}"
             raise CorruptFile(f"{file.parent}: these are not LeRobot metadata, or they are damaged ({what})") from error
