@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test mutants lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/armillary demo
@@ -11,6 +11,10 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pytest --numprocesses auto --dist loadfile
+
+# Planted faults, each with the test that has to catch it: minutes.
+mutants: $(VENV)/.installed-dev
+	$(BIN)/python tests/mutants.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .

@@ -63,7 +63,7 @@ class Judgement:
         if self.prediction:
             numbers |= {"effective_rank": self.prediction.effective_rank, "dead_share": self.prediction.dead_share}
             numbers |= {f"prediction_{name}": value for name, value in self.prediction.summary().items()}
-        if self.probes:
+        if self.probes and self.probes.r2:
             numbers["probe_r2"] = {name: r2.value for name, r2 in self.probes.r2["model"]["mlp"].items()}
         return numbers
 
@@ -119,7 +119,7 @@ def judge(
     Args:
         episodes, held_out: the recording, and the episodes in it that the model has not seen: prediction, and probes where
             there is ground truth.
-        horizons: of prediction, in seconds where the recording has a rate, else in env steps.
+        horizons: of prediction, in seconds where the recording has a rate, else in env steps; without one, it is left out.
         world, pairs: control, by the rules of `control.evaluate`.
         planner: `default_planner` unless given.
         scenes: violations of expectation.
@@ -130,9 +130,10 @@ def judge(
     result = Judgement({"seed": seed, "machine": machine(), **trained})
     if episodes is not None:
         model.spec.check(episodes.spec)
-        result.prediction = evaluate_prediction(model, episodes, held_out, horizons, seed=seed)
-        if episodes.spec.truth:
-            training = np.setdiff1d(learned_from(model, episodes), held_out)
+        if len(horizons):
+            result.prediction = evaluate_prediction(model, episodes, held_out, horizons, seed=seed)
+        training = np.setdiff1d(learned_from(model, episodes), held_out)
+        if episodes.spec.truth and len(training) > 1:  # probes take a part of the training episodes to choose by
             result.probes = probe(model, episodes, training, held_out, frames=2000, seed=seed)
     if scenes:
         result.surprise = evaluate_surprise(model, scenes, seed=seed)

@@ -5,6 +5,7 @@ run's folder is all that is needed, as long as the recording is where it was.
 """
 
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.evaluation.illustrate import illustrate
 from armillary.evaluation.judge import RESULTS, Judgement, judge
 from armillary.evaluation.pairs import DEVELOPMENT_SEED, TEST_SEED, EvalSet, make_eval_set
+from armillary.evaluation.prediction import fitting_horizons
 from armillary.model import WorldModel, require_finished
 from armillary.planning import Planner
 from armillary.worlds import World
@@ -79,7 +81,7 @@ def evaluate_run(
             model,
             episodes=episodes,
             held_out=made_from["held_out"],
-            horizons=horizons or default_horizons(episodes.spec.rate, model.config.skip),
+            horizons=horizons or _default_horizons(model, episodes),
             world=world,
             pairs=chosen,
             planner=planner,
@@ -126,6 +128,16 @@ def open_run(run: Path, recording: str | Path | None = None, device: str = "auto
 def local_recording(where: Any) -> str | None:
     """The recording that a file names, if it is on this machine: a stranger's file makes nobody connect to anywhere."""
     return where if isinstance(where, str) and "://" not in where and Path(where).exists() else None
+
+
+def _default_horizons(model: WorldModel, episodes: Episodes) -> list[float]:
+    """Those for which a held-out episode is long enough; it is said what is left out."""
+    skip, context = model.config.skip, model.config.context
+    usual = default_horizons(episodes.spec.rate, skip)
+    fit, left_out = fitting_horizons(episodes, model.provenance["held_out"], usual, skip, context)
+    if left_out:
+        print(left_out, file=sys.stderr)
+    return fit
 
 
 def default_horizons(rate: float | None, skip: int) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ from recording_fakes import Point, record
 from armillary.config import ModelConfig
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
+from armillary.evaluation import probes
 from armillary.evaluation.probes import mlp, probe, ridge
 from armillary.evaluation.statistics import r2
 from armillary.model import WorldModel
@@ -92,3 +93,12 @@ def test_nothing_to_read_off_is_an_error(store):
         probe(Point(), store, range(5), [6], streams=[])
     with pytest.raises(ArmillaryError, match="and 1"):
         probe(Point(), store, [0], [6])
+
+
+def test_inputs_are_scaled_by_the_training_part_alone():
+    rng = np.random.default_rng(0)
+    training, others = rng.normal(3, 2, (50, 2)), rng.normal(90, 5, (50, 2))
+    scaled = probes._standardised([training, others])
+    np.testing.assert_allclose(scaled[0].mean(0), 0, atol=1e-12)
+    np.testing.assert_allclose(scaled[0].std(0), 1)
+    np.testing.assert_allclose(scaled[1], (others - training.mean(0)) / training.std(0))

@@ -253,3 +253,17 @@ def test_a_broken_file_is_named(tep, nab, file, text, said):
     with pytest.raises(CorruptFile, match=said) as raised:
         (read_tep if file.endswith("dat") else read_nab)(tep)
     assert file.split(".")[0] in str(raised.value) or "c.csv" in text
+
+
+def test_errors_to_calibrate_on_are_of_rows_that_were_not_fitted(monkeypatch):
+    def fit(parts: list[np.ndarray]):
+        known = np.concatenate(parts)[:, 0]
+        return lambda rows: np.isin(rows[:, 0], known).astype(float)[:, None]
+
+    given = []
+    monkeypatch.setattr(bench.Detector, "fit", lambda errors, levels, **_: given.append(np.concatenate(errors)))
+    rows = np.arange(400.0)[:, None]
+    series = Series("s", rows, np.zeros(400, bool), np.arange(400.0), 400)
+    calibrated(fit, series, Method([fit], {"line": False}))
+    assert len(given[0]) == 400
+    assert not given[0].any()
