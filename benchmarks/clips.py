@@ -5,7 +5,7 @@
 
 A store of synthetic episodes is recorded in each codec, and random batches are drawn from each tier for some seconds. "mapped,
 cold" reads a cache file that was just dropped from the system's page cache. The peer, stable-worldmodel's Lance loader, gave
-212 clips a second with these settings, on one core of such a machine. The raw result goes to results/clips.json.
+212 clips a second with these settings, on one core of such a machine. The raw result goes to --out FILE, where given.
 """
 
 import json
@@ -48,8 +48,8 @@ class Args:
     """of images and batches"""
     folder: Path | None = None
     """where stores and caches go for the time being; the system's temporary folder by default"""
-    out: Path = Path("results/clips.json")
-    """where the result goes"""
+    out: Path | None = None
+    """where the result goes, as JSON; none is written by default"""
 
 
 def episode(args: Args, number: int, noise: float):
@@ -119,9 +119,10 @@ def main(args: Args) -> None:
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
     settings = {name: value for name, value in asdict(args).items() if name not in ("out", "folder")}
     versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     result = {"settings": settings, "peer": PEER, "commit": commit, "versions": versions, "results": results}
-    args.out.write_text(json.dumps(result, indent=1) + "\n")
+    if args.out is not None:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 LeWM's recipe learns from synthetic 224-px episodes that are kept decoded on disk (the tier "mapped"). The process is refused
 more of the GPU's memory than `memory-gb`, so that a smaller recording does. Busy is the driver's own figure, the share of the
 time in which the GPU had some work (package nvidia-ml-py); waiting is the share of the time in which training waited for data.
-The first steps, in which libraries set themselves up, are left out. The raw result goes to results/gpu_training.json.
+The first steps, in which libraries set themselves up, are left out. The raw result goes to --out FILE, where given.
 """
 
 import json
@@ -54,8 +54,8 @@ class Args:
     """make the recording, and stop"""
     device: str = "cuda"
     """as `armillary train` takes it"""
-    out: Path = Path("results/gpu_training.json")
-    """where the result goes"""
+    out: Path | None = None
+    """where the result goes, as JSON; none is written by default"""
 
 
 def episode(seed: int, number: int, px: int) -> Episode:
@@ -144,8 +144,9 @@ def main(args: Args) -> None:
         "waiting_share": float(np.mean(waiting)),
         "gpu_memory_gb": gpu.max_memory_reserved(device) / 1e9,
     }
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(result, indent=1) + "\n")
+    if args.out is not None:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result, indent=1))
 
 

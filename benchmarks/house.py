@@ -4,7 +4,7 @@ One recording of play in seen layouts; for each set of senses one model, by the 
 - localise: the pose in the apartment from one observation, and the motion over some steps, in metres and degrees;
 - map: the scan after moves to come, in metres, against persistence;
 - navigate: to a goal seen once, near (within a room or a door away) and far, by the rules of evaluation/control.py.
-Beside them an untrained model, odometry alone, and what a policy does by chance. Raw results go to results/house, a file for
+Beside them an untrained model, odometry alone, and what a policy does by chance. Raw results go to the folder --out, a file for
 each set of senses; what is there is not run again.
 """
 
@@ -55,7 +55,7 @@ APART, HORIZONS = (5, 20), (1, 2, 4, 8)  # steps
 
 
 def main(
-    out: Path = Path("results/house"),
+    out: Path = Path("runs/house/results"),
     runs: Path = Path("runs/house"),
     senses: tuple[str, ...] = tuple(SENSES),
     pairs: int = 200,

@@ -6,7 +6,7 @@ Models of one recipe: of the labelled episodes alone; of these and the rest with
 (`training/latent_actions.py`); of these and the rest inferred once more, on the latents of that model, which has seen every
 frame; of all with their true actions, which is the most that could be had. All are judged on another recording with its true
 actions: prediction by horizon, and goals held in the other room. Inferred actions are compared with the true ones that were
-hidden. Writes results/latent_actions.json.
+hidden. The raw result goes to --out FILE, where given.
 """
 
 import json
@@ -41,13 +41,14 @@ _TWO_ROOM = RECIPES["two_room"]
 RECIPE = replace(_TWO_ROOM, model=replace(_TWO_ROOM.model, objective=replace(_TWO_ROOM.model.objective, inverse=1.0)))
 
 
-def main(labelled: float = 0.05, seeds: tuple[int, ...] = (0, 1), pairs: int = 100) -> None:
+def main(labelled: float = 0.05, seeds: tuple[int, ...] = (0, 1), pairs: int = 100, out: Path | None = None) -> None:
     """Record, hide actions, learn and judge.
 
     Args:
         labelled: share of the episodes that keep their actions.
         seeds: of recording, weights and training.
         pairs: of start and goal.
+        out: JSON file of the result; none is written by default.
     """
     few, runs = round(labelled * EPISODES), []
     world = make("two_room", num_envs=pairs, max_steps=None, autoreset_mode="Disabled")
@@ -74,10 +75,11 @@ def main(labelled: float = 0.05, seeds: tuple[int, ...] = (0, 1), pairs: int = 1
                 rows[name] = {"success": asdict(control.rows["model"].success), "prediction": told}
         runs.append({"seed": seed, "inferred": compared, "rows": rows})
         print(json.dumps(runs[-1]), flush=True)
-        out = Path(__file__).parents[1] / "results" / "latent_actions.json"
         facts = {"labelled_episodes": few, "episodes": EPISODES, "steps": LENGTH, "pairs": pairs}
         facts["versions"] = model.provenance["versions"]
-        out.write_text(json.dumps({**facts, "runs": runs}, indent=1) + "\n")
+        if out is not None:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_text(json.dumps({**facts, "runs": runs}, indent=1) + "\n")
 
 
 def _record(path: str, episodes: int, seed: int) -> Episodes:

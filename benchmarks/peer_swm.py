@@ -12,7 +12,7 @@ Where there is no GPU, take torch's CPU build. Torchvision may have none; its CU
 
 A case is two programs in `peer/`, NAME_theirs.py and NAME_ours.py, which print their values as JSON; each may have several
 settings. They run A B A B in processes of their own, kept on one core and then on two. Medians, ratios and all values go to
-results/peer_swm.json; cases that are not run keep what is there. docs/peer.md says what is the same on both sides.
+--out FILE, where given; cases that are not run keep what is there. docs/peer.md says what is the same on both sides.
 """
 
 import json
@@ -114,8 +114,8 @@ class Args:
     """of weights, plans and batches"""
     work: Path | None = None
     """where weights and data go for the time being, and where they are found again; a temporary folder by default"""
-    out: Path = Path(__file__).parents[1] / "results" / "peer_swm.json"
-    """where the result goes"""
+    out: Path | None = None
+    """where the result goes, as JSON; none is written by default"""
 
 
 def run(python: Path | str, program: str, settings: dict) -> dict:
@@ -165,7 +165,7 @@ def ratios(case: Case, rows: dict) -> dict:
 
 
 def main(args: Args) -> None:
-    result = json.loads(args.out.read_text()) if args.out.exists() else {"cases": {}}
+    result = json.loads(args.out.read_text()) if args.out is not None and args.out.exists() else {"cases": {}}
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     with tempfile.TemporaryDirectory() as temporary:
         work = args.work or Path(temporary)
@@ -192,8 +192,9 @@ def main(args: Args) -> None:
                 for label, ratio in facts["cores"][str(cores)]["ratios"].items():
                     print(f"    {label}: " + ", ".join(f"{key} {value:.4g}" for key, value in ratio.items()), flush=True)
             result["cases"][name] = facts
-            args.out.parent.mkdir(parents=True, exist_ok=True)
-            args.out.write_text(json.dumps(result, indent=1) + "\n")
+            if args.out is not None:
+                args.out.parent.mkdir(parents=True, exist_ok=True)
+                args.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

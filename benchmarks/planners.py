@@ -6,7 +6,7 @@
 Goals are in the other room, on pairs that no planner was tuned on. Each planner has its default settings, and once more a third
 of the budget. `calls` are imagined steps a decision, forward alone: the gradient planner goes back through each as well.
 Decisions are timed for one pair at a time, encoding included, on one thread and in process time, so that what else the machine
-does counts for little. Writes results/planners.json, and prints success with Wilson's interval for each run.
+does counts for little. Writes --out FILE, where given, and prints success with Wilson's interval for each run.
 """
 
 import json
@@ -82,13 +82,14 @@ def judge_planners(run: Path, pairs: int, seed: int) -> tuple[ControlResult, dic
     return result, rows
 
 
-def main(runs: tyro.conf.Positional[tuple[Path, ...]], pairs: int = 200, seed: int = 0) -> None:
+def main(runs: tyro.conf.Positional[tuple[Path, ...]], pairs: int = 200, seed: int = 0, out: Path | None = None) -> None:
     """Compare the planners.
 
     Args:
         runs: folders of trained two-room models.
         pairs: of start and goal, in different rooms.
         seed: of the planners and baselines.
+        out: JSON file of the result; none is written by default.
     """
     here = Path(__file__).parents[1]
     asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
@@ -118,7 +119,9 @@ def main(runs: tyro.conf.Positional[tuple[Path, ...]], pairs: int = 200, seed: i
         "over_runs": over_runs,
         "runs": tables,
     }
-    (here / "results" / "planners.json").write_text(json.dumps(whole, indent=1) + "\n")
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(whole, indent=1) + "\n")
 
 
 if __name__ == "__main__":

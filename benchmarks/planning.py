@@ -4,7 +4,7 @@
     python benchmarks/planning.py --checkpoint runs/demo --threads 2
 
 Each setting decides `decisions` times on one thread. Beside it, the same rollouts are timed without a planner around them:
-what is left is the planner's own cost. The raw result goes to results/planning.json.
+what is left is the planner's own cost. The raw result goes to --out FILE, where given.
 """
 
 import json
@@ -42,8 +42,8 @@ class Args:
     """CPU threads"""
     seed: int = 0
     """of observations, weights and planners"""
-    out: Path = Path("results/planning.json")
-    """where the result goes"""
+    out: Path | None = None
+    """where the result goes, as JSON; none is written by default"""
 
 
 def untrained(args: Args) -> WorldModel:
@@ -132,8 +132,9 @@ def main(args: Args) -> None:
         print(f"{row['planner']:14} {row['cost']:6} {row['envs']:3} environments {row['model_calls']:5} steps: ", end="")
         print(f"{median['decision']:7.2f} ms (encode {median['encode']:.2f}, plan {median['plan']:.2f}, ", end="")
         print(f"of it rollouts {median['rollouts']:.2f}), p95 {row['decision_ms']['p95']:.2f} ms")
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(result, indent=1) + "\n")
+    if args.out is not None:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        args.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

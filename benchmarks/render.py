@@ -3,7 +3,7 @@
 Of two rooms, frames a second that `render_states` renders of trajectories of 90 states, for a fixed and a random door, and of
 a stepping batch (physics and image); of the apartment, observations a second of a stepping batch, by what is sensed. Nothing
 here uses a second core, so frames per CPU second are what an undisturbed core does, whatever else the machine is doing; wall
-time stands beside it. Medians of `repeats` runs; raw results go to results/render.json and results/render_house.json.
+time stands beside it. Medians of `repeats` runs; raw results go to --out FILE, where given.
 """
 
 import json
@@ -48,7 +48,7 @@ def main(
 
     Args:
         world: which one.
-        out: the JSON file to write; results/render.json, or results/render_house.json, unless given.
+        out: JSON file of the result; none is written by default.
         size: pixels.
         episodes: trajectories of 90 states that one call renders.
         num_envs: environments that step together.
@@ -69,9 +69,9 @@ def main(
         "machine": platform.machine(),
         "commit": commit,
     }
-    out = out or Path("results") / ("render.json" if world == "two_room" else f"render_{world}.json")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, indent=2) + "\n")
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(result, indent=2) + "\n")
     for name, row in rows.items():
         print(f"{name:45} {row['frames_per_cpu_second']:>9,} frames per CPU second {row['frames_per_second']:>9,} per second")
 

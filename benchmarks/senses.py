@@ -7,7 +7,7 @@ A few numbers in [-1, 1] are moved by the actions, and seen through one sense al
 by a depth camera that loses a tenth of its pixels; the walls of a room, by a range finder; a box, as 20 to 50 points of it; the
 joints of an arm of two links, among ten channels of noise; the vibration of a motor, in noise. A nano model learns from 180
 episodes of 20 rows, without labels. The figure is the share of variance (R2) of those numbers that a small network reads off
-the latent on 20 held-out episodes, beside an untrained model of the same shape. Writes results/senses.json.
+the latent on 20 held-out episodes, beside an untrained model of the same shape. Writes --out FILE, where given.
 """
 
 import json
@@ -111,15 +111,15 @@ SENSES: dict[str, Sense] = {
 }
 
 
-def main(kinds: tuple[Kind, ...] = get_args(Kind), seed: int = 0) -> None:
+def main(kinds: tuple[Kind, ...] = get_args(Kind), seed: int = 0, out: Path | None = None) -> None:
     """Record, learn and probe.
 
     Args:
         kinds: of streams; figures of the others stay as they are in the results.
         seed: of recording, split, weights, training and probes.
+        out: JSON file of the result; none is written by default.
     """
-    out = Path(__file__).parents[1] / "results" / "senses.json"
-    results = json.loads(out.read_text()) if out.exists() else {}
+    results = json.loads(out.read_text()) if out is not None and out.exists() else {}
     for kind in kinds:
         began, sense = time.process_time(), SENSES[kind]
         with tempfile.TemporaryDirectory() as folder:
@@ -131,7 +131,9 @@ def main(kinds: tuple[Kind, ...] = get_args(Kind), seed: int = 0) -> None:
         results[kind] = {"quantity": sense.meaning, "cpu_seconds": time.process_time() - began, "seed": seed}
         results[kind] |= {"versions": model.provenance["versions"], "r2": {row: jsonable(f) for row, f in figures.items()}}
         print(f"{kind}: {sense.meaning}: " + "; ".join(f"{row} {told['mlp'].value:.3f}" for row, told in figures.items()))
-    out.write_text(json.dumps({kind: results[kind] for kind in get_args(Kind) if kind in results}, indent=1) + "\n")
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps({kind: results[kind] for kind in get_args(Kind) if kind in results}, indent=1) + "\n")
 
 
 def record(sense: Sense, path: str, seed: int) -> Episodes:

@@ -4,7 +4,7 @@
     python benchmarks/two_room.py --door random          # 12 minutes
 
 Each seed is one `armillary demo`: recording, training and judging from nothing. The same model is then judged on goals from
-anywhere. Writes results/two_room_DOOR.json, with every row's Wilson interval and the spread over seeds.
+anywhere. Writes --out FILE, where given, with every row's Wilson interval and the spread over seeds.
 """
 
 import json
@@ -26,13 +26,16 @@ from armillary.model import WorldModel
 from armillary.worlds import make
 
 
-def main(door: Literal["fixed", "random"] = "fixed", seeds: tuple[int, ...] = (0, 1, 2), pairs: int = 200) -> None:
+def main(
+    door: Literal["fixed", "random"] = "fixed", seeds: tuple[int, ...] = (0, 1, 2), pairs: int = 200, out: Path | None = None
+) -> None:
     """Run the demo under each seed.
 
     Args:
         door: always in the middle of the wall, or somewhere else in every episode.
         seeds: of recording, weights and training.
         pairs: of start and goal.
+        out: JSON file of the result; none is written by default.
     """
     world = make("two_room", num_envs=pairs, door=door, max_steps=None, autoreset_mode="Disabled")
     anywhere = make_eval_set(world, pairs, TEST_SEED + 1, options={"door": door})
@@ -52,8 +55,9 @@ def main(door: Literal["fixed", "random"] = "fixed", seeds: tuple[int, ...] = (0
         any_goal.append(result)
         print(json.dumps({name: runs[-1][name] for name in ("seed", "success", "train_seconds", "wall_seconds")}))
     whole = {"door": door, "commit": commit, "cross_room": over_seeds(cross), "any_goal": over_seeds(any_goal), "runs": runs}
-    out = Path(__file__).parents[1] / "results" / f"two_room_{door}.json"
-    out.write_text(json.dumps(whole, indent=1) + "\n")
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(whole, indent=1) + "\n")
     print(json.dumps({name: whole[name] for name in ("cross_room", "any_goal")}, indent=1))
 
 

@@ -3,7 +3,7 @@
     python benchmarks/watch.py            # a minute
 
 A plant of 8 sensors is imported, learned with the recipe `sensors` and calibrated; then a table of it is read, as CSV
-with dates, and every row is written out with its p-value and its channels. Writes results/watch.json.
+with dates, and every row is written out with its p-value and its channels. Writes --out FILE, where given.
 """
 
 import tempfile
@@ -42,12 +42,13 @@ def table(path: Path, rows: int, seed: int) -> Path:
     return path
 
 
-def main(rows: int = 200_000, steps: int = 200) -> None:
+def main(rows: int = 200_000, steps: int = 200, out: Path | None = None) -> None:
     """Train, calibrate, watch.
 
     Args:
         rows: of the table that is watched; a tenth of them warms up.
         steps: of training, which the speed does not depend on.
+        out: JSON file of the result; none is written by default.
     """
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
@@ -60,9 +61,9 @@ def main(rows: int = 200_000, steps: int = 200) -> None:
         timed = {}
         for part, count in (("warm up", rows // 10), ("timed", rows)):
             new = table(folder / "new.csv", count, 1)
-            with new.open("rb") as pipe, (folder / "out.csv").open("w") as out:
+            with new.open("rb") as pipe, (folder / "out.csv").open("w") as judged:
                 cpu, wall = time.process_time(), time.perf_counter()
-                summary = watch(folder / "run", pipe, out)
+                summary = watch(folder / "run", pipe, judged)
             timed[part] = {
                 "rows": summary.rows,
                 "rows_per_cpu_second": summary.rows / (time.process_time() - cpu),
@@ -70,7 +71,9 @@ def main(rows: int = 200_000, steps: int = 200) -> None:
                 "peak_memory_mb": peak_memory_mb(),
             }
     result = {**timed, "channels": CHANNELS, "false_alarms": summary.alarms, "commit": commit(), "machine": machine()}
-    write_whole(Path(__file__).parents[1] / "results" / "watch.json", as_json(result, indent=1) + "\n")
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(out, as_json(result, indent=1) + "\n")
     print(as_json(result, indent=1))
 
 

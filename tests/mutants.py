@@ -3,8 +3,8 @@
     make mutants            # or: python tests/mutants.py [part of a name, ...]
 
 Each line of `MUTANTS` is a file, what stands in it, what it is changed to, and the test that has to fail. All named tests
-have to pass on the copy as it is first. The exit status is 1 if a fault is missed, or a text is no longer found exactly once: then mend
-the line, or the test. It is no part of `make test`.
+have to pass on the copy as it is first. The exit status is 1 if a fault is missed, or a text is no longer found exactly once:
+then mend the line, or the test. It is no part of `make test`.
 """
 
 import os
@@ -131,9 +131,9 @@ MUTANTS = [
         f"{RESUME}::test_the_checkpoint_is_written_before_it_is_judged",
     ),
     Mutant(
-        "training/interrupts.py",
-        "lambda *given: came.append(given))",
-        "handlers[number])",
+        "interrupts.py",
+        "lambda number, frame: waiting.append(number)",
+        "before[number]",
         f"{RESUME}::test_an_interrupt_at_any_moment_of_any_stage_keeps_a_save",
     ),
     Mutant(

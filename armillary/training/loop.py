@@ -38,11 +38,11 @@ from armillary.device import autocast
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError, require
 from armillary.files import as_json
+from armillary.interrupts import uninterrupted
 from armillary.model import MODEL, STATE, WorldModel
 from armillary.objectives.collapse import collapse, dead_share, effective_rank, spread
 from armillary.training import state
 from armillary.training.folder import one_writer
-from armillary.training.interrupts import held
 from armillary.training.stages import Stage, StageConfig, build_stage
 
 METRICS = "metrics.jsonl"
@@ -154,7 +154,7 @@ def train_alone(
         seconds = at.earlier_seconds + at.stage_seconds
         model.provenance = {"run": run, "seed": config.seed, "train_seconds": seconds, **(provenance or {})}
         if distributed.rank() == 0:
-            with held():
+            with uninterrupted():
                 model.save(out / MODEL)
                 (out / STATE).unlink(missing_ok=True)
 
@@ -251,12 +251,12 @@ def _run_stage(
             if int(done * config.validations) > at.validated:
                 with _on(Exception, keep):
                     numbers = _look(model, clips, stage, config, validate, finish if done >= 1 else None)
-                with held():
+                with uninterrupted():
                     log.write({"stage": budget.kind, **numbers}, done)
                     at.validated = int(done * config.validations)
             if done >= 1:
                 return stage
-            with held():
+            with uninterrupted():
                 step()
                 logged = at.step % config.log_every == 0 and done < 1
                 if logged and time.perf_counter() - last_save >= config.save_every:
@@ -270,7 +270,7 @@ def _on(kind: type[BaseException], act: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     except kind:
-        with held():
+        with uninterrupted():
             act()
         raise
 
