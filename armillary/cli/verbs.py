@@ -425,6 +425,8 @@ def imagine(
 ) -> None:
     """What if these controls were applied from here on? Every sensor and every known truth after each step, with intervals.
 
+    Exit status: 0, 2 on bad input, 5 where a control or the start is outside what was recorded (the answer is printed).
+
     Args:
         run: the run's folder.
         start: TABLE:ROW, STORE:EPISODE:ROW, or EPISODE:ROW of the run's own recording; from 0, or from the end if negative.
@@ -437,8 +439,13 @@ def imagine(
     from armillary.monitoring.what_if import what_if
 
     written = io.StringIO()
-    what_if(run, start, actions, recording=recording, interval=interval).write(written)
+    found = what_if(run, start, actions, recording=recording, interval=interval)
+    found.write(written)
     if out is None:
         sys.stdout.write(written.getvalue())
     else:
         write_whole(out, written.getvalue())
+    for what in found.outside:
+        print(f"armillary: outside the recording: {what}; the model extrapolates, and its bounds are a guess", file=sys.stderr)
+    if found.outside:
+        sys.exit(5)

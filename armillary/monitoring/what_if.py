@@ -3,8 +3,10 @@
 - What is read off: every channel of the observed vectors, and every stream of ground truth that the recording holds, by ridge
   regression from latents, fitted on episodes of the training part. Angles are read as sine and cosine.
 - Intervals are split-conformal (Lei et al., JASA 2018): the quantile of the errors that such readings had on held-out episodes
-  with the actions that were taken there, by horizon and quantity. They hold for plans like those that were recorded, and say
-  nothing of others.
+  with the actions that were taken there, by horizon and quantity. They hold for plans like those that were recorded.
+- What leaves the range of the training part, a control of the plan or a sensor at its start, is named. There the model
+  extrapolates: bounds are wider by as many ranges as it is beyond, and by how much the prediction owes to being there (the
+  difference to the same plan within the range). That is a warning and no guarantee.
 """
 
 from collections.abc import Sequence
@@ -25,8 +27,9 @@ from armillary.evaluation.latents import Encoded, dense, encode_episodes, encode
 from armillary.evaluation.run import open_run
 from armillary.model import Context, WorldModel
 from armillary.monitoring.calibrate import sensor_names
+from armillary.monitoring.ranges import action_names, channel_names, plan_within, start_outside
 from armillary.monitoring.rows import Reading, read_rows
-from armillary.spec import ActionSpace, Stream
+from armillary.spec import Stream
 
 FRAMES, STARTS = 4000, 64
 """Frames that readouts are fitted on at most; predictions of each held-out episode that intervals are made of."""
@@ -43,6 +46,7 @@ class WhatIf:
         seconds: (H,), or None without a rate.
         names: the Q quantities.
         value, low, high: (H, Q); the bounds are NaN where no held-out episode is long enough.
+        outside: what is outside the recorded range, a sentence each.
     """
 
     steps: np.ndarray
@@ -51,6 +55,7 @@ class WhatIf:
     value: Float[np.ndarray, "h q"]
     low: Float[np.ndarray, "h q"]
     high: Float[np.ndarray, "h q"]
+    outside: tuple[str, ...] = ()
 
     def write(self, out: TextIO) -> None:
         """CSV: a row for each block, and three columns for each quantity."""
@@ -93,20 +98,20 @@ def what_if(
     reading = Reading.of(episodes.info.get("reading"), Asked(()), 1.0)
     actions = read_plan(plan, model, reading)
     with one_thread(model.config.is_small):
-        context = _context(model, episodes, start, reading)
+        context, sensed = _context(model, episodes, start, reading)
         readout = Readout.fit(model, episodes, learned_from(model, episodes))
-        blocks = torch.from_numpy(actions.reshape(1, 1, -1, model.blocks.size))
-        with torch.inference_mode():
-            imagined = model.rollout(context, blocks)[0, 0].double().cpu().numpy()
-        value = readout(imagined)
+        within, beyond, outside = plan_within(model, episodes, actions)
+        value, inside = (readout(_imagined(model, context, plan)) for plan in (actions, within))
+        outside += start_outside(model, episodes, sensed)
         errors = readout.errors(model, episodes, model.provenance["held_out"], len(value))
     half = np.full(value.shape, np.nan)
     for horizon, of in enumerate(errors):
         rank = int(np.ceil((len(of) + 1) * interval))
         if 0 < rank <= len(of):
             half[horizon] = np.sort(of, axis=0)[rank - 1]
+    half = half * (1 + beyond) + np.abs(readout.difference(value, inside))
     steps, rate = model.config.skip * np.arange(1, len(value) + 1), model.spec.rate
-    return WhatIf(steps, steps / rate if rate else None, readout.names, value, value - half, value + half)
+    return WhatIf(steps, steps / rate if rate else None, readout.names, value, value - half, value + half, tuple(outside))
 
 
 class Readout:
@@ -119,7 +124,7 @@ class Readout:
 
     def __init__(self, streams: Sequence[Stream], matrix: np.ndarray) -> None:
         self.streams, self.matrix = streams, matrix
-        self.names = tuple(name for stream in streams for name in _names(stream))
+        self.names = tuple(name for stream in streams for name in channel_names(stream))
         self.angles = np.array([i in stream.angles for stream in streams for i in range(stream.shape[0])])
 
     @classmethod
@@ -151,6 +156,12 @@ class Readout:
             done += plain + 2 * turns
         return np.concatenate(columns, axis=1)
 
+    def difference(self, value: Float[np.ndarray, "n q"], other: Float[np.ndarray, "n q"]) -> Float[np.ndarray, "n q"]:
+        """value - other, the short way round for angles."""
+        result = value - other
+        result[:, self.angles] = (result[:, self.angles] + np.pi) % (2 * np.pi) - np.pi
+        return result
+
     def errors(self, model: WorldModel, episodes: Episodes, which: Sequence[int], horizon: int) -> list[np.ndarray]:
         """For each of so many blocks ahead, the absolute errors (n, Q) of readings of open-loop predictions."""
         found: list[list[np.ndarray]] = [[] for _ in range(horizon)]
@@ -165,10 +176,14 @@ class Readout:
             first = np.unique(np.linspace(0, room - 1, min(STARTS, room)).astype(int))
             imagined = imagine(model, encoded, first, reach).astype(np.float64)
             for ahead in range(reach):
-                error = self(imagined[:, ahead]) - truth[first + skip * (context + ahead)]
-                error[:, self.angles] = (error[:, self.angles] + np.pi) % (2 * np.pi) - np.pi
-                found[ahead].append(np.abs(error))
+                found[ahead].append(np.abs(self.difference(self(imagined[:, ahead]), truth[first + skip * (context + ahead)])))
         return [np.concatenate(of) if of else np.empty((0, len(self.names))) for of in found]
+
+
+def _imagined(model: WorldModel, context: Context, actions: Float[np.ndarray, "t n"]) -> Float[np.ndarray, "h d"]:
+    blocks = torch.from_numpy(actions.reshape(1, 1, -1, model.blocks.size))
+    with torch.inference_mode():
+        return model.rollout(context, blocks)[0, 0].double().cpu().numpy()
 
 
 def read_plan(path: str | Path, model: WorldModel, reading: Reading) -> Float[np.ndarray, "t n"]:
@@ -192,15 +207,8 @@ def read_plan(path: str | Path, model: WorldModel, reading: Reading) -> Float[np
     return numbers.astype(np.float32)
 
 
-def action_names(space: ActionSpace) -> tuple[str, ...]:
-    """What the columns of a plan are called."""
-    if space.kind == "discrete":
-        return ("action",)
-    return space.channels or tuple(f"action {i}" for i in range(space.n))
-
-
-def _context(model: WorldModel, episodes: Episodes, start: str, reading: Reading) -> Context:
-    """The last kept frames up to a moment, and the action blocks between them."""
+def _context(model: WorldModel, episodes: Episodes, start: str, reading: Reading) -> tuple[Context, dict[str, np.ndarray]]:
+    """The last kept frames up to a moment, and the action blocks between them; and the vectors that are sensed there."""
     where, _, row = start.rpartition(":")
     try:
         at = int(row)
@@ -213,18 +221,26 @@ def _context(model: WorldModel, episodes: Episodes, start: str, reading: Reading
         if int(number) >= len(source):
             raise ArmillaryError(f"{source.path} has {len(source)} episodes, counted from 0; there is no episode {number}")
         (encoded,) = encode_episodes(model, source, [int(number)])
+        vectors = source.read(int(number), streams=_vectors(model, source, int(number)))
     else:
-        encoded = _encoded_table(model, Path(where), reading)
+        encoded, vectors = _encoded_table(model, Path(where), reading)
     count, reach = len(encoded.z), model.config.skip * (model.config.context - 1)
     last = at + count if at < 0 else at
     if not reach <= last < count:
         raise ArmillaryError(f"{start}: there are rows 0 to {count - 1}, of which the first {reach} are needed as a context")
     rows = last - model.config.skip * np.arange(model.config.context - 1, -1, -1)
     blocks = encoded.blocks(rows[:-1], model.config.skip)
-    return Context(torch.from_numpy(encoded.z[rows])[None], torch.from_numpy(blocks)[None])
+    context = Context(torch.from_numpy(encoded.z[rows])[None], torch.from_numpy(blocks)[None])
+    return context, {name: values[last] for name, values in vectors.items()}
 
 
-def _encoded_table(model: WorldModel, path: Path, reading: Reading) -> Encoded:
+def _vectors(model: WorldModel, episodes: Episodes, number: int) -> list[str]:
+    """The vectors that the model senses and the episode has."""
+    names = [stream.name for stream in model.spec.observed if stream.kind == "vector"]
+    return [name for name in names if name not in episodes.present or episodes.present[name][number]]
+
+
+def _encoded_table(model: WorldModel, path: Path, reading: Reading) -> tuple[Encoded, dict[str, np.ndarray]]:
     if not path.is_file():
         raise ArmillaryError(f"{path}: no such table; expected TABLE:ROW, STORE:EPISODE:ROW or EPISODE:ROW")
     names = [*sensor_names(model.spec), *action_names(model.spec.action)]
@@ -233,7 +249,8 @@ def _encoded_table(model: WorldModel, path: Path, reading: Reading) -> Encoded:
     *sensed, actions = np.split(numbers.astype(np.float32), widths, axis=1)
     streams = {s.name: torch.from_numpy(x)[None] for s, x in zip(model.spec.observed, sensed, strict=True)}
     with torch.inference_mode():
-        return Encoded(0, model.encode(streams)[0].float().numpy(), actions)
+        encoded = Encoded(0, model.encode(streams)[0].float().numpy(), actions)
+    return encoded, {name: values[0].numpy() for name, values in streams.items()}
 
 
 def _table(path: Path, names: Sequence[str], reading: Reading) -> np.ndarray:
@@ -255,9 +272,3 @@ def _read(episodes: Episodes, streams: Sequence[Stream], rows: np.ndarray) -> li
     seen, truth = ([s.name for s in streams if s.truth is hidden] for hidden in (False, True))
     values = episodes.read_rows(rows, seen, truth=truth)
     return [values[stream.name] for stream in streams]
-
-
-def _names(stream: Stream) -> Sequence[str]:
-    if stream.channels:
-        return stream.channels
-    return [stream.name] if stream.shape[0] == 1 else [f"{stream.name} {i}" for i in range(stream.shape[0])]

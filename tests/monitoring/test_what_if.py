@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from plant_fakes import SENSORS, plant, write
 
+from armillary.cli import main
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.monitoring.what_if import what_if
@@ -83,3 +84,28 @@ def test_a_plan_needs_its_controls(run, table, tmp_path):
         what_if(run, f"{table}:50", write(tmp_path / "plan.csv", {"pump": np.ones(3)}))
     with pytest.raises(ArmillaryError, match="an interval is a share"):
         what_if(run, f"{table}:50", tmp_path / "plan.csv", interval=90)
+
+
+def test_a_plan_outside_the_recording_is_named_and_its_bounds_are_wider(run, table, tmp_path, capsys):
+    ordinary, beyond = (what_if(run, f"{table}:-1", plan(tmp_path / f"{v}.csv", [0.5, v, 0.5, 0.5])) for v in (0.9, 8.0))
+    assert ordinary.outside == ()
+    assert len(beyond.outside) == 1
+    assert beyond.outside[0].startswith("valve is 8 in row 1 of the plan, recorded: 0.0")
+    width, wider = ordinary.high - ordinary.low, beyond.high - beyond.low
+    np.testing.assert_allclose(wider[0], width[0])  # before it leaves the range
+    assert (wider[1:] > 5 * width[1:]).all()
+    assert (beyond.low[1:, 0] < ordinary.high[1:, 0]).all()
+    with pytest.raises(SystemExit) as end:
+        main(["imagine", str(run), "--from", f"{table}:-1", "--actions", str(tmp_path / "8.0.csv")])
+    said = capsys.readouterr()
+    assert end.value.code == 5
+    assert "outside the recording: valve is 8 in row 1" in said.err
+    assert said.out.startswith("step,seconds,")
+    main(["imagine", str(run), "--from", f"{table}:-1", "--actions", str(tmp_path / "0.9.csv")])
+
+
+def test_a_start_outside_the_recording_is_named(run, tmp_path):
+    columns = plant(40, 72)
+    columns["temperature [C]"] += 500
+    found = what_if(run, f"{write(tmp_path / 'hot.csv', columns)}:-1", plan(tmp_path / "plan.csv", [0.5] * 3))
+    assert [what.split(" is ")[0] for what in found.outside] == ["temperature [C]"]
