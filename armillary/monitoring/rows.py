@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -111,16 +111,15 @@ def read_rows(
     reading, notes = reading or Reading(), Counter() if notes is None else notes
     table = open_table(source, reading.header)
     table.require([*columns, *reading.time.columns])
-    parts = table.parts()
-    if isinstance(source, Path):
-        survey = table.survey()
-    else:  # by the rows that are there
-        first = next(parts, None)
-        survey, parts = table.survey(iter([first] if first else [])), chain([first] if first else [], parts)
+    parts, there = table.parts(), None
+    if not isinstance(source, Path):  # by the rows that are there
+        there = list(islice(parts, 1))
+        parts = chain(there, parts)
+    survey = table.survey(there)
     styles = {column: _style(column, survey, reading) for column in columns}
     timeline = None
     if reading.time.columns and survey.rows:
-        timeline = Timeline(find_clock(table, survey, reading.time, reading.clock), reading.step, table.name)
+        timeline = Timeline(find_clock(table, survey, reading.time, reading.clock, there), reading.step, table.name)
     gaps = Gaps("hold", reading.hold) if reading.hold else None
     for part in parts:
         numbers = np.stack([part.numbers(column, styles[column]) for column in columns], 1)

@@ -7,7 +7,7 @@ question is asked rather than a clock guessed that is wrong by a thousand.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import islice
@@ -146,12 +146,15 @@ class Asked:
                 raise ArmillaryError(f"there is no time zone {self.zone!r}; expected one such as Europe/Berlin") from error
 
 
-def find_clock(table: Table, survey: Survey, asked: Asked, usual: TableClock | None = None) -> TableClock:
+def find_clock(
+    table: Table, survey: Survey, asked: Asked, usual: TableClock | None = None, parts: Sequence[Part] | None = None
+) -> TableClock:
     """How the time columns of a table are read.
 
     Args:
         survey: of this table.
         usual: the clock of the tables beside it, for what this one leaves open.
+        parts: the rows to look at, of a pipe that can be read once; all of the table unless given.
 
     Raises:
         CorruptFile: the columns hold no clock, or one that can be read in several ways; the message asks.
@@ -163,7 +166,7 @@ def find_clock(table: Table, survey: Survey, asked: Asked, usual: TableClock | N
     tick, style = usual.tick if usual else None, survey.styles.get(asked.columns[0], ".")
     clock = TableClock(asked.columns, zone=asked.zone, tick=tick, style=style)
     if len(asked.columns) == 2 or evidence[0].kind == "date":
-        return replace(clock, day_first=_day_first(table, clock, asked, usual))
+        return replace(clock, day_first=_day_first(table, clock, asked, usual, table.parts() if parts is None else parts))
     return replace(clock, zone=None, unit=_unit(table, clock, asked, evidence[0].low, evidence[0].high, usual))
 
 
@@ -216,11 +219,11 @@ def _unit(table: Table, clock: TableClock, asked: Asked, low: float, high: float
     return unit
 
 
-def _day_first(table: Table, clock: TableClock, asked: Asked, usual: TableClock | None) -> bool:
+def _day_first(table: Table, clock: TableClock, asked: Asked, usual: TableClock | None, parts: Iterable[Part]) -> bool:
     if asked.day_first is not None:
         return asked.day_first
     order, example = Order(), ""
-    for part in table.parts():
+    for part in parts:
         if isinstance(part.columns[clock.columns[0]], np.ndarray):
             return True
         stamps = clock.stamps(part)

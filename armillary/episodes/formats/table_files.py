@@ -4,9 +4,10 @@
 What a column is, a number or text, is judged by most of its cells (`survey`); what a single cell says, in `cells`.
 """
 
+import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -132,7 +133,7 @@ class Table:
                 "a name of its own, or leave them out (--ignore)"
             )
 
-    def survey(self, parts: Iterator[Part] | None = None) -> Survey:
+    def survey(self, parts: Iterable[Part] | None = None) -> Survey:
         """Look at all cells (or at those of some parts)."""
         found, rows = {name: Evidence() for name in self.columns}, 0
         for part in self.parts() if parts is None else parts:
@@ -183,7 +184,10 @@ def _text(stream: BinaryIO, name: str, header: bool) -> Table:
             break
     if not any(map(str.strip, head)):
         raise NoTable(f"{name}: it is empty; expected a header with names of columns")
-    layout = layout_of(head, header, name)
+    try:
+        layout = layout_of(head, header, name)
+    except csv.Error as error:
+        raise CorruptFile(f"{name}: this is no table that can be read ({error})") from error
     units = {column: unit for column, unit in zip(layout.names, layout.units, strict=False) if not is_missing(unit)}
     return Table(name, layout.names, units, layout, lambda table: _text_parts(table, chain(held, coming)))
 

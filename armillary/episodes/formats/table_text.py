@@ -114,9 +114,8 @@ def _narrow(text: bytes) -> str:
     try:
         return text.decode()
     except UnicodeDecodeError:
-        if b"\n" in text[:-1] or b"\r" in text[:-1]:
-            return "".join(map(_narrow, text.splitlines(keepends=True)))
-        return text.decode("cp1252", "replace")
+        lines = text.splitlines(keepends=True)
+        return "".join(map(_narrow, lines)) if len(lines) > 1 else text.decode("cp1252", "replace")
 
 
 def _wide(first: bytes) -> str | None:
@@ -145,9 +144,13 @@ def layout_of(head: Sequence[str], header: bool, name: str) -> TextLayout:
     """
     head = list(head[:HEAD])
     delimiter, width, at = _delimiter(head)
-    rows = [tuple(cell.strip() for cell in row) for row in split(head, delimiter)]
+    reader = csv.reader(head, delimiter=delimiter, skipinitialspace=True)
+    ends, rows = [], []  # a quoted cell may go on over several lines
+    for row in reader:
+        ends.append(reader.line_num)
+        rows.append(tuple(cell.strip() for cell in row))
     if not header:
-        return TextLayout(delimiter, tuple(f"column {i + 1}" for i in range(width)), (), (), at + 1)
+        return TextLayout(delimiter, tuple(f"column {i + 1}" for i in range(width)), (), (), ends[at - 1] + 1 if at else 1)
     raw = names = tuple(cell.lstrip("\ufeff") for cell in rows[at])
     if not any(names):
         raise CorruptFile(f"{name}: line {at + 1}: expected a header with names of columns, got empty cells")
@@ -158,28 +161,29 @@ def layout_of(head: Sequence[str], header: bool, name: str) -> TextLayout:
             "say that there is none (--no-header), which calls them column 1, column 2, ..."
         )
     if len(names) < width:  # the cell above row numbers, or below a separator at the end of rows, is not there
-        ends = all(not row[-1] for row in rows[at + 1 :] if len(row) == width)
-        names = (*names, "") if ends else ("", *names)
+        trailing = all(not row[-1] for row in rows[at + 1 :] if len(row) == width)
+        names = (*names, "") if trailing else ("", *names)
     below = 0
     while below < UNIT_ROWS and _is_words(rows, at + 1 + below, width):
         below += 1
     units = rows[at + 1] if below else ()
-    return TextLayout(delimiter, names, raw, units, at + 2 + below)
+    return TextLayout(delimiter, names, raw, units, ends[at + below] + 1)
 
 
 def _delimiter(head: Sequence[str]) -> tuple[str, int, int]:
     """What separates cells, how many a row has, and which line is the header: the first with so many, or with one less."""
-    lines, best = sum(map(bool, map(str.strip, head))), (0, 0, ",", 0)
+    best = (0.0, 0, ",", 0)
     for sign in ",;\t|":
         widths = [len(row) for row in split(head, sign)]
         counts = Counter(width for width in widths if width > 1)
         if not counts:
             continue
-        width = max(counts, key=lambda width: (counts[width], width))
+        width, lines = max(counts, key=lambda width: (counts[width], width)), sum(found > 0 for found in widths)
         less = width - 1 if width > 2 else width
         at = next(i for i, found in enumerate(widths) if found == width or (found == less and width in widths[i + 1 :]))
-        best = max(best, (counts[width] + (widths[at] < width), width, sign, at), key=lambda found: found[:2])
-    if best[0] >= lines / 2:
+        fits = (counts[width] + (widths[at] < width)) / lines
+        best = max(best, (fits, width, sign, at), key=lambda found: found[:2])
+    if best[0] >= 0.5:
         return best[2], best[1], best[3]
     return ";", 1, next((i for i, line in enumerate(head) if line.strip()), 0)
 
