@@ -41,14 +41,12 @@ class Case:
     ours: dict[str, dict] = field(default_factory=lambda: {"ours": {}})
     """settings of ours by name"""
     theirs: dict[str, dict] = field(default_factory=lambda: {"theirs": {}})
-    """settings of theirs by name; none where their time is only foretold"""
+    """settings of theirs by name"""
     settings: dict = field(default_factory=dict)
     """of both"""
     prepare: tuple[str, ...] = ()
     """programs that run before, once"""
     more_is_better: bool = False
-    steps: float | None = None
-    """of theirs in the case `step`, by whose time theirs is foretold here"""
 
 
 CASES = {
@@ -70,8 +68,12 @@ CASES = {
     "clips": Case(
         "random clips from disk, of one recording: 224 px, 4 frames, skip 5, batches of 64",
         "clips/s",
-        {"decoded cache": {"lance": 10.0, "hdf5": 3.0, "folder": 3.0}, "streamed": {}},
-        ours={"decoded cache": {"cached": True}, "streamed": {"cached": False}},
+        {"streamed, plain": {"lance": 1.5, "hdf5": 1.5, "folder": 1.5}, "streamed, JPEG": {"folder": 1.0}},
+        ours={
+            "streamed, plain": {"path": "clips_plain", "cached": False},
+            "streamed, JPEG": {"path": "clips", "cached": False},
+            "decoded cache": {"path": "clips", "cached": True},
+        },
         theirs={"lance": {"path": "clips.lance"}, "hdf5": {"path": "clips.h5"}, "folder": {"path": "clips_folder"}},
         settings={"seconds": 3.0},
         prepare=("recording_theirs", "recording_ours"),
@@ -83,17 +85,8 @@ CASES = {
         {"our two_room": {"their two_room": 100.0}, "our push_t": {"their push_t": 20.0}},
         ours={"our two_room": {"world": "two_room"}, "our push_t": {"world": "push_t"}},
         theirs={"their two_room": {"world": "two_room"}, "their push_t": {"world": "push_t"}},
-        settings={"ours": 3000, "theirs": 10},
+        settings={"episodes": 100},
         more_is_better=True,
-    ),
-    "nothing": Case(
-        "from nothing to 95% of goals in the other of two rooms; theirs is foretold, as 2000 training steps of 32 clips",
-        "s",
-        {"ours": {"theirs, foretold": 1.0}},
-        theirs={},
-        # The fewest that are reported to give 95%: github.com/lucas-maes/le-wm/pull/99, 96.7% of 30 pairs by LeWM's own rule.
-        # The paper takes 10 epochs in batches of 128.
-        steps=2000 * 32 / 16,
     ),
 }  # fmt: skip
 
@@ -183,9 +176,6 @@ def main(args: Args) -> None:
             facts |= {"machine": machine(), "prepared": prepared, "cores": {}}
             for cores in args.cores:
                 rows = compare(name, case, args, work, cores)
-                if case.steps is not None:
-                    step = result["cases"]["step"]["cores"][str(cores)]["rows"]["theirs"]
-                    rows["theirs, foretold"] = {key: case.steps * step[key] for key in ("median", "median_cpu")}
                 facts["cores"][str(cores)] = {"rows": rows, "ratios": ratios(case, rows)}
                 for label, row in rows.items():
                     print(f"{name}, {label}, {cores} core(s): {row['median']:.4g} {case.unit}", flush=True)

@@ -8,7 +8,7 @@ of an episode; in its first row alone info (JSON), digest and, where streams are
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,15 +27,16 @@ def column_of(stream: Stream) -> str:
     return f"{'truth' if stream.truth else 'observation'}/{stream.name.replace('.', '/')}"
 
 
-def schema_of(spec: Spec) -> Any:
-    """The pyarrow schema of a store of this spec."""
+def schema_of(spec: Spec, image_codecs: Mapping[str, str] | None = None) -> Any:
+    """The pyarrow schema of a store of this spec. Raw images are compressed by Lance, but where their codec is `plain`."""
     pa = require("pyarrow", "data")
     kinds = {"box": lambda: pa.list_(pa.float32(), spec.action.n), "discrete": pa.int64}
     action = [pa.field("action", kinds[spec.action.kind]())] if spec.action.n else []
     fields = [pa.field("episode", pa.int32(), nullable=False), pa.field("step", pa.int32(), nullable=False)]
     for stream in spec.streams:
         if stream.kind == "image":
-            metadata = {"lance-encoding:compression": "lz4"}
+            plain = (image_codecs or {}).get(stream.name) == "plain"
+            metadata = {"lance-encoding:compression": "none" if plain else "lz4"}
             fields.append(pa.field(column_of(stream), pa.large_binary(), nullable=stream.optional, metadata=metadata))
         else:
             kind = pa.list_(pa.float32(), int(np.prod(stream.shape)))
@@ -145,7 +146,7 @@ def _to_arrow(values: np.ndarray | None, rows: int, stream: Stream, image_codecs
 
 def _images_to_arrow(frames: np.ndarray, stream: Stream, codec: str) -> Any:
     pa = require("pyarrow", "data")
-    if codec != "raw":
+    if codec not in codecs.PIXELS_AS_THEY_ARE:
         return pa.array(codecs.encode(frames, codec), pa.large_binary())
     offsets = np.arange(len(frames) + 1, dtype=np.int64) * stream.nbytes
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(frames))]
@@ -168,7 +169,7 @@ def from_arrow(column: Any, stream: Stream, codec: str | None, size: int | None)
         return values
     if stream.kind != "image":
         return column.flatten().to_numpy().reshape(-1, *stream.shape)
-    if codec != "raw":
+    if codec not in codecs.PIXELS_AS_THEY_ARE:
         return codecs.decode([value.as_buffer() for value in column], stream.shape, size)
     offsets = np.frombuffer(column.buffers()[1], np.int64)[column.offset : column.offset + len(column) + 1]
     if (np.diff(offsets) != stream.nbytes).any():

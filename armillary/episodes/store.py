@@ -72,7 +72,7 @@ class Episodes:
     Attributes:
         spec: the Spec of every episode in it.
         info: what its maker said of it, and `images`: the codec of each image stream and whether it is lossy.
-        codecs: the codec of each image stream: raw, png or jpeg; auto until it is chosen.
+        codecs: the codec of each image stream: raw, plain, png or jpeg; auto until it is chosen.
         checksums: of its files.
         unfinished: what is filling it, or was when it was interrupted; None of a store that is finished.
         lengths: (E,) int64 rows of each episode.
@@ -121,7 +121,7 @@ class Episodes:
         described = {"armillary": _describe(spec, chosen, kept)}
         if unfinished is not None:
             described[UNFINISHED] = columns.to_json(unfinished, "store")
-        schema = columns.schema_of(spec).with_metadata(described)
+        schema = columns.schema_of(spec, chosen).with_metadata(described)
         if overwrite:
             cls.open(path).close()  # nothing but a store is replaced
         folder, mode = local_path(path), "overwrite" if overwrite else "create"
@@ -280,7 +280,7 @@ class Episodes:
 
     def _append(self, episodes: Sequence[Episode]) -> None:
         self._choose_codecs(episodes)
-        table = columns.to_arrow(self.spec, episodes, len(self), self.codecs, columns.schema_of(self.spec))
+        table = columns.to_arrow(self.spec, episodes, len(self), self.codecs, columns.schema_of(self.spec, self.codecs))
         before, parts = self.version, {part.fragment_id for part in self._lance.get_fragments()}
         self._dataset = commits.append(self._lance, table)
         new = [part.metadata for part in self._lance.get_fragments() if part.fragment_id not in parts]
@@ -393,12 +393,7 @@ class Episodes:
         chosen = [self.stream(name) for name in streams] if streams is not None else list(self.spec.observed)
         chosen += [self.stream(name, truth=True) for name in truth]
         rows, back = np.unique(np.asarray(rows, np.int64), return_inverse=True)
-        sorted_already = np.array_equal(back, np.arange(len(rows)))
-        result = {}
-        for stream in chosen:
-            values = self._read_stream(stream, rows, image_size)
-            result[stream.name] = values if sorted_already else values[back]
-        return result
+        return {stream.name: self._read_stream(stream, rows, back, image_size) for stream in chosen}
 
     def actions(self, episode: int | None = None) -> np.ndarray:
         """Actions (T-1, ...) of one episode; or of the whole store, (rows, ...) with NaN or -1 where there is none."""
@@ -465,15 +460,19 @@ class Episodes:
     def _values(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
         return self._table(column, rows).column(0).to_numpy()
 
-    def _read_stream(self, stream: Stream, rows: np.ndarray, size: int | None) -> np.ndarray:
+    def _read_stream(self, stream: Stream, rows: np.ndarray, back: np.ndarray, size: int | None) -> np.ndarray:
+        """Values at `rows[back]`; `rows` are sorted and different, so that each is read once, and goes where it belongs."""
         size = size if stream.kind == "image" else None
         shape = stream.shape if size is None else (size, size, stream.shape[-1])
-        values = np.empty((len(rows), *shape), stream.dtype)
+        values, order = np.empty((len(back), *shape), stream.dtype), np.argsort(back, kind="stable")
         some = max(1, _CHUNK // stream.nbytes)
         for at in range(0, len(rows), some):
             column = self._table(columns.column_of(stream), rows[at : at + some]).column(0).combine_chunks()
+            first, end = np.searchsorted(back, [at, at + some], sorter=order)
+            where = order[first:end]
             with reading(self.path):
-                values[at : at + some] = columns.from_arrow(column, stream, self.codecs.get(stream.name), size)
+                found = columns.from_arrow(column, stream, self.codecs.get(stream.name), size)
+            values[where] = found if len(where) == len(found) else found[back[where] - at]
         return values
 
 

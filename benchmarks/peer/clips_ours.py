@@ -1,4 +1,4 @@
-"""Clips from disk with ours: random batches of 64, made ahead in threads, from a cache of decoded frames or from the store."""
+"""Clips from disk with ours: random batches of 64, made ahead in threads, streamed from a store or from its decoded cache."""
 
 import time
 
@@ -15,7 +15,7 @@ def main() -> None:
     torch.set_num_threads(settings["cores"])
     began = time.perf_counter()
     cache = common.WORK / "cache" if settings["cached"] else None
-    clips = Clips(Episodes.open(common.WORK / "clips"), 4, skip=5, budget_mb=0, cache_dir=cache)
+    clips = Clips(Episodes.open(common.WORK / settings["path"]), 4, skip=5, budget_mb=0, cache_dir=cache)
     built = time.perf_counter() - began
 
     def batches():

@@ -19,7 +19,7 @@ def main() -> None:
     policy = random_policy(world.stream_spec)
     with tempfile.TemporaryDirectory(dir=common.WORK) as folder:
         record(world, policy, f"{folder}/first", episodes=1, seed=settings["seed"])  # loads what is used
-        more = {"episodes": settings["ours"], "seed": settings["seed"]}
+        more = {"episodes": settings["episodes"], "seed": settings["seed"]}
         times = common.timed(lambda: record(world, policy, f"{folder}/recording", **more), 1)
         frames = int(Episodes.open(f"{folder}/recording").lengths.sum())
     common.answer(**common.rates(times, frames), frames=frames)

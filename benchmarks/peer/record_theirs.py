@@ -22,7 +22,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=common.WORK) as folder:
         path = f"{folder}/recording.lance"
         world.collect(f"{folder}/first.lance", episodes=1, seed=settings["seed"], progress=False)  # loads what is used
-        times = common.timed(lambda: world.collect(path, episodes=settings["theirs"], seed=settings["seed"], progress=False), 1)
+        more = {"episodes": settings["episodes"], "seed": settings["seed"], "progress": False}
+        times = common.timed(lambda: world.collect(path, **more), 1)
         frames = int(load_dataset(path).lengths.sum())
     common.answer(**common.rates(times, frames), frames=frames)
 

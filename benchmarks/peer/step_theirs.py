@@ -1,7 +1,7 @@
 """The peer's training step on 16 clips of 4 frames at 224 px, which lie normalised in memory, after one that is not counted.
 
 What scripts/train/lewm.py does in a step, without Lightning around it: forward in bfloat16, SIGReg, backward, clipped
-gradients, AdamW. Where the CPU has no arithmetic for bfloat16, which would only slow it down, both sides take float32.
+gradients, fused AdamW as ours. Where the CPU has no arithmetic for bfloat16, which would slow it down, both take float32.
 """
 
 import common
@@ -15,7 +15,7 @@ def main() -> None:
     from stable_worldmodel.wm.loss import SIGReg
 
     regulariser, halves = SIGReg(), torch.cpu._is_avx512_bf16_supported()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, weight_decay=1e-3, fused=True)
     batch = {"pixels": torch.randn(16, 4, 3, 224, 224), "action": torch.randn(16, 4, 10)}
 
     def step() -> None:

@@ -60,7 +60,7 @@ def test_every_kind_of_stream(tmp_path, rng):
         assert_equal(episode, store.episode(0))
 
 
-@pytest.mark.parametrize("codec", ["raw", "png"])
+@pytest.mark.parametrize("codec", ["raw", "plain", "png"])
 def test_lossless_codecs(tmp_path, rng, codec):
     spec = small_spec()
     episode = random_episode(spec, 6, rng)
@@ -136,7 +136,7 @@ def test_truth_is_read_only_when_asked_for(tmp_path, rng):
 
 def test_resized_images_are_area_averages(tmp_path, rng):
     spec = small_spec()
-    for codec in ("raw", "png"):
+    for codec in ("raw", "plain", "png"):
         with Episodes.create(tmp_path / codec, spec, images=codec) as store:
             episode = random_episode(spec, 3, rng)
             store.append(episode)
