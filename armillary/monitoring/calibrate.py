@@ -9,7 +9,8 @@ charts of each sensor's own errors.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ KNOWN = 0.01
 """Share of the rows of a recording that the model may have been trained on, by chance."""
 HISTORY = 200_000
 """Rows of the training part, at most, that tell which sensors ever vary."""
+FILLED_ROWS = 20_000
+"""Normal rows, about, on which it is asked what a model is worth without one of its sensors."""
 LIVELY = 1e-4
 """Standard deviation of a latent number, relative to the greatest, below which it never varies."""
 STRENGTH = 1e-6
@@ -118,7 +121,8 @@ def _check(of: dict[str, np.ndarray], header: dict[str, Any]) -> None:
     shapes["normal"] = (len(of["normal"]), of["normal"].shape[1])
     for name, values in of.items():
         chart = name.removeprefix("charts.") if name.startswith("charts.") else None
-        shape = shapes.get(name) or ((2, PARTS, sensors) if chart in ("start", "excess") else (sensors,))
+        of_charts = {"start": (2, PARTS, sensors), "excess": (2, PARTS, sensors), "wider": (sensors, sensors)}
+        shape = shapes.get(name) or of_charts.get(chart, (sensors,))
         finite = chart in ("constant", "stuck_after") or np.isfinite(values).all()  # of those, NaN and infinity say something
         if values.shape != shape or not values.size or values.dtype.kind != "f" or not finite:
             raise ValueError(f"{name} is {values.dtype} {values.shape}, expected finite numbers {shape}")
@@ -181,6 +185,7 @@ def calibrate(
     readout = _readout(z, np.concatenate(sensed))
     errors = [channel_errors(readout, of, seen) for of, seen in zip(foretold, sensed, strict=True)]
     charts = Charts.fit(sensed, errors, memory, history)
+    charts = replace(charts, wider=_wider(model, episodes, which, readout, charts, errors))
     rate, info = model.spec.rate, episodes.info
     rows, seconds = sum(map(len, errors)), 1 / rate if rate else None
     clock = {"seconds": seconds, "time": info.get("time"), "gap": info.get("gap"), "reading": info.get("reading")}
@@ -257,6 +262,38 @@ def _require_unseen(run: Path, model: WorldModel, episodes: Episodes, recording:
             f"{episodes.path} holds rows that the model was trained on ({share:.0%} of its stretches), about which it is less "
             "wrong than about new ones; take others, or leave --normal out: then the episodes are used that training held out"
         )
+
+
+def _wider(
+    model: WorldModel,
+    episodes: Episodes,
+    which: Sequence[int],
+    readout: np.ndarray,
+    charts: Charts,
+    errors: Sequence[np.ndarray],
+) -> Float[np.ndarray, "c c"]:
+    """How much larger the errors of each channel are where another one is filled in with its mean."""
+    wider, surprise = np.ones((len(charts.value), len(charts.value))), Surprise(model)
+    rows = np.cumsum([len(of) for of in errors])
+    plain = errors[: 1 + int(np.searchsorted(rows, FILLED_ROWS))]
+    given = []
+    for number in which:
+        if episodes.lengths[number] > surprise.reach and len(given) < len(plain):
+            actions = np.pad(dense(model.spec.action, episodes.actions(number)), ((0, 1), (0, 0)))
+            given.append((side_by_side(model.spec, episodes.read(number)), torch.from_numpy(actions)))
+    edges = np.cumsum([stream.shape[0] for stream in model.spec.observed])[:-1]
+    with one_thread(model.config.is_small):
+        for channel in np.flatnonzero(charts.varies):
+            found = []
+            for sensed, actions in given:
+                x = sensed.astype(np.float32)
+                x[:, channel] = charts.value[channel]
+                parts = np.split(x, edges, axis=1)
+                surprise.start()
+                streams = {s.name: torch.from_numpy(part) for s, part in zip(model.spec.observed, parts, strict=True)}
+                found.append(channel_errors(readout, surprise(streams, actions), sensed[surprise.reach :]))
+            wider[channel] = charts.widened(channel, found, plain)
+    return wider
 
 
 def _history(model: WorldModel, recording: Episodes) -> list[np.ndarray]:

@@ -49,6 +49,7 @@ class Charts:
         usual: (c,) root mean square of what its errors add up to.
         start, excess: (2, PARTS, c) where the tails of drift and jump begin, and their mean excess.
         largest: (c,) squared, of its standardised errors.
+        wider: (c, c) how many times as large the errors of the second sensor are where the first is filled in; 1 or more.
         memory: rows over which errors are averaged.
     """
 
@@ -63,6 +64,7 @@ class Charts:
     start: Float[np.ndarray, "2 parts c"]
     excess: Float[np.ndarray, "2 parts c"]
     largest: Float[np.ndarray, " c"]
+    wider: Float[np.ndarray, "c c"]
     memory: float
 
     @classmethod
@@ -106,8 +108,29 @@ class Charts:
             start=np.stack([start for start, _ in tails]),
             excess=np.stack([excess for _, excess in tails]),
             largest=single.max(0),
+            wider=np.ones((len(value), len(value))),
             memory=memory,
         )
+
+    def widened(self, filled: int, errors: Sequence[Float[np.ndarray, "_ c"]], plain: Sequence[np.ndarray]) -> np.ndarray:
+        """How many times as large errors are with a sensor filled in as `plain` ones of the same rows, (c,): single ones, what
+        they add up to, and both in the tail."""
+        both = [[_standard(part, self.mean, self.scale) for part in of] for of in (errors, plain)]
+        sizes = []
+        for of in both:
+            summed = np.abs(np.concatenate([_averaged(part, self.memory, UNCUT) for part in of]))
+            single = np.abs(np.concatenate(of))
+            rms = [np.sqrt(np.square(part).mean(0)) for part in (summed, single)]
+            sizes.append(np.stack([*rms, *(np.quantile(part, 0.99, axis=0) for part in (summed, single))]))
+        ratio = np.divide(*sizes, out=np.ones_like(sizes[0]), where=sizes[1] > 0).max(0).clip(min=1)
+        ratio[filled] = 1
+        return ratio
+
+    def wideness(self, filled: Bool[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
+        """How many times as large errors are where these sensors are filled in: variances add up."""
+        if not filled.any():
+            return np.ones(filled.shape)
+        return np.sqrt(1 + filled @ (np.square(self.wider) - 1))
 
     @property
     def varies(self) -> Bool[np.ndarray, " c"]:

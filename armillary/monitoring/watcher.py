@@ -114,6 +114,7 @@ class Watcher:
         self._raw, self._run = np.full(count, np.nan), np.zeros(count, np.int64)
         self._known, self._gone, self._settle = self.charts.value.copy(), np.zeros(count, np.int64), np.zeros(count, np.int64)
         self._aside: list[int] = []
+        self._absent = np.zeros((0, count), bool)
 
     def __call__(self, sensed: Float[np.ndarray, "n c"], actions: Float[np.ndarray, "n a"]) -> Verdict:
         """Judge the next rows of an episode, in their own units; NaN is a missing number. `actions` are the controls that stand
@@ -124,13 +125,25 @@ class Watcher:
         self._run, self._raw = run[-1], sensed[-1]
         stuck, moved = run >= self.charts.stuck_after, self.charts.moved(sensed)
         x, judged = self._filled(sensed, stuck)
+        filled = self._recent(np.isnan(sensed) | stuck) | self.muted
         parts, at, span = [], 0, SPAN
         while at < len(sensed):
             rows = slice(at, min(at + span, len(sensed)))
-            verdict, after, count = self._judge(sensed, x, actions, judged, stuck, moved, rows)
+            verdict, after, count = self._judge(sensed, x, actions, judged, filled, stuck, moved, rows)
             parts.append(verdict)
             self._state, at, span = after, at + count, SPAN if count == rows.stop - rows.start else SHORT
         return Verdict.together(parts)
+
+    def _recent(self, absent: Bool[np.ndarray, "n c"]) -> Bool[np.ndarray, "n c"]:
+        """Where a number is filled in in a row or in its context."""
+        before = self._absent
+        both = np.concatenate([before, absent])
+        self._absent = both[-self.reach :]
+        if not both.any():
+            return absent
+        count = np.cumsum(np.concatenate([np.zeros((1, both.shape[1]), np.int64), both]), axis=0)
+        ends = len(before) + 1 + np.arange(len(absent))
+        return count[ends] > count[np.maximum(ends - self.reach - 1, 0)]
 
     def _filled(self, sensed: np.ndarray, stuck: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the model is given, and which numbers are judged: not those that are missing, nor until as many rows as were
@@ -165,6 +178,7 @@ class Watcher:
         x: np.ndarray,
         actions: np.ndarray,
         judged: np.ndarray,
+        filled: np.ndarray,
         stuck: np.ndarray,
         moved: np.ndarray,
         rows: slice,
@@ -173,15 +187,15 @@ class Watcher:
         before, charts, calibration, n = self._state, self.charts, self.calibration, rows.stop - rows.start
         silent = min(n, max(0, self.reach - len(before.x)))
         given, acted = np.concatenate([before.x, x[rows]]), np.concatenate([before.actions, actions[rows]])
-        judged, moved, stuck = (part[rows][silent:] for part in (judged, moved, stuck))
+        judged, filled, moved, stuck = (part[rows][silent:] for part in (judged, filled, moved, stuck))
         moved, stuck = moved & ~self.muted, stuck & ~self.muted
         judged = judged & charts.varies
         whole, errors = self._errors(given, acted, sensed[rows][silent:])
-        errors = np.where(judged, errors, charts.mean)
+        errors = np.where(judged, charts.mean + (errors - charts.mean) / self._wideness(filled), charts.mean)
         drift = self._cut(errors, before.drift)
         uncut = self._uncut(errors, before.uncut)
         # All errors together count where all sensors are there; else they stand at their mean.
-        complete = (judged | ~charts.varies).all(1) & (not self._aside)
+        complete = (judged | ~charts.varies).all(1) & ~filled.any(1) & (not self._aside)
         monitor = calibration.monitor
         everything = monitor.evidence(np.where(complete[:, None], whole, monitor.evidence.mean), before.all)
         surprise = monitor.surprise(everything)
@@ -236,6 +250,19 @@ class Watcher:
             else:
                 errors[:, self._aside[number]] = found[:, self._aside[number]]
         return whole, errors
+
+    def _wideness(self, filled: Bool[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
+        """How much larger the errors of each sensor are for what it is predicted without."""
+        if not self._aside:
+            return self.charts.wideness(filled)
+        taken = filled.copy()
+        taken[:, self._aside] = True
+        wideness = self.charts.wideness(taken)
+        for number, channel in enumerate(self._aside):
+            taken = filled.copy()
+            taken[:, self._aside[:number]] = True
+            wideness[:, channel] = self.charts.wideness(taken)[:, channel]
+        return wideness
 
     def _change(
         self, on: np.ndarray, unusual: np.ndarray, silent: int, n: int

@@ -56,12 +56,12 @@ def test_a_dead_sensor_does_not_hide_the_fault_of_another(run, tmp_path):
 
 def test_a_sensor_that_comes_back_is_judged_again_once_it_has_a_context(judge):
     columns = plant(400, 201)
-    columns[TEMPERATURE][100:200] = np.nan
+    columns[FLOW][100:200] = np.nan  # by which the pressure is predicted, too
     columns[CURRENT][300:303] = np.nan
     verdict = judge(columns)
     assert not verdict.alarm.any()
-    columns[TEMPERATURE][212:] += 40
-    assert judge(columns).on[212, 2]
+    columns[FLOW][212:] += 40
+    assert judge(columns).on[212, 0]
 
 
 def test_nothing_to_judge_has_a_status_of_its_own(run, tmp_path, capsys):
