@@ -81,9 +81,17 @@ def load(out, arrays, **options):
 def test_images_of_every_order(tmp_path):
     grey = np.stack([PICTURES[..., 0]] * 4, 1)
     arrays = {"chw": PICTURES.transpose(0, 3, 1, 2), "stack": grey, "colours": np.stack([PICTURES] * 2, 1)}
+    arrays["rgba"] = np.concatenate([PICTURES, np.full_like(PICTURES[..., :1], 255)], -1)
     arrays["square"] = np.broadcast_to(PICTURES[..., :1], (ROWS, *SIDES, 20))
     summary, spec, seen = load(tmp_path / "a", arrays)
-    assert {s.name: s.shape for s in spec.streams} == {"chw": (*SIDES, 3), "stack": (*SIDES, 4), "colours": (*SIDES, 6)}
+    assert {s.name: s.shape for s in spec.streams} == {
+        "chw": (*SIDES, 3),
+        "stack": (*SIDES, 4),
+        "colours": (*SIDES, 6),
+        "rgba": (*SIDES, 3),
+    }
+    np.testing.assert_array_equal(seen["rgba"], PICTURES)
+    assert "rgba image (without alpha)" in str(summary)
     np.testing.assert_array_equal(seen["chw"], PICTURES)
     np.testing.assert_array_equal(seen["stack"], grey.transpose(0, 2, 3, 1))
     np.testing.assert_array_equal(seen["colours"], np.concatenate([PICTURES] * 2, -1))

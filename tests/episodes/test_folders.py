@@ -29,6 +29,22 @@ def test_pointers_of_git_lfs(tmp_path: Path) -> None:
         files_in(tmp_path, [".h5"])
 
 
+def test_every_importer_names_pointers(tmp_path: Path) -> None:
+    from armillary.episodes.formats.hdf5 import import_hdf5
+    from armillary.episodes.formats.minari import import_minari
+    from armillary.episodes.formats.npz import import_npz
+    from armillary.episodes.formats.swm import import_swm
+    from armillary.episodes.formats.table import import_table
+    from armillary.episodes.formats.video import import_video
+
+    (tmp_path / "data").mkdir()
+    importers = {"a.h5": import_hdf5, "b.h5": import_swm, "a.npz": import_npz, "a.csv": import_table, "a.mp4": import_video}
+    for name, read in (importers | {"data/main_data.hdf5": import_minari}).items():
+        (tmp_path / name).write_bytes(POINTER)
+        with pytest.raises(ArmillaryError, match="run `git lfs pull`"):
+            read(tmp_path / name, tmp_path / "out")
+
+
 def write_tables(root: Path) -> None:
     root.mkdir()
     (root / "a.csv").write_text("x,y\n" + "1.5,2.5\n" * 5)

@@ -1,8 +1,9 @@
 """Arrays of somebody's recording as streams: which kind each is, and its rows in the form of that kind, a block at a time.
 
 The kind follows from type, shape and the last part of the name (kind_of.py). Beside that,
-- JPEG and PNG files, one a row, are images, without alpha, or depth where they have 16 bits. Colours are RGB unless the caller
-  says BGR: a file does not tell;
+- JPEG and PNG files, one a row, are images, without alpha, or depth where they have 16 bits. Of an array, a fourth channel that
+  is 255 all over the first row is alpha too; else it is a frame of a stack. Colours are RGB unless the caller says BGR: a file
+  does not tell;
 - depth in floats is in metres, in whole numbers in millimetres, with 0 where nothing was measured.
 Arrays are those of h5py or NumPy: whatever has a shape, a dtype and slices.
 """
@@ -115,6 +116,8 @@ class Column:
             axes = check_axes(axes, shape)
             said = f" (axes {axes} of {shape})" * (axes not in ("hw", "hwc"))
             shape = picture_shape(shape, axes)
+            if shape[-1] == 4 and len(array) and (to_pictures(array[0], axes)[..., 3] == 255).all():
+                shape, said = (*shape[:2], 3), f"{said} (without alpha)"
         elif row is not None and found == "depth":
             shape = tuple(side for side in shape if side != 1) if len(shape) == 3 else shape
             said = " (millimetres, 0 as nothing)" if dtype.kind in "iu" else " (metres)"
@@ -166,7 +169,7 @@ class Column:
             if self.row is None:
                 frames = images.decode(list(block), self.shape, size, convert=True)
             else:
-                frames = to_pictures(block, self.axes)
+                frames = to_pictures(block, self.axes)[..., : self.shape[-1]]
                 frames = images.resize(frames, size) if size else frames
             return frames.reshape(*frames.shape[:3], -1, 3)[..., ::-1].reshape(frames.shape) if self.bgr else frames
         if self.stream.kind == "depth":

@@ -18,7 +18,7 @@ from armillary.axes import axes_of, picture_shape, to_pictures
 from armillary.episodes import images
 from armillary.episodes.faults import _reason
 from armillary.episodes.formats.declared import check_declared
-from armillary.episodes.formats.folders import files_in, hidden
+from armillary.episodes.formats.folders import UNFETCHED, files_in, hidden, unfetched
 from armillary.episodes.formats.hdf5_files import check_self_contained, members
 from armillary.errors import ArmillaryError, CorruptFile, require
 
@@ -73,6 +73,8 @@ def open_layout(path: Path) -> Layout:
 @contextmanager
 def reading(what: str | Path) -> Iterator[None]:
     """Whatever a reader raises in here means that the file is damaged."""
+    if isinstance(what, Path) and what.is_file() and unfetched(what):
+        raise CorruptFile(f"{what}: {UNFETCHED}")
     try:
         yield
     except (ArmillaryError, MemoryError):

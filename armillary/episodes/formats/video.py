@@ -172,7 +172,7 @@ def _find(path: Path) -> list[_Video]:
             raise ArmillaryError(f"{path}: there is no such file or folder")
         if path.suffix.lower() in IMAGES:
             raise ArmillaryError(f"{path}: one image is no episode; give the folder of its frames")
-        return [_Video(path)]
+        return [_Video(file) for file in files_in(path, VIDEOS)]
     videos = []
     inside = (folder for folder in path.rglob("*") if folder.is_dir() and not hidden(folder, path))
     for folder in sorted([path, *inside], key=natural):
