@@ -88,7 +88,7 @@ def test_damage(tmp_path):
     np.savez(tmp_path / "a.npz", **shared())
     content = (tmp_path / "a.npz").read_bytes()
     (tmp_path / "a.npz").write_bytes(content[:200])
-    with pytest.raises(CorruptFile, match=r"no \.npz file, or is damaged"):
+    with pytest.raises(CorruptFile, match=r"a\.npz: cannot be read"):
         import_npz(tmp_path / "a.npz", tmp_path / "store")
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (10**12, 2)})

@@ -12,7 +12,6 @@ Source: https://github.com/seohongpark/ogbench (ogbench/utils.py), numpy.lib.for
 
 import math
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,7 +101,7 @@ class _Arrays(dict[str, "_Array"]):
 @contextmanager
 def _opened(file: Path, group: str = "/") -> Iterator[_Arrays]:
     arrays, declared = _Arrays(), 0
-    with _unpacking(file), zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(file) as archive:
         for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
             name = entry.filename.removesuffix(".npy")
             try:
@@ -119,14 +118,6 @@ def _opened(file: Path, group: str = "/") -> Iterator[_Arrays]:
                 arrays.unread[name] = "one value, not one a row"
         check_declared(f"{file}: {len(arrays)} arrays", declared, file.stat().st_size)
         yield arrays
-
-
-@contextmanager
-def _unpacking(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        raise CorruptFile(f"{file}: it is no .npz file, or is damaged ({error})") from error
 
 
 class _Array:
