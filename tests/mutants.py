@@ -19,7 +19,7 @@ import hypothesis  # noqa: F401
 import pytest
 import torch  # noqa: F401 (once, for all forks)
 
-ROOT = Path(__file__).parents[1]
+ROOT, OUTPUT = Path(__file__).parents[1], "output.txt"
 
 
 class Mutant(NamedTuple):
@@ -246,12 +246,6 @@ MUTANTS = [
     # Files
     Mutant("weights.py", "        part.replace(path)\n", "        path.write_bytes(content)\n", "test_weights.py"),
     Mutant(
-        "evaluation/run.py",
-        'if episodes.content_hash() != made_from.get("recording_hash"):',
-        "if False:",
-        "test_cli.py::test_a_recording_that_the_run_is_not_of",
-    ),
-    Mutant(
         "episodes/doctor.py",
         "len(np.intersect1d(digests[one], digests[other]))",
         "0",
@@ -271,7 +265,7 @@ def main(words: list[str]) -> int:
             shutil.copytree(source, copy / part, ignore=unwanted) if source.is_dir() else shutil.copy(source, copy / part)
         began, tests = time.perf_counter(), sorted({one.test for one in chosen})
         if not _passes(copy, *tests):
-            print("the named tests do not pass as they are; run:", "pytest", *(f"tests/{test}" for test in tests))
+            print("the named tests do not pass as they are:", (copy / OUTPUT).read_text()[-2000:], sep="\n")
             return 1
         missed = 0
         for one in chosen:
@@ -298,9 +292,9 @@ def _passes(copy: Path, *tests: str) -> bool:
     """
     child = os.fork()
     if not child:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
+        output = os.open(copy / OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
         os.chdir(copy)
         others = [path for path in sys.path if Path(path or ".").resolve() not in (ROOT, ROOT / "tests")]
         sys.path[:] = [str(copy), str(copy / "tests"), *others]

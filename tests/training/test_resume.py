@@ -165,7 +165,7 @@ def at_call(number: int, act: Callable[[], None], of: Callable) -> Callable:
 
 def test_an_interrupt_at_any_moment_of_any_stage_keeps_a_save(clips, tmp_path: Path, monkeypatch):
     """Amid a step, while a stage is built, and while the caller judges; long before the first periodic save."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = [(number, signal.signal(number, signal.default_int_handler)) for number in (signal.SIGINT, signal.SIGTERM)]
     config, out = replace(CONFIG, save_every=1e9), tmp_path / "broken"
     judge = lambda model: {"asked": 1.0}  # noqa: E731
     unbroken = train(new_model(), clips, STAGES, tmp_path / "unbroken", config, validate=judge)
@@ -195,7 +195,8 @@ def test_an_interrupt_at_any_moment_of_any_stage_keeps_a_save(clips, tmp_path: P
             assert (progress["stage"], progress["step"]) == (stage, step)
         resumed = train(new_model(seed=1), clips, STAGES, out, config, validate=judge, resume=True)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)
     assert lines(out) == lines(tmp_path / "unbroken")
     for name, tensor in unbroken.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], tensor), name
