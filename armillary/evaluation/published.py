@@ -199,6 +199,44 @@ def _demo(results: Path) -> str:
 _GOALS = (("in the other room", "cross_room"), ("anywhere", "any_goal"))
 
 
+def _robot(results: Path) -> str:
+    """By what was learned from: error and retrieval on a robot's later recordings."""
+    cells = _read(results / "unitree_g1.json")["cells"]
+    body = []
+    for name, learned in _LEARNED.items():
+        found = [cell["prediction"]["rows"]["model"] for key, cell in cells.items() if key.rsplit(", seed", 1)[0] == name]
+        for said, measure, tell in _ROBOT:
+            columns = zip(*([at[measure] for at in row] for row in found), strict=True)
+            body.append([f"{said}: {learned}", *map(tell, columns)])
+    return as_table(["", "0.5 s ahead", "1 s", "2 s"], body)
+
+
+def _seconds(estimates: Sequence[Mapping[str, float]]) -> str:
+    """Each seed's time, or the one they agree on; and the interval."""
+    values = [f"{e['value']:.2f}" for e in estimates]
+    values = values[:1] if len(set(values)) == 1 else values
+    return f"{' / '.join(values)} [{min(e['low'] for e in estimates):.2f}, {max(e['high'] for e in estimates):.2f}]"
+
+
+_LEARNED = {"10-39": "30 episodes", "10-49": "39 episodes"}
+_ROBOT = (("error, % of persistence's", "error", percent), ("time error of retrieval, s", "time_error", _seconds))
+_OTHERS = {
+    "10-39, state alone": "30 episodes, state alone",
+    "10-39, camera alone": "30 episodes, camera alone",
+    "random split": "39 episodes, random split",
+}
+
+
+def _robot_others(results: Path) -> str:
+    """Each sense alone, and a random split beside the one forward in time."""
+    cells, body = _read(results / "unitree_g1.json")["cells"], []
+    for name, learned in _OTHERS.items():
+        if cell := cells.get(f"{name}, seed 0"):
+            row = cell["prediction"]["rows"]["model"]
+            body += [[f"{said}: {learned}", *(tell([at[measure]]) for at in row)] for said, measure, tell in _ROBOT]
+    return as_table(["", "0.5 s ahead", "1 s", "2 s"], body) if body else "Not run yet."
+
+
 def _range(values: Sequence[float]) -> str:
     return f"{min(values):.1f} to {max(values):.1f}"
 
@@ -213,6 +251,8 @@ BLOCKS: Mapping[str, Callable[[Path], str]] = {
     "planners": _planners,
     "senses": _senses,
     "speed": _speed,
+    "robot": _robot,
+    "robot_others": _robot_others,
 }
 
 
