@@ -52,7 +52,7 @@ def control(
 
 
 def figures(
-    pages: tuple[Path, ...] = (Path("README.md"), Path("docs/benchmarks.md")),
+    pages: tuple[Path, ...] = (Path("README.md"), Path("docs/benchmarks.md"), Path("docs/peer.md")),
     results: Path = Path("results"),
     check: bool = False,
 ) -> None:

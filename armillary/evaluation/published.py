@@ -15,7 +15,7 @@ from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.suite_table import Run, as_table, load_runs, percent
 from armillary.files import parse_json
 
-PAGES = ("README.md", "docs/benchmarks.md")
+PAGES = ("README.md", "docs/benchmarks.md", "docs/peer.md")
 _BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n)(.*?)(<!-- end of figures -->)", re.DOTALL)
 
 
@@ -173,6 +173,20 @@ def _house(results: Path) -> str:
     return as_table(["senses", "pose error, m, median", "near goals held, %", "far goals held, %"], body)
 
 
+def _peer(results: Path) -> str:
+    """Stable-worldmodel beside us on one core: medians, and how many times better we are by the clock and by CPU time."""
+    body = []
+    for name, case in _read(results / "peer_swm.json")["cases"].items():
+        found = case["cores"]["1"]
+        for pair, ratio in found["ratios"].items():
+            ours, theirs = pair.split(" / ")
+            values = (f"{found['rows'][row]['median']:,.3g}" for row in (theirs, ours))
+            label = name if (ours, theirs) == ("ours", "theirs") else f"{name}: {ours}, {theirs}"
+            better = f"{ratio['ratio']:.2f} ({ratio['ratio_cpu']:.2f})"
+            body.append([f"{label}, {case['unit']}", *values, better, f"{ratio['bar']:g}"])
+    return as_table(["", "theirs", "ours", "times better (by CPU time)", "bar"], body)
+
+
 def _diagnose(results: Path) -> str:
     """What limits Push-T's model: parts replaced by the truth in turn."""
     rows = _read(results / "diagnose_push_t.json")["rows"]
@@ -245,6 +259,7 @@ BLOCKS: Mapping[str, Callable[[Path], str]] = {
     "demo": _demo,
     "house": _house,
     "diagnose": _diagnose,
+    "peer": _peer,
     "gpu": _gpu,
     "control": _control,
     "shift": _shift,
