@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from armillary.arguments import environments, observed, seed_of, whole, whole_numbers
 from armillary.costs.cost import Cost
 from armillary.costs.goal import LatentGoal, encode_frames
 from armillary.device import together
@@ -99,11 +100,7 @@ class Agent:
             habit.check(model)
         if captured and habit is not None:
             raise ArmillaryError("what a habit proposes is not captured; leave out the habit, or captured")
-        if num_envs < 1 or not 1 <= execute <= planner.horizon:
-            raise ArmillaryError(
-                f"an agent needs num_envs >= 1 and 1 <= execute <= horizon; "
-                f"got num_envs {num_envs}, execute {execute}, horizon {planner.horizon}"
-            )
+        num_envs, execute, seed = whole(num_envs, "num_envs", 1), whole(execute, "execute", 1, planner.horizon), seed_of(seed)
         self.model, self.planner, self.cost, self.habit = model.eval(), planner, cost, habit
         self.num_envs, self.execute, self.exact = num_envs, execute, exact
         self.memory = Memory(num_envs, model.config.context, model.width, model.blocks.size, model.device)
@@ -122,14 +119,21 @@ class Agent:
         """A new episode begins in these environments. Goals stay until `set_goal`.
 
         Args:
-            indices: environments; all, and everything as it was at the start, when left out.
+            indices: environments by number, or a mask (N,) bool, as Gymnasium has it; all, and everything as it was at the
+                start, when left out.
             problems: a whole number for each, which with the seed fixes its random numbers, so that an episode can be
                 repeated in another batch; the next unused ones when left out.
+
+        Raises:
+            ArmillaryError: environments that are not there, or named twice; another number of problems than of them.
         """
-        if indices is None:
+        anew, indices = indices is None, environments(indices, self.num_envs)
+        first = 0 if anew else self._next_problem
+        problems = range(first, first + len(indices)) if problems is None else whole_numbers(problems, "problems").tolist()
+        if len(problems) != len(indices) or min(problems, default=0) < 0:
+            raise ArmillaryError(f"problems are {len(indices)} whole numbers from 0, one an environment; got {list(problems)}")
+        if anew:
             self._next_problem, self.last_plan = 0, None
-        indices = np.arange(self.num_envs) if indices is None else np.asarray(indices, np.int64)
-        problems = range(self._next_problem, self._next_problem + len(indices)) if problems is None else problems
         for index, problem in zip(indices.tolist(), problems, strict=True):
             self._streams.restart(index, problem)
             self._next_problem = max(self._next_problem, problem + 1)
@@ -141,12 +145,13 @@ class Agent:
 
         Args:
             observations: arrays or tensors (n, *shape) by stream, or (1, *shape) for one goal for all.
-            indices: the n environments; all when left out.
+            indices: the n environments by number, or a mask (N,) bool; all when left out.
 
         Raises:
-            SpecMismatch: a stream is missing or of another shape or dtype.
+            SpecMismatch: a stream is missing, of another shape or dtype, or not finite.
+            ArmillaryError: environments that are not there, or named twice.
         """
-        indices = np.arange(self.num_envs) if indices is None else np.asarray(indices, np.int64)
+        indices = environments(indices, self.num_envs)
         goal = encode_frames(self.model, observations, exact=self.exact)
         if len(goal) not in (1, len(indices)):
             raise SpecMismatch(f"{len(goal)} goals for {len(indices)} environments; give one each, or one for all")
@@ -163,7 +168,8 @@ class Agent:
             observations: arrays or tensors (N, *shape) by stream, as a VectorEnv gives them.
 
         Raises:
-            SpecMismatch: a stream is missing, or of another shape, dtype or number of environments.
+            SpecMismatch: a stream is missing, of another shape, dtype or number of environments, or not finite where it has
+                to be measured.
             ArmillaryError: an environment has no goal.
         """
         skip = self.model.config.skip
@@ -183,10 +189,10 @@ class Agent:
 
     def _seen(self, observations: Mapping[str, Any]) -> dict[str, Any]:
         """The model's streams of all environments."""
-        seen = {s.name: observations[s.name] for s in self.model.spec.observed if s.name in observations}
+        seen = observed(self.model.spec, observations)
         for name, frames in seen.items():
-            if len(frames) != self.num_envs:
-                raise SpecMismatch(f"stream {name!r}: {len(frames)} observations for {self.num_envs} environments")
+            if frames.shape[:1] != (self.num_envs,):
+                raise SpecMismatch(f"stream {name!r}: {tuple(frames.shape)} for {self.num_envs} environments")
         return seen
 
     def _some(self, seen: dict[str, Any], indices: np.ndarray) -> dict[str, Any]:

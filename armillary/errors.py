@@ -24,6 +24,10 @@ class NoStore(ArmillaryError):
     """There is no store of episodes at a path or URI."""
 
 
+class OutOfRange(ArmillaryError, IndexError):
+    """A number of something that is not there; sequences end with it, as Python asks."""
+
+
 class MissingExtra(ArmillaryError, ImportError):
     """An optional dependency is needed and absent; the message names the extra that brings it."""
 

@@ -204,6 +204,8 @@ class ActionSpace:
             ArmillaryError: wrong size, NaN or infinite numbers, or choices that are not there.
         """
         actions = np.asarray(actions)
+        if actions.dtype.kind not in "fiub":
+            raise ArmillaryError(f"{what}: expected numbers, got {actions.dtype}")
         if self.kind != "discrete":
             if actions.shape[-1:] != (self.n,):
                 raise ArmillaryError(f"{what}: expected {self.n} numbers an action, got shape {actions.shape}")

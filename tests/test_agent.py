@@ -137,7 +137,7 @@ def test_a_cost_is_configured_for_the_goals_of_each_group():
 def test_bad_settings_and_missing_goals_are_errors():
     model = LinearModel()
     for settings in ({"num_envs": 0}, {"execute": 0}, {"execute": 9}):
-        with pytest.raises(ArmillaryError, match="horizon 8"):
+        with pytest.raises(ArmillaryError, match=r"num_envs is a whole number from 1|execute is a whole number from 1 to 8"):
             Agent(model, CEM(horizon=8), **settings)
     agent = Agent(model, CEM(), num_envs=3)
     agent.set_goal({"position": GOALS[:1]}, [1])

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from armillary.arguments import check_finite, observed
 from armillary.costs.cost import Cost
 from armillary.device import together
 from armillary.errors import ArmillaryError
@@ -73,13 +74,15 @@ def encode_frames(model: WorldModel, observations: Mapping[str, Any], *, exact: 
             one go, which is faster.
 
     Raises:
-        SpecMismatch: a stream that the model needs is missing, or has another shape or dtype.
+        SpecMismatch: a stream that the model needs is missing, has another shape or dtype, or is not finite.
     """
-    frames = {}
+    frames, given = {}, observed(model.spec, observations)
     for stream in model.spec.observed:
-        if stream.name in observations:
-            frame = torch.as_tensor(observations[stream.name], device=model.device).unsqueeze(1)
-            frames[stream.name] = frame.float() if frame.is_floating_point() else frame
+        if stream.name in given:
+            frame = torch.as_tensor(given[stream.name], device=model.device)
+            if frame.device.type == "cpu":  # a GPU would have to be waited for
+                check_finite(stream, frame)
+            frames[stream.name] = (frame if stream.kind == "image" else frame.float()).unsqueeze(1)
     counts = {len(frame) for frame in frames.values()}
     parts = together(model.device, *counts) if exact and len(counts) == 1 else [slice(None)]
     return torch.cat([model.encode({name: frame[some] for name, frame in frames.items()}) for some in parts]).squeeze(1)

@@ -20,10 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from armillary.arguments import whole, whole_numbers
 from armillary.episodes.odometry import poses
 from armillary.episodes.store import Episodes
 from armillary.episodes.tiers import Frames, Mapped, Resident, Streamed, Tier
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, OutOfRange
 from armillary.spec import Spec
 
 _AHEAD = 2  # batches that `prefetch` makes before they are asked for
@@ -108,11 +109,10 @@ class Clips:
         cache_dir: str | os.PathLike | None = None,
         image_size: int | None = None,
     ):
-        if min(length, skip, stride) < 1:
-            raise ArmillaryError(f"length, skip and stride are at least 1, not {length}, {skip} and {stride}")
+        length, skip, stride = (whole(n, name, 1) for n, name in ((length, "length"), (skip, "skip"), (stride, "stride")))
         episodes.require_some()
         self.length, self.skip, self.stride = length, skip, stride
-        self.which = np.arange(len(episodes)) if which is None else np.unique(np.asarray(which, np.int64))
+        self.which = np.arange(len(episodes)) if which is None else np.unique(whole_numbers(which, "episodes"))
         if len(self.which) and not 0 <= self.which[0] <= self.which[-1] < len(episodes):
             raise ArmillaryError(f"episodes {self.which} were asked for; the store has {len(episodes)}, counted from 0")
         lengths, self._start = episodes.lengths[self.which], episodes.starts[self.which]
@@ -180,10 +180,10 @@ class Clips:
     def __getitem__(self, indices: int | slice | Sequence[int] | np.ndarray) -> Batch:
         if isinstance(indices, slice):
             indices = range(len(self))[indices]
-        windows = np.atleast_1d(np.asarray(indices, np.int64))
+        windows = whole_numbers(indices, "clips")
         windows = np.where(windows < 0, windows + len(self), windows)
         if ((windows < 0) | (windows >= len(self))).any():
-            raise IndexError(f"there are {len(self)} windows, and no window {indices}")
+            raise OutOfRange(f"there are {len(self)} windows, and no window {indices}")
         position, step, row = self._locate(windows)
         return self._gather(position, step, row, self._slot[windows], self.length)
 

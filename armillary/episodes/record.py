@@ -23,6 +23,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from armillary.arguments import seed_of
 from armillary.episodes.filling import Filling
 from armillary.episodes.images import Codec
 from armillary.episodes.observing import device_of, for_environment, observe, to_numpy
@@ -156,6 +157,7 @@ def rollouts(
 def _rollouts(env, policy, spec, episodes, steps, seed, max_length) -> Iterator[Episode]:
     said = _provenance(env, policy, seed)
     env = env if isinstance(env, VectorEnv) else SyncVectorEnv([lambda: env])
+    seed = seed_of(seed)
     mode, n, rng = _autoreset(env), env.num_envs, np.random.default_rng([seed, 1])
     left = np.full(n, np.inf) if episodes == np.inf else episodes // n + (np.arange(n) < episodes % n)
     first = env.reset(seed=seed)[0]

@@ -31,11 +31,12 @@ from typing import Any
 import numpy as np
 
 from armillary.addresses import address, local_path
+from armillary.arguments import whole_numbers
 from armillary.episodes import columns, commits
 from armillary.episodes import images as codecs
 from armillary.episodes.checksums import Checksums
 from armillary.episodes.faults import reading, writing
-from armillary.errors import ArmillaryError, CorruptFile, NoStore, require
+from armillary.errors import ArmillaryError, CorruptFile, NoStore, OutOfRange, require
 from armillary.interrupts import uninterrupted
 from armillary.spec import Spec, Stream
 
@@ -372,7 +373,11 @@ class Episodes:
             streams = [stream.name for stream in self.spec.observed if stream.name not in absent]
         elif missing := absent & set(streams):
             raise ArmillaryError(f"episode {episode} is without the optional stream {', '.join(sorted(missing))}")
-        chosen = np.arange(self.lengths[episode])[slice(None) if rows is None else rows]
+        chosen = np.arange(self.lengths[episode])
+        try:
+            chosen = chosen if rows is None else chosen[rows if isinstance(rows, slice) else np.asarray(rows)]
+        except (IndexError, TypeError, ValueError) as error:
+            raise OutOfRange(f"episode {episode} has {len(chosen)} rows, and rows {rows} are none of them ({error})") from error
         return self.read_rows(start + np.atleast_1d(chosen), streams, truth=truth)
 
     def read_rows(
@@ -392,7 +397,9 @@ class Episodes:
         """
         chosen = [self.stream(name) for name in streams] if streams is not None else list(self.spec.observed)
         chosen += [self.stream(name, truth=True) for name in truth]
-        rows, back = np.unique(np.asarray(rows, np.int64), return_inverse=True)
+        rows, back = np.unique(whole_numbers(rows, "rows"), return_inverse=True)
+        if len(rows) and not 0 <= rows[0] <= rows[-1] < self.lengths.sum():
+            raise OutOfRange(f"{self.path} has rows 0 to {self.lengths.sum() - 1}, and {rows[0]} to {rows[-1]} were asked for")
         return {stream.name: self._read_stream(stream, rows, back, image_size) for stream in chosen}
 
     def actions(self, episode: int | None = None) -> np.ndarray:
@@ -437,8 +444,8 @@ class Episodes:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def _number(self, episode: int) -> int:
-        if not 0 <= episode < len(self):
-            raise ArmillaryError(f"{self.path} has {len(self)} episodes, counted from 0; there is no episode {episode}")
+        if isinstance(episode, bool) or not isinstance(episode, int | np.integer) or not 0 <= episode < len(self):
+            raise OutOfRange(f"{self.path} has {len(self)} episodes, counted from 0; there is no episode {episode}")
         return int(episode)
 
     def _rows(self, episode: int) -> np.ndarray:

@@ -84,7 +84,9 @@ class Judgement:
         """
         try:
             plain = parse_json(Path(path).read_text(), path)
-            return _revive(cls, {f.name: plain.get(f.name) for f in fields(cls)})
+            found = _revive(cls, {f.name: plain.get(f.name) for f in fields(cls)})
+            found.summary()  # which asks for the rows of the model
+            return found
         except OSError as error:
             raise ArmillaryError(f"{path}: no results there ({error.strerror}); run `armillary eval` first") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from armillary.arguments import seed_of, whole
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.evaluation.rollouts import DoNothing, Random, run
 from armillary.files import parse_json, write_whole
@@ -171,6 +172,7 @@ def make_eval_set(
     Raises:
         ArmillaryError: the seed is forbidden, or not enough pairs pass; the message says why they were rejected.
     """
+    n, seed = whole(n, "the number of pairs", 1), seed_of(seed)
     _refuse(seed, forbidden_seeds)
     extra, rng = hold if extra is None else extra, np.random.default_rng((seed, PAIRS))
     space = world.stream_spec.action

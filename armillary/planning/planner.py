@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from armillary.arguments import seed_of
 from armillary.errors import ArmillaryError
 from armillary.model import Context, WorldModel
 
@@ -67,7 +68,7 @@ class RandomStreams:
     """
 
     def __init__(self, seed: int, problems: Iterable[int]) -> None:
-        self.seed = seed
+        self.seed = seed_of(seed)
         self.streams = [_Stream(seed, problem) for problem in problems]
 
     def __len__(self) -> int:

@@ -17,6 +17,7 @@ from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from armillary.arguments import seed_of
 from armillary.errors import ArmillaryError
 from armillary.spec import Spec
 
@@ -177,9 +178,12 @@ class NativeWorld(VectorEnv, ABC):
             raise ArmillaryError(f"{self.name}: reset_mask is ({self.num_envs},) bool, not {mask.shape} {mask.dtype}")
         seeds = [seed] * self.num_envs if seed is None else seed
         if isinstance(seeds, int | np.integer):
-            seeds = [int(seed) + i for i in range(self.num_envs)]
+            seeds = [seed_of(seed, f"{self.name}: a seed") + i for i in range(self.num_envs)]
+        if isinstance(seeds, float | str | bytes) or not hasattr(seeds, "__len__"):
+            raise ArmillaryError(f"{self.name}: a seed is a whole number, or one an environment, not {seed!r}")
         if len(seeds) != self.num_envs:
             raise ArmillaryError(f"{self.name}: {len(seeds)} seeds for {self.num_envs} environments")
+        seeds = [None if one is None else seed_of(one, f"{self.name}: a seed") for one in seeds]
         for i in np.flatnonzero(mask):
             if seeds[i] is not None:
                 self._streams[i] = seeding.np_random(seeds[i])[0]

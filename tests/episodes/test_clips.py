@@ -249,7 +249,7 @@ def test_batch_moves_as_a_whole():
     [
         ({"length": 31}, "need 31 rows; the longest of 8 episodes has 30"),
         ({"length": 4, "skip": 10}, "need 31 rows"),
-        ({"length": 0}, "at least 1"),
+        ({"length": 0}, "is a whole number from 1"),
         ({"length": 2, "which": [8]}, "the store has 8"),
         ({"length": 2, "which": []}, "no episode was chosen"),
         ({"length": 2, "streams": ["sound"]}, "no stream 'sound'"),

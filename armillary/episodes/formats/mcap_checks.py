@@ -73,12 +73,14 @@ def _check_unpacked(path: Path, start: int, declared: int, changed_ns: int) -> N
     with path.open("rb") as file:
         file.seek(start + 9 + 16)  # after the opcode, the length of the record, and two times
         unpacked, _, length = struct.unpack("<QII", file.read(16))
+        if length > 32:
+            raise CorruptFile(f"{path.name}: a chunk names its compression by {length:,} bytes")
         compression = file.read(length)
         (size,) = struct.unpack("<Q", file.read(8))
         if compression == b"zstd":
             unpacked = max(unpacked, require("zstandard", "ros").frame_content_size(file.read(32)))
         elif compression == b"lz4" and 255 * size > declared:  # to which LZ4 unpacks at most
-            unpacked = max(unpacked, _unpacked_lz4(file.read(size), declared))
+            unpacked = max(unpacked, _unpacked_lz4(file.read(min(size, path.stat().st_size)), declared))
     if unpacked > declared:
         raise CorruptFile(f"{path.name}: a chunk unpacks to more than the {declared:,} bytes that the index declares")
 
