@@ -9,7 +9,7 @@ charts of each sensor's own errors.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ from armillary.evaluation.latents import dense, learned_from
 from armillary.evaluation.run import local_recording, open_run
 from armillary.model import WorldModel, require_finished
 from armillary.monitoring.charts import Charts
-from armillary.monitoring.monitor import MEMORY, PARTS, Evidence, Monitor
+from armillary.monitoring.detector import Detector
+from armillary.monitoring.monitor import MEMORY
 from armillary.monitoring.surprise import Foretold, Surprise
 from armillary.spec import Spec
 from armillary.training.rows import TRAINING_ROWS, read_training_rows
@@ -50,7 +51,7 @@ class Calibration:
     """All that turns a model's predictions into alarms.
 
     Args:
-        monitor: of its prediction errors in latent space.
+        detector: of its prediction errors in latent space and, without controls, of the sensors' levels.
         channels: what the sensors are called, in the order of the model's vector streams.
         readout: (D + 1, channels), the last row constant, from latents to channels.
         charts: of each channel by itself.
@@ -61,7 +62,7 @@ class Calibration:
         reading: how these tables were read; see `rows.Reading`.
     """
 
-    monitor: Monitor
+    detector: Detector
     channels: tuple[str, ...]
     readout: Float[np.ndarray, "d1 c"]
     charts: Charts
@@ -75,15 +76,13 @@ class Calibration:
     def save(self, path: Path, checkpoint: str) -> None:
         """Write it to `path`, as that of the checkpoint with this hash."""
         arrays = {
-            "mean": self.monitor.evidence.mean,
-            "scale": self.monitor.evidence.scale,
-            "normal": self.monitor.normal,
             "readout": self.readout,
             "alive": self.alive,
             **{f"charts.{name}": values for name, values in self.charts.arrays().items()},
         }
-        memory = self.monitor.evidence.memory
-        header = {"format": FORMAT, "checkpoint": checkpoint, "usual": self.monitor.usual, "memory": memory}
+        of_detector, described = self.detector.plain()
+        arrays |= {f"detector.{name}": values for name, values in of_detector.items()}
+        header = {"format": FORMAT, "checkpoint": checkpoint, "detector": described, "memory": self.charts.memory}
         header |= {name: getattr(self, name) for name in ("channels", "rows", "seconds", "time", "gap", "reading")}
         weights.write(path, {name: torch.from_numpy(np.ascontiguousarray(x)) for name, x in arrays.items()}, header)
 
@@ -101,12 +100,15 @@ class Calibration:
         try:
             of = {name: tensor.numpy() for name, tensor in tensors.items()}
             _check(of, header)
-            monitor = Monitor(Evidence(of["mean"], of["scale"], header["memory"]), header["usual"], of["normal"])
-            charts = {name.removeprefix("charts."): values for name, values in of.items() if name.startswith("charts.")}
+            charts, of_detector = (
+                {name.removeprefix(part): values for name, values in of.items() if name.startswith(part)}
+                for part in ("charts.", "detector.")
+            )
+            detector = Detector.of_plain(of_detector, header["detector"])
             rest = {name: header[name] for name in ("rows", "seconds", "time", "gap", "reading")}
             parts = of["readout"], Charts(**charts, memory=header["memory"]), of["alive"]
-            return cls(monitor, tuple(header["channels"]), *parts, **rest)
-        except (KeyError, TypeError, ValueError) as error:
+            return cls(detector, tuple(header["channels"]), *parts, **rest)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             raise CorruptFile(f"{path} is no calibration of this version ({error})") from error
 
 
@@ -114,19 +116,33 @@ def _check(of: dict[str, np.ndarray], header: dict[str, Any]) -> None:
     """Require that arrays and header fit together, whoever wrote them.
 
     Raises:
-        KeyError, TypeError, ValueError: they do not.
+        AttributeError, IndexError, KeyError, TypeError, ValueError: they do not.
     """
-    (inputs, _), sensors = of["scale"].shape, len(header["channels"])
-    shapes = {"mean": (inputs,), "alive": (inputs,), "scale": of["scale"].shape, "readout": (len(of["readout"]), sensors)}
-    shapes["normal"] = (len(of["normal"]), of["normal"].shape[1])
+    (inputs,), sensors = of["alive"].shape, len(header["channels"])
+    shapes = {"alive": (inputs,), "readout": (len(of["readout"]), sensors)}
+    parts = len(of["charts.start"][0])
+    for name in header["detector"]:
+        wide = {"errors": inputs, "levels": sensors}[name]
+        kept = int((of[f"detector.{name}.scale"] > 0).sum())
+        own = {"scale": (wide,), "mean": (kept,), "whiten": (kept, kept), "normal": of[f"detector.{name}.normal"].shape}
+        if (profile := of.get(f"detector.{name}.profile")) is not None:
+            own["profile"] = (len(profile), kept)
+        shapes |= {f"detector.{name}.{part}": shape for part, shape in own.items()}
     for name, values in of.items():
         chart = name.removeprefix("charts.") if name.startswith("charts.") else None
-        of_charts = {"start": (2, PARTS, sensors), "excess": (2, PARTS, sensors), "wider": (sensors, sensors)}
-        shape = shapes.get(name) or of_charts.get(chart, (sensors,))
+        of_charts = {"start": (2, parts, sensors), "excess": (2, parts, sensors), "wider": (sensors, sensors)}
+        shape = shapes[name] if chart is None else of_charts.get(chart, (sensors,))
         finite = chart in ("constant", "stuck_after") or np.isfinite(values).all()  # of those, NaN and infinity say something
-        if values.shape != shape or not values.size or values.dtype.kind != "f" or not finite:
+        flat = name.endswith(".normal") and values.ndim != 2
+        if values.shape != shape or flat or not values.size or values.dtype.kind != "f" or not finite:
             raise ValueError(f"{name} is {values.dtype} {values.shape}, expected finite numbers {shape}")
-    kinds = {"memory": float, "usual": float, "rows": int, "channels": list}
+    numbers = [("memory", header["memory"]), *(item for of_chart in header["detector"].values() for item in of_chart.items())]
+    for name, value in numbers:
+        if not isinstance(value, int | float) or not 0 < value < np.inf:
+            raise ValueError(f"{name} is {str(value)[:100]}")
+    if not header["detector"] or any(of_chart["memory"] < 1 for of_chart in header["detector"].values()):
+        raise ValueError("the detector has no chart, or one with a memory below one row")
+    kinds = {"rows": int, "channels": list}
     kinds |= {name: kind for name, kind in (("seconds", float), ("gap", float), ("time", str)) if header[name] is not None}
     for name, kind in kinds.items():
         value = header[name]
@@ -160,36 +176,44 @@ def calibrate(
     if normal is None:
         model, episodes = open_run(run, recording, "cpu")
         which, history = model.provenance["held_out"], _history(model, episodes)
+        trained = learned_from(model, episodes).tolist()
     else:
         model, episodes = WorldModel.load(run, "cpu"), Episodes.open(normal)
         model.spec.check(episodes.spec)
         known = _training_recording(model, recording)
         _require_unseen(run, model, episodes, known)
         which, history = range(len(episodes.require_some())), _history(model, known) if known else []
+        trained = []
     channels = sensor_names(model.spec)
-    surprise, foretold, sensed = Surprise(model), [], []
     with one_thread(model.config.is_small):
-        for number in which:
-            seen = episodes.read(number)
-            actions = np.pad(dense(model.spec.action, episodes.actions(number)), ((0, 1), (0, 0)))
-            surprise.start()
-            of = surprise({name: torch.from_numpy(values) for name, values in seen.items()}, torch.from_numpy(actions))
-            if len(of.z):
-                foretold.append(of)
-                sensed.append(side_by_side(model.spec, seen)[-len(of.z) :])
+        foretold, sensed, clocks = _predicted(model, episodes, which)
+        earlier, earlier_sensed, earlier_clocks = _predicted(model, episodes, trained)
     if not foretold:
-        raise ArmillaryError(f"{episodes.path}: none of {len(which)} episodes has more rows than a context of {surprise.reach}")
+        raise ArmillaryError(
+            f"{episodes.path}: none of {len(which)} episodes has more rows than a context of {Surprise(model).reach}"
+        )
     z = torch.cat([of.z for of in foretold]).double().numpy()
     alive = (z.std(0) > LIVELY * max(z.std(0).max(), np.finfo(np.float32).tiny)).astype(np.float64)
-    monitor = Monitor.fit([of.errors.double().numpy() * alive for of in foretold], memory=memory)
+    levels, level_clocks = _levels(model, episodes, sorted({*which, *trained}))
+    timed = all(len(clock) for clock in (*clocks, *earlier_clocks, *level_clocks))
+    detector = Detector.fit(
+        [of.errors.double().numpy() * alive for of in foretold],
+        levels,
+        error_clocks=clocks if timed else None,
+        level_clocks=level_clocks if timed else None,
+        step_s=1 / model.spec.rate if model.spec.rate else None,
+        memory=memory,
+    )
+    detector = detector.calmed([of.errors.double().numpy() * alive for of in earlier], earlier_clocks)
     readout = _readout(z, np.concatenate(sensed))
     errors = [channel_errors(readout, of, seen) for of, seen in zip(foretold, sensed, strict=True)]
-    charts = Charts.fit(sensed, errors, memory, history)
+    learned = [channel_errors(readout, of, seen) for of, seen in zip(earlier, earlier_sensed, strict=True)]
+    charts = Charts.fit(sensed, errors, memory, history, learned)
     charts = replace(charts, wider=_wider(model, episodes, which, readout, charts, errors))
     rate, info = model.spec.rate, episodes.info
     rows, seconds = sum(map(len, errors)), 1 / rate if rate else None
     clock = {"seconds": seconds, "time": info.get("time"), "gap": info.get("gap"), "reading": info.get("reading")}
-    found = Calibration(monitor, channels, readout, charts, alive, rows, **clock)
+    found = Calibration(detector, channels, readout, charts, alive, rows, **clock)
     found.save(run / FILE, fingerprint(run))
     return found
 
@@ -277,10 +301,11 @@ def _wider(
     rows = np.cumsum([len(of) for of in errors])
     plain = errors[: 1 + int(np.searchsorted(rows, FILLED_ROWS))]
     given = []
-    for number in which:
-        if episodes.lengths[number] > surprise.reach and len(given) < len(plain):
-            actions = np.pad(dense(model.spec.action, episodes.actions(number)), ((0, 1), (0, 0)))
-            given.append((side_by_side(model.spec, episodes.read(number)), torch.from_numpy(actions)))
+    for stretch in _stretches(model, episodes, which):
+        if episodes.lengths[stretch].sum() > surprise.reach and len(given) < len(plain):
+            actions = [np.pad(dense(model.spec.action, episodes.actions(number)), ((0, 1), (0, 0))) for number in stretch]
+            shown = [side_by_side(model.spec, episodes.read(number)) for number in stretch]
+            given.append((np.concatenate(shown), torch.from_numpy(np.concatenate(actions))))
     edges = np.cumsum([stream.shape[0] for stream in model.spec.observed])[:-1]
     with one_thread(model.config.is_small):
         for channel in np.flatnonzero(charts.varies):
@@ -304,6 +329,60 @@ def _history(model: WorldModel, recording: Episodes) -> list[np.ndarray]:
             found.append(side_by_side(model.spec, recording.read(number, streams=names)))
             rows += len(found[-1])
     return found
+
+
+def _predicted(
+    model: WorldModel, episodes: Episodes, which: Iterable[int]
+) -> tuple[list[Foretold], list[np.ndarray], list[np.ndarray]]:
+    """What was predicted, what the sensors showed and when, a stretch at a time, up to `HISTORY` rows."""
+    surprise, found, rows = Surprise(model), ([], [], []), 0
+    for stretch in _stretches(model, episodes, which):
+        surprise.start()
+        parts, seen = [], []
+        for number in stretch if rows < HISTORY else ():
+            streams = episodes.read(number)
+            actions = np.pad(dense(model.spec.action, episodes.actions(number)), ((0, 1), (0, 0)))
+            parts.append(surprise({name: torch.from_numpy(of) for name, of in streams.items()}, torch.from_numpy(actions)))
+            seen.append(side_by_side(model.spec, streams))
+        if not (count := sum(len(of.z) for of in parts)):
+            continue
+        rows += count
+        found[0].append(Foretold(torch.cat([of.z for of in parts]), torch.cat([of.expected for of in parts])))
+        found[1].append(np.concatenate(seen)[-count:])
+        found[2].append(np.concatenate([_clock(episodes, number) for number in stretch])[-count:])
+    return found
+
+
+def _stretches(model: WorldModel, episodes: Episodes, which: Iterable[int]) -> list[list[int]]:
+    """Episodes that go on from one to the next without a gap, as those do that one long table was cut into. With controls each
+    is alone, since the last one in force is not recorded."""
+    stretches: list[list[int]] = []
+    for number in which:
+        before = episodes.infos[number - 1].get("time") if number else None
+        here, step = episodes.infos[number].get("time"), 1 / model.spec.rate if model.spec.rate else 0
+        goes_on = before and here and not model.spec.action.n and 0 < here[0] - before[1] <= 1.5 * step
+        if stretches and stretches[-1][-1] == number - 1 and goes_on:
+            stretches[-1].append(int(number))
+        else:
+            stretches.append([int(number)])
+    return stretches
+
+
+def _levels(model: WorldModel, episodes: Episodes, which: Iterable[int]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """What the sensors showed in normal running, and when; nothing of a model with controls, which move levels."""
+    levels, clocks, names = [], [], [stream.name for stream in model.spec.observed]
+    for stretch in _stretches(model, episodes, which) if model.spec.action.n == 0 else ():
+        if sum(map(len, levels)) < HISTORY:
+            shown = [side_by_side(model.spec, episodes.read(number, streams=names)) for number in stretch]
+            levels.append(np.concatenate(shown))
+            clocks.append(np.concatenate([_clock(episodes, number) for number in stretch]))
+    return levels, clocks
+
+
+def _clock(episodes: Episodes, number: int) -> Float[np.ndarray, " n"]:
+    """Seconds at each row of an episode, evenly from its first to its last; none where the recording does not say."""
+    between = episodes.infos[number].get("time")
+    return np.linspace(*between, int(episodes.lengths[number])) if between else np.empty(0)
 
 
 def _readout(z: Float[np.ndarray, "n d"], sensed: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "d1 c"]:

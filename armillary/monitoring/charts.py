@@ -74,6 +74,7 @@ class Charts:
         errors: Sequence[Float[np.ndarray, "_ c"]],
         memory: float,
         history: Sequence[Float[np.ndarray, "_ c"]] = (),
+        learned: Sequence[Float[np.ndarray, "_ c"]] = (),
     ) -> "Charts":
         """Learn what is normal.
 
@@ -81,6 +82,7 @@ class Charts:
             sensed, errors: of stretches of normal running, row by row, what was shown and how far predictions missed it.
             memory: see `Charts`.
             history: more of what the sensors do, such as the training part; a sensor that varies there is not constant.
+            learned: errors of rows that the model learned from, which are no rarer than they are there.
         """
         normal, everything = np.concatenate(sensed), np.concatenate([*sensed, *history])
         value, spread = normal.mean(0), normal.std(0)
@@ -96,6 +98,11 @@ class Charts:
         usual = np.where(usual > 0, usual, 1.0)
         single = np.square(np.concatenate(kept))
         tails = [_tail(np.square(cut / usual)), _tail(single)]
+        if sum(len(part[rows:]) for part in learned) >= len(single):
+            more = [_standard(part, mean, scale) for part in learned]
+            cut = np.concatenate([_averaged(part, memory, CLIP)[rows:] for part in more])
+            beside = [_tail(np.square(cut / usual)), _tail(np.square(np.concatenate(more)))]
+            tails = [tuple(map(np.concatenate, zip(*both, strict=True))) for both in zip(tails, beside, strict=True)]
         return cls(
             value=value,
             spread=spread,

@@ -15,7 +15,7 @@ The p-value of two charts is twice the smaller one (Bonferroni). Surprises are c
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float
 
 from armillary.errors import ArmillaryError
 from armillary.monitoring.monitor import MEMORY, Evidence, Monitor
-from armillary.monitoring.seasonality import Profile, find_profile, fit_profile
+from armillary.monitoring.seasonality import LEAST_EXPLAINED, Profile, find_profile, fit_profile
 
 Rows = Float[np.ndarray, "_ c"]
 Clocks = Sequence[Float[np.ndarray, " _"]]
@@ -134,8 +134,8 @@ class Detector:
         levels, found = [scaled(rows, scale) for rows in levels], None
         if error_clocks and level_clocks and step_s:
             found = find_profile(np.concatenate(levels), np.concatenate(level_clocks), step_s)
-        of_levels = _chart(levels, level_clocks, found, scale, memory)
-        of_errors = _chart(errors, error_clocks, found, ones, memory)
+        of_levels = _chart(levels, level_clocks, found, LEAST_EXPLAINED, scale, memory)
+        of_errors = _chart(errors, error_clocks, found, 0.0, ones, memory)
         if of_levels is None:
             return alone
         return cls({"errors": of_errors, "levels": of_levels} if of_errors else {"levels": of_levels})
@@ -174,6 +174,16 @@ class Detector:
             self.charts["levels"].shares(found[-1]) if "levels" in names else None,
             tuple(found),
         )
+
+    def calmed(self, errors: Sequence[Float[np.ndarray, "_ d"]], clocks: Clocks) -> "Detector":
+        """The same, but no more surprised by errors than it is by these: those of rows that the model learned from. It is less
+        wrong about them than about new ones, so that an alarm there would be a false one elsewhere, too."""
+        if "errors" not in self.charts or not errors:
+            return self
+        chart = self.charts["errors"]
+        clocks = clocks if chart.profile else [None] * len(errors)
+        evidence = [chart.evidence(rows, clock, None) for rows, clock in zip(errors, clocks, strict=True)]
+        return Detector({**self.charts, "errors": replace(chart, monitor=chart.monitor.calmed(evidence))})
 
     def plain(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays by name, and what JSON holds of the rest."""
@@ -216,12 +226,17 @@ def _scale(levels: Rows) -> np.ndarray:
 
 
 def _chart(
-    stretches: Sequence[Rows], clocks: Clocks | None, found: tuple[float, int] | None, scale: np.ndarray, memory: float
+    stretches: Sequence[Rows],
+    clocks: Clocks | None,
+    found: tuple[float, int] | None,
+    least: float,
+    scale: np.ndarray,
+    memory: float,
 ) -> Chart | None:
-    """Of scaled values, less their profile if one was found; None where it does not hold."""
+    """Of scaled values, less the profile that was found where it explains the `least` share; None where it does not hold."""
     profile = None
     if found is not None:
-        profile, left = fit_profile(np.concatenate(stretches), np.concatenate(clocks), *found)
+        profile, left, _ = fit_profile(np.concatenate(stretches), np.concatenate(clocks), *found, least)
         stretches = np.split(left, np.cumsum([len(rows) for rows in stretches])[:-1])
     return Chart(scale, Monitor.fit(stretches, memory=memory, jackknife=True), profile) if _holds(stretches, memory) else None
 

@@ -15,7 +15,7 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -127,6 +127,13 @@ class Monitor:
     def surprise(self, evidence: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
         """How unusual evidence is; 1 is the mean of normal running."""
         return _squared(evidence, self.one_sided) / self.usual
+
+    def calmed(self, evidence: Sequence[Float[np.ndarray, "_ k"]]) -> "Monitor":
+        """The same, with more parts of normal running: no surprise is rarer than in these stretches of evidence."""
+        size = self.normal.shape[1]
+        surprise = np.concatenate([self.surprise(rows)[int(self.evidence.memory) :] for rows in evidence])
+        parts = np.sort(surprise[: len(surprise) // size * size].reshape(-1, size))
+        return replace(self, normal=np.concatenate([self.normal, parts]))
 
     def surprise_at(self, p: float) -> float:
         """The surprise whose p-value this is, for one in the tail."""

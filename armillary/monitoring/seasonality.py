@@ -38,31 +38,32 @@ class Profile:
 
 
 def fit_profile(
-    values: Float[np.ndarray, "n c"], clock: Float[np.ndarray, " n"], period_s: float, bins: int
-) -> tuple[Profile, Float[np.ndarray, "n c"]]:
-    """The profile of this period, and how far each row is from the mean of the others in its bin."""
+    values: Float[np.ndarray, "n c"], clock: Float[np.ndarray, " n"], period_s: float, bins: int, least: float = 0.0
+) -> tuple[Profile, Float[np.ndarray, "n c"], Float[np.ndarray, " c"]]:
+    """The profile of this period, how far each row is from the mean of the others in its bin, and the share of each channel's
+    variance that this explains. A channel of which it explains less than `least` has its overall mean for a profile."""
     at = _bins(clock, period_s, bins)
     count = np.bincount(at, minlength=bins)[:, None]
     sums = np.stack([np.bincount(at, channel, minlength=bins) for channel in values.T], axis=1)
-    mean = values.mean(axis=0)
+    mean, variance = values.mean(axis=0), values.var(axis=0)
     means = np.where(count > 1, sums / np.maximum(count, 1), mean)
     left_out = (values - means[at]) * np.where(count > 1, count / np.maximum(count - 1, 1), 1.0)[at]
-    return Profile(period_s, means), left_out
+    explained = 1 - np.divide(left_out.var(axis=0), variance, out=np.ones_like(variance), where=variance > 0)
+    kept = explained >= least
+    return Profile(period_s, np.where(kept, means, mean)), np.where(kept, left_out, values - mean), explained
 
 
 def find_profile(values: Float[np.ndarray, "n c"], clock: Float[np.ndarray, " n"], step_s: float) -> tuple[float, int] | None:
-    """Period in s and bins of the daily or weekly profile that explains most of normal rows, or None where none does enough.
+    """Period in s and bins of the daily or weekly profile that explains most of any channel, or None where none does enough.
 
     Args:
-        values: normal rows; channels that vary count alike.
+        values: normal rows.
         clock: (n,) in s.
         step_s: between two rows.
     """
-    varying = values[:, np.ptp(values, axis=0) > 0]
     best, least = None, LEAST_EXPLAINED
-    for period_s, bins in _candidates(clock, step_s) if varying.shape[1] else ():
-        _, left_out = fit_profile(varying, clock, period_s, bins)
-        explained = float((1 - left_out.var(axis=0) / varying.var(axis=0)).mean())
+    for period_s, bins in _candidates(clock, step_s):
+        explained = float(fit_profile(values, clock, period_s, bins)[2].max())
         if explained >= least:
             best, least = (period_s, bins), explained + LEAST_GAIN
     return best

@@ -167,7 +167,7 @@ def watch(
                         watcher.start()
                         fresh = False
                         summary.episodes += 1
-                    verdict = watcher(sensed[part], actions[part])
+                    verdict = watcher(sensed[part], actions[part], None if rows.time is None else rows.time[part])
                     out.write(lines.judged(verdict, stamps))
                     _count(summary, verdict, stamps, calibration.channels)
                 out.flush()

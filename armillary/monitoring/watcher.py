@@ -64,7 +64,7 @@ class _State:
 
     x: np.ndarray  # (reach, c) filled in
     actions: np.ndarray
-    all: np.ndarray | None = None  # evidence
+    all: tuple[np.ndarray, ...] = ()  # evidence
     drift: np.ndarray | None = None
     uncut: np.ndarray | None = None
     jumped: np.ndarray | None = None
@@ -116,9 +116,14 @@ class Watcher:
         self._aside: list[int] = []
         self._absent = np.zeros((0, count), bool)
 
-    def __call__(self, sensed: Float[np.ndarray, "n c"], actions: Float[np.ndarray, "n a"]) -> Verdict:
+    def __call__(
+        self,
+        sensed: Float[np.ndarray, "n c"],
+        actions: Float[np.ndarray, "n a"],
+        clock: Float[np.ndarray, " n"] | None = None,
+    ) -> Verdict:
         """Judge the next rows of an episode, in their own units; NaN is a missing number. `actions` are the controls that stand
-        in each row, finite."""
+        in each row, finite; `clock` is s at each row, which a daily or weekly profile needs."""
         sensed, actions = sensed.astype(np.float32).astype(np.float64), actions.astype(np.float32)
         sensed[~np.isfinite(sensed)] = np.nan
         run = runs(sensed, self._run, self._raw)
@@ -129,7 +134,7 @@ class Watcher:
         parts, at, span = [], 0, SPAN
         while at < len(sensed):
             rows = slice(at, min(at + span, len(sensed)))
-            verdict, after, count = self._judge(sensed, x, actions, judged, filled, stuck, moved, rows)
+            verdict, after, count = self._judge(sensed, x, actions, clock, judged, filled, stuck, moved, rows)
             parts.append(verdict)
             self._state, at, span = after, at + count, SPAN if count == rows.stop - rows.start else SHORT
         return Verdict.together(parts)
@@ -177,6 +182,7 @@ class Watcher:
         sensed: np.ndarray,
         x: np.ndarray,
         actions: np.ndarray,
+        clock: np.ndarray | None,
         judged: np.ndarray,
         filled: np.ndarray,
         stuck: np.ndarray,
@@ -196,13 +202,13 @@ class Watcher:
         uncut = self._uncut(errors, before.uncut)
         # All errors together count where all sensors are there; else they stand at their mean.
         complete = (judged | ~charts.varies).all(1) & ~filled.any(1) & (not self._aside)
-        monitor = calibration.monitor
-        everything = monitor.evidence(np.where(complete[:, None], whole, monitor.evidence.mean), before.all)
-        surprise = monitor.surprise(everything)
+        times = None if clock is None else clock[rows][silent:]
+        everything = calibration.detector(whole, x[rows][silent:], times, before.all, complete)
+        surprise = everything.surprise
         share = np.maximum(judged.sum(1), 1)[:, None]
         p = {
-            "all": np.where(complete, monitor.p_value(surprise), 1.0)[:, None],
-            "drift": np.where(judged, charts.p_drift(drift), 1.0) * share,
+            "all": np.where(complete, everything.p, 1.0)[:, None],
+            "drift": np.where(judged & ("errors" in calibration.detector.charts), charts.p_drift(drift), 1.0) * share,
             "jump": np.where(judged, charts.p_jump(errors), 1.0) * share,
         }
         p = {name: WEIGHTS[name] * of for name, of in p.items()}
@@ -216,6 +222,9 @@ class Watcher:
         unusual[on > KINDS.index("jump") + 1] = np.inf
         nothing = ~(judged | stuck | moved).any(1)
         count, aside, jumped = self._change(on, unusual, silent, n)
+        if everything.level_shares is not None:
+            by_level = everything.by_level & complete & (on == 0).all(1)
+            unusual = np.where(by_level[:, None], everything.level_shares, unusual)
         verdict = self._verdict(n, silent, row_p, surprise, unusual, on, nothing, count)
         m = max(0, count - silent)
         streak = _streaks(on[:m], before.streak)
@@ -225,7 +234,7 @@ class Watcher:
         )
         if m:
             last = m - 1
-            after = replace(after, all=everything[last], drift=drift[last], uncut=uncut[last], jumped=on[last] == 2)
+            after = replace(after, all=everything.state(last), drift=drift[last], uncut=uncut[last], jumped=on[last] == 2)
         if jumped is not None:  # what would have been there without the jump
             held = given[len(before.x) + count - 2]
             after.x[-1] = np.where(jumped, charts.value + (held - charts.value) * charts.keeps, after.x[-1])

@@ -21,7 +21,7 @@ from armillary.evaluation.run import open_run, world_and_pairs
 from armillary.model import WorldModel
 from armillary.monitoring.calibrate import Calibration
 from armillary.monitoring.charts import Charts
-from armillary.monitoring.monitor import Monitor
+from armillary.monitoring.detector import Detector
 from armillary.spec import ActionSpace, Spec, Stream
 
 
@@ -78,16 +78,17 @@ def _read_checkpoint(folder: Path, out: Path) -> None:
 
 def _calibration(folder: Path) -> None:
     rng = np.random.default_rng(0)
-    monitor = Monitor.fit([rng.standard_normal((300, 4))])
+    normal = rng.standard_normal((2, 300, 4))
+    detector = Detector.fit([normal[0]], [normal[1, :, :3]])
     charts = Charts.fit([rng.standard_normal((300, 3))], [rng.standard_normal((300, 3))], 20.0)
     parts = np.zeros((5, 3)), charts, np.ones(4)
-    found = Calibration(monitor, ("a", "b", "c"), *parts, 300, 1.0, "time", None, None)
+    found = Calibration(detector, ("a", "b", "c"), *parts, 300, 1.0, "time", None, None)
     found.save(folder / "monitor.safetensors", "hash")
 
 
 def _read_calibration(folder: Path, out: Path) -> None:
     found = Calibration.load(folder / "monitor.safetensors", "hash")
-    found.monitor.p_value(found.monitor.surprise(found.monitor.evidence(np.zeros((5, 4)))))
+    found.detector(np.zeros((5, 4)), np.zeros((5, 3)), np.arange(5.0))
 
 
 # ---- JSON of ours

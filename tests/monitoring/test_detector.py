@@ -122,9 +122,14 @@ def test_no_profile_where_there_is_none_or_too_little_of_it():
 
 def test_each_row_is_compared_with_the_others_of_its_time():
     values = np.array([[1.0], [5.0], [3.0], [7.0], [9.0]])
-    profile, left_out = fit_profile(values, np.array([0.0, 43200, 86400, 129600, 100]), DAY_S, 2)
+    clock = np.array([0.0, 43200, 86400, 129600, 100])
+    profile, left_out, explained = fit_profile(values[:, :1], clock, DAY_S, 2, least=-10)
     np.testing.assert_allclose(profile.means, [[13 / 3], [6]])
     np.testing.assert_allclose(left_out[:, 0], [1 - 6, 5 - 7, 3 - 5, 7 - 5, 9 - 2])
+    assert explained == pytest.approx(1 - left_out.var() / values[:, 0].var())
+    overall, from_mean, _ = fit_profile(values[:, :1], clock, DAY_S, 2, least=0.5)
+    np.testing.assert_allclose(overall.means, 5)
+    np.testing.assert_allclose(from_mean, values[:, :1] - 5)
     np.testing.assert_allclose(profile(np.array([-86400.0 * 3, 1e9 * DAY_S + 50000])), [[13 / 3], [6]])
 
 

@@ -441,7 +441,8 @@ class _Reader:
         about = {"source": Path(file).name, "row": int(columns["row"][0])}
         if self.layout.episode:
             about["episode"] = str(columns["episode"][0])
-        if time is not None and len(time) > 1:
+        if time is not None:
+            about["time"] = [float(time[0]), float(time[-1])]
             self.steps += len(time) - 1
             self.uneven += int((np.abs(np.diff(time) - self.step) > UNEVEN * self.step).sum())
         if self.clock == "hold":
