@@ -162,7 +162,7 @@ def test_normal_running_of_its_own(run, tmp_path):
     again = load_calibration(tmp_path / "run")
     kept, made = (of.detector.charts["errors"].monitor.normal for of in (again, found))
     np.testing.assert_array_equal(kept, made)
-    assert again.monitor.evidence.memory == 10
+    assert again.detector.charts["errors"].monitor.evidence.memory == 10
     import_table(tmp_path / "normal.csv", tmp_path / "without", ignore=["valve"], **options)
     with pytest.raises(SpecMismatch, match="action space"):
         calibrate(tmp_path / "run", normal=tmp_path / "without")
