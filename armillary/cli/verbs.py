@@ -395,7 +395,8 @@ def watch(
 
     if calibrate:
         found = learn_normal(run, recording=recording, normal=normal, memory=memory)
-        print(f"calibrated on {found.rows} rows that the model was not trained on", file=sys.stderr)
+        kept = f"{found.rows} rows that the model was not trained on"
+        print(f"calibrated on {kept}; charts of {found.detector}", file=sys.stderr)
     elif table is None:
         raise ArmillaryError("nothing to watch; name a table, or - for standard input")
     if table is not None:

@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float
 
 from armillary.errors import ArmillaryError
 from armillary.monitoring.monitor import MEMORY, Evidence, Monitor
-from armillary.monitoring.seasonality import LEAST_EXPLAINED, Profile, find_profile, fit_profile
+from armillary.monitoring.seasonality import DAY_S, LEAST_EXPLAINED, Profile, find_profile, fit_profile
 
 Rows = Float[np.ndarray, "_ c"]
 Clocks = Sequence[Float[np.ndarray, " _"]]
@@ -104,6 +104,12 @@ class Detector:
     """Charts by name: `errors` of predictions, `levels` of the sensors, or both."""
 
     charts: Mapping[str, Chart]
+
+    def __str__(self) -> str:
+        """As in "errors and levels with a daily profile"."""
+        profile = next((chart.profile for chart in self.charts.values() if chart.profile), None)
+        beside = f" with a {'daily' if profile.period_s == DAY_S else 'weekly'} profile" if profile else ""
+        return " and ".join(self.charts) + beside
 
     @classmethod
     def fit(

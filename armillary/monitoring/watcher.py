@@ -94,6 +94,8 @@ class Watcher:
         self.charts = calibration.charts
         if self.muted.all():
             raise ArmillaryError("all sensors are muted, so that there is nothing to judge; mute fewer")
+        # The errors of a sensor that is alone are all errors; and where errors do not hold, neither do each sensor's.
+        self._by_sensor = "errors" in calibration.detector.charts and self.charts.varies.sum() > 1
         self._surprise, self._split = Surprise(model), np.cumsum([s.shape[0] for s in model.spec.observed])[:-1]
         self._cut, self._uncut = self.charts.evidence(CLIP), self.charts.evidence(UNCUT)
         self._on, self._total, self._last_alarm, self._last_start = False, 0, -np.inf, -np.inf
@@ -208,7 +210,7 @@ class Watcher:
         share = np.maximum(judged.sum(1), 1)[:, None]
         p = {
             "all": np.where(complete, everything.p, 1.0)[:, None],
-            "drift": np.where(judged & ("errors" in calibration.detector.charts), charts.p_drift(drift), 1.0) * share,
+            "drift": np.where(judged & self._by_sensor, charts.p_drift(drift), 1.0) * share,
             "jump": np.where(judged, charts.p_jump(errors), 1.0) * share,
         }
         p = {name: WEIGHTS[name] * of for name, of in p.items()}

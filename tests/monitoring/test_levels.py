@@ -54,6 +54,7 @@ def test_episodes_know_when_they_were_and_are_joined_again(run):
     calibration = load_calibration(run)
     detector = calibration.detector
     assert detector.charts["levels"].profile.period_s == DAY_S
+    assert str(detector).endswith("levels with a daily profile")
     held = 100 * 6
     assert calibration.rows >= held - 2 * 10  # a context is lost where a stretch begins, and not in each episode
 

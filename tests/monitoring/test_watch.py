@@ -184,4 +184,6 @@ def test_the_command_says_by_its_status_whether_there_was_an_alarm(run, tmp_path
         assert end.value.code == status
         assert said in capsys.readouterr().err
     main(["watch", str(run), "--calibrate", "--memory", "20"])
-    assert "calibrated on 1170 rows" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "calibrated on 1170 rows" in said
+    assert "charts of errors" in said
