@@ -135,6 +135,7 @@ def watch(
         level = alarm_level(false_alarms_per_hour, step)
     watcher = Watcher(model, calibration, level, mute)
     clock = Clock(step, gap or calibration.gap or JUMP * step, missing)
+    time = time or calibration.time
     columns = (time,) if isinstance(time, str) else tuple(time or ())
     hold = longest_gap if missing == "hold" else 0
     reading = Reading.of(calibration.reading, Asked(columns, time_unit, day_first, zone), step, hold)

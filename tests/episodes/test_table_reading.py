@@ -169,8 +169,9 @@ def test_a_pipe_that_is_longer_than_a_portion_is_read_to_its_end():
 
 def test_a_row_of_units_gives_the_units(tmp_path):
     path = table(tmp_path / "a.csv", "time,flow,temp [K]\ns,m3/h,C\n0,1,2\n1,3,4\n")
-    import_table(path, tmp_path / "out", time="time", progress=False)
-    assert Episodes.open(tmp_path / "out").spec["sensors"].unit == ("m3/h", "K")
+    import_table(path, tmp_path / "out", time=("time",), progress=False)  # as the command line has it
+    store = Episodes.open(tmp_path / "out")
+    assert (store.spec["sensors"].unit, store.info["time"]) == (("m3/h", "K"), "time")
 
 
 @pytest.mark.parametrize(
@@ -335,6 +336,8 @@ def test_date_and_time_in_two_columns(tmp_path):
     rows = [f"{when:%Y-%m-%d},{when:%H:%M:%S},{i}" for i, when in enumerate(minutes(1500))]
     path = table(tmp_path / "a.csv", "\n".join(["Date,Time,flow", *rows]))
     assert import_table(path, tmp_path / "out", time=["Date", "Time"], progress=False).spec.rate == pytest.approx(1 / 60)
+    assert Episodes.open(tmp_path / "out").info["time"] is None
+    assert Episodes.open(tmp_path / "out").info["reading"]["clock"]["columns"] == ["Date", "Time"]
     with pytest.raises(CorruptFile, match=r"1,498 of 1,499 steps of 'Date' are 0 s: .*--time Date TIME"):
         import_table(path, tmp_path / "again", time="Date", progress=False)
     with pytest.raises(CorruptFile, match="begins anew at midnight"):

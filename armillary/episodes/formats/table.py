@@ -163,10 +163,11 @@ def import_table(
     )
     reading = {"header": header, "styles": {n: pooled.styles[n] for n in layout.numbers if n in pooled.styles}}
     reading["clock"] = clocks[first.name].plain() if clocks else None
+    one = asked.columns[0] if len(asked.columns) == 1 else None  # of two, `reading` tells
     import_units(
         ((Path(table.name).name, reader.episodes(table)) for table in tables),
         summary,
-        info={"source": f"table {path.name}", "clock": clock, "time": time, "gap": gap, "missing": missing, "reading": reading},
+        info={"source": f"table {path.name}", "clock": clock, "time": one, "gap": gap, "missing": missing, "reading": reading},
         total=len(tables),
         max_episodes=max_episodes,
         resume=resume,
