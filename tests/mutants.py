@@ -77,12 +77,6 @@ MUTANTS = [
     ),
     Mutant(
         "episodes/split.py",
-        "of = next((owner[digest] for digest in digests if digest in owner), name)",
-        "of = name",
-        f"{SPLIT}::test_copies_stay_together_in_several_parts",
-    ),
-    Mutant(
-        "episodes/split.py",
         "    _follow(episodes, units, side)\n",
         "",
         f"{SPLIT}::test_idle_parts_that_are_alike_are_on_one_side",
