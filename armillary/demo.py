@@ -12,16 +12,19 @@ from typing import Literal
 from armillary.console import plain_console
 from armillary.device import pick_device
 from armillary.episodes.record import record
+from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation.judge import RESULTS, Judgement
 from armillary.evaluation.pairs import DEVELOPMENT_SEED
 from armillary.evaluation.run import evaluate_run
+from armillary.model import MODEL, STATE
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import RECIPES
 from armillary.worlds import make
 
 RECORDING = "recording"
+WRITTEN = (MODEL, STATE, "metrics.jsonl", "pairs.json", RESULTS, "report.html", "animation.gif")  # beside the recording
 LEAD = (
     "A world model watched a dot move at random through two rooms, and learned from pixels and actions alone how this world "
     "works. Then it planned its way to goals, each shown to it as one image."
@@ -42,7 +45,7 @@ def demo(
     `report.html` and `animation.gif`.
 
     Args:
-        out: its folder; a demo that is there already is replaced.
+        out: its folder; a demo that is there already is replaced, and whatever else is there stays.
         door: always in the middle of the wall, or somewhere else in every episode (two minutes more).
         pairs: start and goal pairs to be judged on, in different rooms.
         any_goal: take goals from anywhere instead.
@@ -58,16 +61,16 @@ def demo(
     if not 0 <= seed < DEVELOPMENT_SEED:
         raise ArmillaryError(f"seed {seed}: take one from 0 to {DEVELOPMENT_SEED - 1}; those beyond are for evaluation")
     pick_device(device)  # before anything is written
-    if out.is_file() or (out.exists() and any(out.iterdir()) and not (out / RECORDING).exists()):
-        raise ArmillaryError(f"{out} holds something that is not a demo; take another folder with --out")
-    shutil.rmtree(out, ignore_errors=True)
+    mark = f"armillary demo --out {out.resolve()}"
+    _remove_demo(out, mark)
 
     console.rule("1 of 3  record random actions")
     episodes, length = (200, 72) if door == "fixed" else (800, 90)
     options = {"door": door}
     world = make("two_room", num_envs=100, max_steps=length, **options)
-    info = {"world": "two_room", "options": options}
-    store = record(world, world.play(), out / RECORDING, episodes=episodes, seed=seed, info=info, progress=progress)
+    info = {"world": "two_room", "options": options, "made_by": mark}
+    about = {"seed": seed, "info": info, "overwrite": True, "progress": progress}
+    store = record(world, world.play(), out / RECORDING, episodes=episodes, **about)
 
     console.rule("2 of 3  learn from pixels and actions, without labels")
     recipe = RECIPES["two_room" if door == "fixed" else "two_room_random_door"]
@@ -79,3 +82,22 @@ def demo(
     judgement.facts["wall_seconds"] = time.perf_counter() - began
     judgement.save(out / RESULTS)
     return judgement
+
+
+def _remove_demo(out: Path, mark: str) -> None:
+    """Remove what an earlier demo has written into its folder, which its recording says it is, apart from that recording.
+
+    Raises:
+        ArmillaryError: the folder holds something, and no such recording.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    try:
+        made_here = Episodes.open(out / RECORDING).info.get("made_by") == mark
+    except ArmillaryError:
+        made_here = False
+    if not made_here:
+        raise ArmillaryError(f"{out} holds something that this command has not made there; take another folder with --out")
+    for name in WRITTEN:
+        (out / name).unlink(missing_ok=True)
+    shutil.rmtree(out / "cache", ignore_errors=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from armillary import demo as module
-from armillary.demo import demo
+from armillary.demo import _remove_demo, demo
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 
@@ -25,8 +25,6 @@ def small(monkeypatch):
 
 def test_the_demo_leaves_all_that_it_promises(small, tmp_path):
     out = tmp_path / "demo"
-    (out / "recording").mkdir(parents=True)
-    (out / "stale").write_text("of an earlier demo")
     judgement = demo(out, pairs=4, seed=3, progress=False)
     assert {path.name for path in out.iterdir()} == {
         *("recording", "model.safetensors", "metrics.jsonl", "pairs.json", "results.json", "report.html", "animation.gif")
@@ -37,6 +35,21 @@ def test_the_demo_leaves_all_that_it_promises(small, tmp_path):
     assert results["recording_seed"] == 3
     assert "cross=True" in judgement.control.rule
     assert len(Episodes.open(out / "recording")) == 30
+    (out / "thesis").write_text("not of a demo")
+    _remove_demo(out, f"armillary demo --out {out.resolve()}")
+    assert {path.name for path in out.iterdir()} == {"recording", "thesis"}
+    (tmp_path / "elsewhere").mkdir()
+    (out / "recording").rename(tmp_path / "elsewhere" / "recording")
+    with pytest.raises(ArmillaryError, match="has not made there"):
+        demo(tmp_path / "elsewhere", progress=False)
+
+
+def test_the_demo_replaces_nothing_but_a_demo(tmp_path):
+    (tmp_path / "d" / "recording").mkdir(parents=True)
+    (tmp_path / "d" / "thesis").write_text("x")
+    with pytest.raises(ArmillaryError, match="has not made there"):
+        demo(tmp_path / "d", progress=False)
+    assert {path.name for path in (tmp_path / "d").iterdir()} == {"recording", "thesis"}
 
 
 @pytest.mark.parametrize("seed", [-1, 10_000])

@@ -210,18 +210,19 @@ def doctor(store: Positional[StorePath], held_out: float = 0.1) -> None:
         store: the store of episodes.
         held_out: share or number of episodes that training would hold out, searched for duplicates of the others.
     """
-    from armillary.episodes.doctor import diagnose
+    from armillary.episodes.doctor import damage, diagnose
     from armillary.episodes.split import split
     from armillary.episodes.store import Episodes
 
-    episodes = Episodes.open(store)
-    parts: tuple[np.ndarray, ...] = ()
-    if len(episodes) > 1:
-        try:
-            parts = split(episodes, held_out)
-        except ArmillaryError as error:
-            console.print(Text(f"no split to look for duplicates in: {error}"))
-    report = diagnose(episodes, parts=parts)
+    report = damage(store)
+    if report is None:
+        episodes, parts = Episodes.open(store), ()
+        if len(episodes) > 1:
+            try:
+                parts = split(episodes, held_out)
+            except ArmillaryError as error:
+                console.print(Text(f"no split to look for duplicates in: {error}"))
+        report = diagnose(episodes, parts=parts, bad=())
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
     table = Table("", "check", "found", "what to do")
     for row in report.rows:

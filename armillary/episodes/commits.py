@@ -7,6 +7,7 @@
 - Lance does not survive a fork: its threads are gone in the child, which then hangs or crashes. That is refused.
 """
 
+import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ from armillary.errors import ArmillaryError, require
 with suppress(ImportError):  # not on Windows, where only the numbers of episodes could be ambiguous
     import fcntl
 
+HINT = "_versions/latest_version_hint.json"
+_in_memory: dict[str, Any] = {}
 _user: int | None = None  # the process that used Lance
 
 
@@ -39,6 +42,12 @@ def lance() -> ModuleType:
         )
     _user = os.getpid()
     return module
+
+
+def hold(path: str, dataset: Any) -> None:
+    """Keep what is stored at memory:// until the process ends; Lance would drop it with the last object that refers to it."""
+    if path.startswith("memory://"):
+        _in_memory[path] = dataset
 
 
 def options(path: str) -> dict[str, Any]:
@@ -101,6 +110,16 @@ def commit_files(dataset: Any) -> list[str]:
 def manifest(version: int) -> str:
     """The name of the file, in the dataset's folder, that lists the files of a version."""
     return f"_versions/{2**64 - 1 - version:020d}.manifest"
+
+
+def hinted(folder: Path | None, newest: int) -> int | None:
+    """The newest version by Lance's hint, from which it searches on; `newest` where there is no hint, None if unreadable."""
+    if folder is None or not (folder / HINT).exists():
+        return newest
+    try:
+        return json.loads((folder / HINT).read_bytes())["version"]
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def data_files(fragments: Any) -> list[str]:

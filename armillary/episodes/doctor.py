@@ -6,6 +6,7 @@ episodes, evenly spaced, and of each the middle 1000 rows (64 where there are on
 thresholds are is named below.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -13,7 +14,9 @@ from typing import Literal
 
 import numpy as np
 
+from armillary.addresses import local_path
 from armillary.episodes import turning
+from armillary.episodes.checksums import Checksums
 from armillary.episodes.jumps import IMAGE_RATIO, USUAL, change, find_jumps, smooth_channels
 from armillary.episodes.lag import LAGS, action_gain, motion
 from armillary.episodes.store import Episodes
@@ -83,23 +86,33 @@ class _Run:
     image_actions: np.ndarray
 
 
-def diagnose(episodes: Episodes, *, parts: Sequence[np.ndarray] = (), length: int = 2) -> Report:
+def damage(path: str | os.PathLike) -> Report | None:
+    """The report on a store whose files are damaged, without opening it, which could end the process; else None."""
+    bad = Checksums(local_path(path)).damaged()
+    return Report((_as_written(f"damaged: {', '.join(bad)}", "fail"),)) if bad else None
+
+
+def diagnose(
+    episodes: Episodes, *, parts: Sequence[np.ndarray] = (), length: int = 2, bad: Sequence[str] | None = None
+) -> Report:
     """Check a recording.
 
     Args:
         parts: episode numbers of training part and held-out parts, as `split` gives them, to look for leaks between them.
         length: rows that a training window needs; shorter episodes are of no use.
+        bad: files that are damaged, if `damage` has looked already.
 
     Raises:
         ArmillaryError: the store is empty.
     """
     episodes.require_some()
-    rows = [_lengths(episodes.lengths, length), *_unfinished(episodes), _as_written(episodes)]
-    damaged = rows[-1].verdict == "fail"
+    found = verify(episodes, bad)
+    kept = _as_written(str(found), "fail" if found.damaged else "warn" if found.unsure else "ok")
+    rows = [_lengths(episodes.lengths, length), *_unfinished(episodes), kept]
     try:
         rows += _content(episodes, parts)
     except CorruptFile:
-        if not damaged:
+        if not found.damaged:
             raise
     return Report(tuple(rows))
 
@@ -112,7 +125,11 @@ def _content(episodes: Episodes, parts: Sequence[np.ndarray]) -> list[Row]:
         common, done = _common(runs), spec.action
         angles = _angles(spec, runs)
         seen = [*_jumps(episodes, runs, angles), *_constant(spec, runs), *_units(spec, runs), *_frozen(runs), *_states(common)]
-        rows += [_lag(common, angles), *_idle(runs), *seen, *_habits(done, runs), *_actions(done, runs)] if done.n else seen
+        rows += (
+            [_lag(common, angles[_everywhere(runs)]), *_idle(runs), *seen, *_habits(done, runs), *_actions(done, runs)]
+            if done.n
+            else seen
+        )
     return rows
 
 
@@ -146,11 +163,10 @@ def _unfinished(episodes: Episodes) -> Iterator[Row]:
         yield Row("unfinished", value, "warn", "it was interrupted, or is at it still; --resume goes on with it")
 
 
-def _as_written(episodes: Episodes) -> Row:
-    found = verify(episodes)
+def _as_written(value: str, verdict: Verdict) -> Row:
     lost = "a disk or a copy changed it; restore it from another copy, or record again"
-    advice = lost if found.damaged else "a store that this version writes can be verified as a whole: merge or record anew"
-    return Row.of("digests of what is stored", str(found), "fail" if found.damaged else bool(found.unsure), advice)
+    old = "a store that this version writes can be verified as a whole: merge or record anew"
+    return Row.of("digests of what is stored", value, verdict, lost if verdict == "fail" else old)
 
 
 def _duplicates(digests: np.ndarray, parts: Sequence[np.ndarray]) -> Iterator[Row]:
@@ -172,9 +188,14 @@ def _absent(episodes: Episodes) -> Iterator[Row]:
 
 def _common(runs: list[_Run]) -> list[_Run]:
     """The runs with the streams that all of them have."""
-    channels = np.all([_there(run) for run in runs], 0)
+    channels = _everywhere(runs)
     images = [name for name in runs[0].images if all(name in run.images for run in runs)]
     return [replace(run, vectors=run.vectors[:, channels], images={n: run.images[n] for n in images}) for run in runs]
+
+
+def _everywhere(runs: list[_Run]) -> np.ndarray:
+    """Which channels belong to streams that all runs have."""
+    return np.all([_there(run) for run in runs], 0)
 
 
 def _there(run: _Run) -> np.ndarray:

@@ -34,7 +34,7 @@ from armillary.addresses import address, local_path
 from armillary.arguments import whole_numbers
 from armillary.episodes import columns, commits
 from armillary.episodes import images as codecs
-from armillary.episodes.checksums import Checksums
+from armillary.episodes.checksums import Checksums, changed
 from armillary.episodes.faults import reading, writing
 from armillary.errors import ArmillaryError, CorruptFile, NoStore, OutOfRange, require
 from armillary.interrupts import uninterrupted
@@ -82,6 +82,7 @@ class Episodes:
 
     def __init__(self, path: str, dataset: Any):
         self.path, self._dataset = path, dataset
+        commits.hold(path, dataset)
         self._folder = local_path(path)
         self.checksums = Checksums(self._folder)
         self._read_description()
@@ -158,6 +159,10 @@ class Episodes:
         lance, path = commits.lance(), address(path)
         if (folder := local_path(path)) is not None and not folder.exists():
             raise _none_at(path)
+        bad = Checksums(folder).damaged() if verify else []
+        if bad:  # Lance need not see it
+            raise changed(path, bad)
+        Checksums(folder).require_newest()
         with reading(path):
             try:
                 dataset = lance.dataset(path, **commits.options(path))
@@ -169,7 +174,8 @@ class Episodes:
         if verify:
             from armillary.episodes.verify import verify as verified
 
-            verified(store).require_sound()
+            if found := verified(store, bad).damaged:
+                raise changed(path, found)
         return store
 
     def _read_description(self) -> None:

@@ -5,7 +5,7 @@ the digests are computed anew, which cover observations and actions, unless imag
 before. What neither covers is said.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,22 +34,23 @@ class Verification:
         lines = [f"{self.files} files are what was written", *self.unsure]
         return "; ".join([f"damaged: {', '.join(self.damaged)}"] * bool(self.damaged) + lines)
 
-    def require_sound(self) -> None:
-        """Raise `CorruptFile` if anything is damaged."""
-        if self.damaged:
-            raise CorruptFile(f"not what was written: {', '.join(self.damaged)}; restore these from a copy, or record again")
 
+def verify(store: Episodes, bad: Sequence[str] | None = None) -> Verification:
+    """Read a whole store, and compare it with what was written; see above.
 
-def verify(store: Episodes) -> Verification:
-    """Read a whole store, and compare it with what was written; see above."""
+    Args:
+        bad: the files that are not what their checksums say, if they were compared already.
+    """
     kept, torn = store.checksums.read()
     inside, needed = _episodes_of_files(store), commits.manifest(store.version)
-    bad = store.checksums.damaged(kept)
+    bad = store.checksums.damaged() if bad is None else bad
     damaged = [f"{file}{_named(inside.get(file, ()))}" for file in bad]
     unlisted = [file for file in inside if file not in kept]
     if not _same_columns(store):
         damaged.append("the columns, which are not those of its streams")
     unsure = [f"{torn} lines of {NAME} cannot be read"] * bool(torn)
+    if store.version != commits.hinted(store.checksums.root, store.version):
+        unsure.append(f"{commits.HINT} names another version than the newest, which does no harm")
     if kept and needed not in kept:
         unsure.append(f"there is no checksum of {needed}, the list of all files; its writer was killed, or is another program")
     if unlisted:
