@@ -83,7 +83,7 @@ def _same_digest(store: Episodes, number: int) -> bool:
 
 
 def _same_columns(store: Episodes) -> bool:
-    return store.schema.equals(columns.schema_of(store.spec))
+    return store.schema.equals(columns.schema_of(store.spec, store.codecs))
 
 
 def _named(episodes: Iterable[int]) -> str:
