@@ -31,7 +31,8 @@ TAIL = 0.1
 FLOOR = 0.3
 """Added to the variances (whose mean is 1) along the principal directions of standardised errors. Directions in which channels
 cancel out are as fragile as they are sharp: a machine that warms up leaves them first."""
-BLOCK = 256
+BLOCK = 64
+"""Rows that evidence is worked out for at once: few enough for BLAS to keep to one thread."""
 
 
 @dataclass(frozen=True)
