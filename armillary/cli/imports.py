@@ -331,6 +331,7 @@ def video(
     begins: float | None = None,
     drift: float = 0.1,
     rate: float | None = None,
+    tracks: tuple[int, ...] | None = None,
     image_size: int | None = 64,
     longest: int = 3000,
     missing: Literal["skip", "refuse"] = "skip",
@@ -347,7 +348,8 @@ def video(
         time: the column of the tables that is their clock, in dates or in seconds; row i belongs to frame i unless given.
         begins: what that column shows at the first frame, in seconds; 0, or of dates the first, unless given.
         drift: seconds that the clocks of a video and its table may be apart at either end.
-        rate: frames a second to hold frames on, or those of images; frames as they come unless given.
+        rate: frames a second to hold frames on, or those of images and of raw H.264 or HEVC; frames as they come unless given.
+        tracks: video streams of a file to take, 0 for the first; all that the first video has by default.
         image_size: frames are reduced to this many pixels a side on the way; None keeps them as they are.
         longest: rows of an episode; what is longer is cut.
         missing: what to do about what is damaged or does not fit.
@@ -357,8 +359,8 @@ def video(
     """
     from armillary.episodes.formats.video import import_video
 
-    options = {"rate": rate, "image_size": image_size, "longest": longest, "missing": missing, "max_episodes": max_episodes}
-    store = {"resume": resume, "overwrite": overwrite}
+    options = {"rate": rate, "tracks": tracks, "image_size": image_size, "longest": longest, "missing": missing}
+    store = {"max_episodes": max_episodes, "resume": resume, "overwrite": overwrite}
     print(import_video(path, out, controls=controls, time=time, begins=begins, drift=drift, **options, **store))
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from film_fakes import FPS, film, numbers_of, picture
+from film_fakes import FPS, film, numbers_of, picture, remux
 
 from armillary.cli import main
 from armillary.episodes.formats import video
@@ -253,6 +253,97 @@ def test_paths_that_are_no_video(tmp_path):
     with pytest.raises(ArmillaryError, match="images have no clock that the column 't' could be held against"):
         imported(tmp_path / "frames", tmp_path / "out", time="t")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("suffix", [".h264", ".h265"])
+def test_raw_streams_have_the_rate_that_is_given(tmp_path, suffix):
+    path = film(tmp_path / f"in/a{suffix}", range(COUNT), codec="libx264" if suffix == ".h264" else "libx265", group=4)
+    for source in (path, path.parent):
+        _, store = imported(source, tmp_path / "out", rate=20, overwrite=True)
+        assert (shown(store), store.spec.rate) == ([list(range(COUNT))], 20)
+    with pytest.raises(ArmillaryError, match=r"a raw stream has no clock; give .*--rate"):
+        imported(path, tmp_path / "no rate")
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_frames_of_avi_come_in_the_order_in_which_they_are_shown(tmp_path, codec):
+    _, store = imported(film(tmp_path / "a.avi", range(COUNT), codec=codec, group=6, between=2), tmp_path / "out")
+    assert (shown(store), store.spec.rate) == ([list(range(COUNT))], FPS)
+
+
+def test_every_video_stream_of_a_file_is_a_stream_or_is_said_to_be_left_out(tmp_path):
+    stereo = film(tmp_path / "in/b.mkv", range(6), tracks=2)
+    _, store = imported(stereo, tmp_path / "both")
+    images = store.read(0)
+    assert {name: numbers_of(frames) for name, frames in images.items()} == {
+        "image": list(range(6)),
+        "image_2": list(range(100, 106)),
+    }
+    _, second = imported(stereo, tmp_path / "second", tracks=[1])
+    assert shown(second) == [list(range(100, 106))]
+    with pytest.raises(ArmillaryError, match="there is no video stream 2 in it; it has 2"):
+        imported(stereo, tmp_path / "third", tracks=[2])
+    with pytest.raises(ArmillaryError, match="tracks are different numbers"):
+        imported(stereo, tmp_path / "twice", tracks=[1, 1])
+    film(tmp_path / "in/a.mkv", range(6))
+    summary, store = imported(tmp_path / "in", tmp_path / "folder")
+    assert (len(store), len(store.spec.streams)) == (2, 1)
+    assert summary.ignored == {"b.mkv: 1 more video streams": "the first video does not have as many"}
+    (tmp_path / "in/a.mkv").rename(tmp_path / "in/c.mkv")
+    assert "there is no video stream 1" in imported(tmp_path / "in", tmp_path / "other")[0].skipped["c.mkv"]
+
+
+@pytest.mark.parametrize("options", [{}, {"rate": FPS}])
+def test_a_recording_that_begins_inside_a_group_of_pictures_loses_only_what_cannot_be_decoded(tmp_path, options):
+    path = remux(film(tmp_path / "whole.ts", range(COUNT), group=4, between=0), tmp_path / "a.ts", lambda at, _: at > 1)
+    table(tmp_path / "a.csv", {"go": range(2, COUNT)})
+    summary, store = imported(path, tmp_path / "out", **options)
+    assert shown(store) == [list(range(4, COUNT))]
+    np.testing.assert_array_equal(store.actions(0)[:, 0], range(4, COUNT - 1))
+    assert summary.left_out == {"a.ts: frames that cannot be decoded": 2}
+    with pytest.raises(CorruptFile, match=r"no frame at .* for row 0"):
+        imported(path, tmp_path / "refused", missing="refuse")
+
+
+def test_of_two_frames_at_one_moment_one_is_left_out(tmp_path):
+    def change(at: int, packet: object) -> bool:
+        if at == 5:
+            packet.pts = packet.dts = 4 * round(0.1 / packet.time_base)
+        return True
+
+    path = remux(film(tmp_path / "whole.mkv", range(COUNT), group=1, between=0), tmp_path / "a.mkv", change)
+    table(tmp_path / "a.csv", {"go": range(COUNT)})
+    summary, store = imported(path, tmp_path / "out")
+    assert shown(store) == [[0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]]
+    np.testing.assert_array_equal(store.actions(0)[5:, 0], range(6, 11))
+    assert summary.left_out == {"a.mkv: another frame has the same time": 1}
+    with pytest.raises(CorruptFile, match=r"two frames of the video are at 0\.4000 s"):
+        imported(path, tmp_path / "refused", missing="refuse")
+
+
+def test_what_comes_after_damage_is_used_from_the_next_key_frame_on(tmp_path):
+    whole, spoilt = film(tmp_path / "whole.mp4", range(COUNT), group=4, between=0), tmp_path / "a.mp4"
+    content = bytearray(whole.read_bytes())
+    at = [picture_at(whole, number) for number in (5, 6)]
+    content[at[0] + 4 : at[1]] = b"\xff" * (at[1] - at[0] - 4)
+    spoilt.write_bytes(content)
+    summary, store = imported(spoilt, tmp_path / "out")
+    assert shown(store) == [[0, 1, 2, 3, 4], [8, 9, 10, 11]]
+    assert summary.left_out == {"a.mp4: frames that cannot be decoded": 3}
+
+
+def picture_at(path: Path, number: int) -> int:
+    """Where in a file the packet of a frame begins."""
+    import av
+
+    with av.open(str(path)) as container:
+        return [packet.pos for packet in container.demux(video=0)][number]
+
+
+def test_names_with_a_colon_are_no_urls(tmp_path, monkeypatch):
+    film(tmp_path / "take 12:30:05.mp4", range(6))
+    monkeypatch.chdir(tmp_path)
+    assert shown(imported(Path("take 12:30:05.mp4"), tmp_path / "out")[1]) == [list(range(6))]
 
 
 def test_the_verb(tmp_path, capsys):

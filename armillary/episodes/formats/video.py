@@ -5,6 +5,9 @@
 - Frames come as they are shown, or, at a `rate`, on an even clock, each tick with the last frame at or before it. Without one,
   an episode ends where the clock jumps by ten steps, and the share of steps that are a tenth off is reported. Images have no
   clock: the rate says what theirs was.
+- Every video stream of a file is a stream, on the clock of the first: a row has the last frame of each.
+- Frames that cannot be decoded (a recording that begins inside a group of pictures, damage) and second frames of one moment are
+  left out and counted, and an episode ends there.
 - Actions are read as video_actions.py says. Either every video has a table, or none has.
 - Frames are decoded once, one after the other, so that memory holds one episode, however long the video.
 """
@@ -12,7 +15,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +28,22 @@ from armillary.episodes.formats.importing import ImportSummary, Missing, check_o
 from armillary.episodes.formats.table_clock import UNEVEN
 from armillary.episodes.formats.table_log import last_before, usual_step
 from armillary.episodes.formats.video_actions import ActionTable, find_table
-from armillary.episodes.formats.video_frames import Frames, frame_times, frames_in_turn, pictures_in_turn
+from armillary.episodes.formats.video_frames import (
+    Frames,
+    frame_times,
+    frames_in_turn,
+    frames_there,
+    pictures_in_turn,
+    shown_times,
+    tracks_of,
+)
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.spec import NO_ACTION, Spec, Stream
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".y4m", ".gif")
+RAW = (".h264", ".264", ".avc", ".hevc", ".h265", ".265", ".m2v")  # streams without a clock
+VIDEOS += (".mts", ".m2ts", ".3gp", ".ogv", ".vob", ".asf", *RAW)
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 STREAM = "image"
 SAME_RATE = 0.01  # how far the rates of two videos may be apart
@@ -70,6 +84,7 @@ def import_video(
     begins: float | None = None,
     drift: float = 0.1,
     rate: float | None = None,
+    tracks: Sequence[int] | None = None,
     image_size: int | None = None,
     longest: int = 3000,
     missing: Missing = "skip",
@@ -78,7 +93,7 @@ def import_video(
     overwrite: bool = False,
     progress: bool = True,
 ) -> VideoSummary:
-    """Read videos and folders of images into a new store, as one stream `image`.
+    """Read videos and folders of images into a new store, as a stream `image` (and `image_2` and so on of further tracks).
 
     Args:
         path: a video, a folder of images, or a folder in which all of them are read, in the order of their names.
@@ -87,7 +102,8 @@ def import_video(
         time: the column of the tables that is their clock, in dates or in seconds; None where row i belongs to frame i.
         begins: what that column shows at the first frame, in seconds; None for 0, or for a date, its first.
         drift: seconds that the clocks of a video and its table may be apart at either end.
-        rate: frames a second to hold frames on, or those of images; None takes frames as they come.
+        rate: frames a second to hold frames on, or those of images and of raw streams; None takes frames as they come.
+        tracks: which video streams of a file, from 0; None for all that the first video has.
         image_size: resize frames to image_size x image_size by area, whatever the aspect ratio; None keeps their size.
         longest: rows of an episode; what is longer, or than `EPISODE_BYTES`, is cut, with the row between two parts in both.
         missing: "skip" lists and leaves out, from where it fails, what is damaged or does not fit; "refuse" raises instead.
@@ -113,8 +129,11 @@ def import_video(
         raise ArmillaryError(f"{path}: columns are named, and there is no table of actions beside any video")
     if time and rate is None and any(video.files for video in videos):
         raise ArmillaryError(f"{path}: images have no clock that the column {time!r} could be held against; give their rate")
-    stream, own = _first(videos, rate, image_size, missing)
-    spec = Spec((stream,), actions.space if actions else NO_ACTION, own)
+    if tracks is not None and (not tracks or min(tracks) < 0 or len(set(tracks)) < len(tracks)):
+        raise ArmillaryError(f"tracks are different numbers from 0 on; got {' '.join(map(str, tracks)) or 'none'}")
+    source = _Source(rate, image_size, missing == "refuse")
+    streams, own = _first(videos, source, tracks)
+    spec = Spec(tuple(streams.values()), actions.space if actions else NO_ACTION, own)
     summary = VideoSummary(
         format="video",
         source=str(path),
@@ -122,9 +141,10 @@ def import_video(
         spec=spec,
         ignored=dict(actions.ignored) if actions else {},
         videos=len(videos),
-        longest=min(longest, max(2, EPISODE_BYTES // stream.nbytes)),
+        longest=min(longest, max(2, EPISODE_BYTES // sum(stream.nbytes for stream in spec.streams))),
     )
-    reader = _Reader(spec, rate, image_size, actions, tables, path, summary)
+    reader = _Reader(spec, source, {track: stream.name for track, stream in streams.items()}, actions, tables, path, summary)
+    reader.every = tracks is None
     return import_units(
         ((video.name(path), reader.episodes(video)) for video in videos),
         summary,
@@ -152,18 +172,29 @@ class _Video:
     def name(self, root: Path) -> str:
         return self.path.name if self.path == root else str(self.path.relative_to(root))
 
-    def times(self, rate: float | None) -> Float64[np.ndarray, " t"]:
-        """When each frame is shown, in seconds on the clock of the video; images at `rate`, or one a second."""
-        times = np.arange(len(self.files)) / (rate or 1.0) if self.files else frame_times(self.path)
+    def times(self, source: "_Source", track: int) -> Float64[np.ndarray, " t"]:
+        """When each frame is shown, in seconds on the clock of the video; images at the rate, or one a second."""
+        read = frame_times if source.strict else shown_times
+        times = np.arange(len(self.files)) / (source.rate or 1.0) if self.files else read(self.path, track, source.rate)
         if len(times) < 2:
             raise CorruptFile(f"{self.path}: {len(times)} frames, and an episode needs 2")
         return times
 
-    def frames(self, times: np.ndarray, shown: np.ndarray, size: int | None) -> Frames:
-        """Frames of these ascending indices, decoded one by one."""
+    def frames(self, source: "_Source", track: int, times: np.ndarray, shown: np.ndarray) -> Frames:
+        """Frames of these ascending indices, decoded one by one; None for those that cannot be, unless the source is strict."""
         if self.files:
-            return pictures_in_turn([self.files[index] for index in shown], size=size)
-        return frames_in_turn(self.path, times[shown], size=size, tolerance=float(np.diff(times).min()) / 4)
+            return pictures_in_turn([self.files[index] for index in shown], size=source.size)
+        read, near = frames_in_turn if source.strict else frames_there, float(np.diff(times).min()) / 4
+        return read(self.path, times[shown], size=source.size, tolerance=near, track=track, rate=source.rate)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """How frames are read: the rate asked for, the size they are resized to, and whether one that is damaged is refused."""
+
+    rate: float | None
+    size: int | None
+    strict: bool
 
 
 def _find(path: Path) -> list[_Video]:
@@ -190,22 +221,34 @@ def _tables(videos: list[_Video]) -> dict[Path, Path]:
     return {video: table for video, table in found.items() if table}
 
 
-def _first(videos: list[_Video], rate: float | None, size: int | None, missing: str) -> tuple[Stream, float | None]:
-    """The stream and the rate of the first video that can be read, which the others have to fit."""
+def _first(videos: list[_Video], source: _Source, tracks: Sequence[int] | None) -> tuple[dict[int, Stream], float | None]:
+    """The streams, by track, and the rate of the first video that can be read, which the others have to fit."""
     problems = []
     for video in videos:
         try:
-            times = video.times(rate)
-            with closing(video.frames(times, np.array([0]), size)) as frames:
-                shape = next(frames).shape
+            found = range(tracks_of(video.path)) if not video.files else range(1)
+            streams = {
+                track: Stream(STREAM if not place else f"{STREAM}_{place + 1}", "image", _shape(video, source, track))
+                for place, track in enumerate(found if tracks is None else tracks)
+            }
+            own = source.rate or (None if video.files else round(1 / usual_step(video.times(source, next(iter(streams)))), 3))
         except CorruptFile as error:
-            if missing == "refuse":
+            if source.strict:
                 raise
             problems.append(str(error))
             continue
-        own = rate or (None if video.files else round(1 / usual_step(times), 3))
-        return Stream(STREAM, "image", shape, rate=own), own
+        return {track: replace(stream, rate=own) for track, stream in streams.items()}, own
     raise ArmillaryError(f"none of {len(videos)} videos can be read: {'; '.join(problems[:3])}")
+
+
+def _shape(video: _Video, source: _Source, track: int) -> tuple[int, ...]:
+    """Of the first frame that can be decoded."""
+    times = np.unique(video.times(source, track))
+    with closing(video.frames(source, track, times, np.arange(len(times)))) as frames:
+        for frame in frames:
+            if frame is not None:
+                return frame.shape
+    raise CorruptFile(f"{video.path}: none of its {len(times)} frames can be decoded")
 
 
 @dataclass
@@ -213,45 +256,76 @@ class _Reader:
     """Videos to episodes, one after the other."""
 
     spec: Spec
-    rate: float | None
-    size: int | None
+    source: _Source
+    names: dict[int, str]  # of the stream of each track
     actions: ActionTable | None
     tables: dict[Path, Path]
     root: Path
     summary: VideoSummary
+    every: bool = True  # track is wanted
     steps: int = field(default=0, init=False)
     uneven: int = field(default=0, init=False)
 
     def episodes(self, video: _Video) -> Iterator[Episode]:
         """The episodes of one video."""
-        times = video.times(self.rate)
-        frames = times - times[0]
+        name, first = video.name(self.root), next(iter(self.names))
+        if self.every and not video.files and (more := tracks_of(video.path) - len(self.names)) > 0:
+            self.summary.ignored[f"{name}: {more} more video streams"] = "the first video does not have as many"
+        times = {track: video.times(self.source, track) for track in self.names}
+        begin, whole = times[first][0], times[first]
+        times = {track: np.unique(stamps) for track, stamps in times.items()}
+        self._leave(f"{name}: another frame has the same time", len(whole) - len(times[first]))
+        frames = times[first] - begin
         clock = self._clock(video, frames)
-        shown = last_before(frames, clock)
-        actions = np.empty((len(clock), 0), np.float32) if self.actions is None else self._actions(video, frames, clock)
-        distinct, repeated = np.unique(shown, return_counts=True)
-        decoded = video.frames(times, distinct, self.size)
-        rows = enumerate(frame for frame, count in zip(decoded, repeated, strict=True) for _ in range(count))
-        row, frame = next(rows)
+        actions = np.empty((len(clock), 0), np.float32)
+        if self.actions is not None:
+            actions = self._actions(video, whole - begin, clock)
+        rows = enumerate(zip(*(self._rows(video, track, times[track], begin + clock) for track in self.names), strict=True))
+        row, shown = next(rows)
+        inside, there, taken = np.zeros((3, len(clock)), bool)
         for start, stop in self._parts(clock):
-            pixels = np.empty((stop - start, *self.spec[STREAM].shape), np.uint8)
+            pixels = {name: np.empty((stop - start, *self.spec[name].shape), np.uint8) for name in self.names.values()}
+            inside[start:stop] = True
             for at in range(start, stop):
                 while row < at:
-                    row, frame = next(rows)
-                if frame.shape != pixels.shape[1:]:
-                    what = f"frames are {frame.shape}, and those of the first video {pixels.shape[1:]}"
-                    raise CorruptFile(f"{video.path}: {what}; give an image size for all")
-                pixels[at - start] = frame
-            info = {"source": video.name(self.root), "row": int(start), "begins": float(clock[start])}
-            yield Episode({STREAM: pixels}, actions[start : stop - 1], info=info)
+                    row, shown = next(rows)
+                there[at] = all(frame is not None for frame in shown)
+                for (stream, values), frame in zip(pixels.items(), shown if there[at] else (), strict=False):
+                    if frame.shape != values.shape[1:]:
+                        what = f"frames are {frame.shape}, and {stream} of the first video {values.shape[1:]}"
+                        raise CorruptFile(f"{video.path}: {what}; give an image size for all")
+                    values[at - start] = frame
+            for low, high in stretches(there[start:stop], np.zeros(stop - start, bool)):
+                taken[start + low : start + high] = True
+                info = {"source": name, "row": int(start + low), "begins": float(clock[start + low])}
+                some = {stream: values[low:high] for stream, values in pixels.items()}
+                yield Episode(some, actions[start + low : start + high - 1], info=info)
+        what = "frames that cannot be decoded" + ", or without one of another video stream" * (len(self.names) > 1)
+        self._leave(f"{name}: {what}", int((inside & ~there).sum()))
+        self._leave(f"{name}: alone between such frames", int((there & ~taken).sum()))
+        if not taken.any():
+            raise CorruptFile(f"{video.path}: no two frames after each other can be decoded")
+
+    def _rows(self, video: _Video, track: int, times: np.ndarray, moments: np.ndarray) -> Iterator[np.ndarray | None]:
+        """What each moment shows of a track; None where that cannot be decoded, or not yet, or no longer."""
+        shown, step = last_before(times, moments), JUMP * usual_step(times)
+        gone = (moments < times[0] - step / JUMP / 2) | (moments > times[-1] + step)
+        distinct, repeated = np.unique(shown, return_counts=True)
+        decoded = video.frames(self.source, track, times, distinct)
+        held = (frame for frame, count in zip(decoded, repeated, strict=True) for frame in repeat(frame, count))
+        return (None if late else frame for frame, late in zip(held, gone, strict=True))
+
+    def _leave(self, reason: str, rows: int) -> None:
+        if rows:
+            self.summary.left_out[reason] += rows
 
     def _clock(self, video: _Video, frames: Float64[np.ndarray, " f"]) -> Float64[np.ndarray, " t"]:
         """When each row is, in seconds since the first frame: on an even clock, or with the frames."""
-        if self.rate:
-            ticks = np.arange(int(frames[-1] * self.rate + 1e-3) + 1) / self.rate
+        if self.source.rate:
+            ticks = np.arange(int(frames[-1] * self.source.rate + 1e-3) + 1) / self.source.rate
             if len(ticks) < 2:
                 raise CorruptFile(
-                    f"{video.path}: at {self.rate:g} Hz its {frames[-1]:.3f} s are one row, and an episode needs 2"
+                    f"{video.path}: at {self.source.rate:g} Hz its {frames[-1]:.3f} s are one row, and an episode needs 2"
                 )
             return ticks
         own, expected = None if video.files else 1 / usual_step(frames), self.spec.rate
