@@ -9,17 +9,15 @@ of an episode; in its first row alone info (JSON), digest and, where streams are
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from armillary.episodes import images as codecs
+from armillary.episodes.episode import Episode
 from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.files import as_json
 from armillary.spec import Spec, Stream
-
-if TYPE_CHECKING:
-    from armillary.episodes.store import Episode
 
 
 def column_of(stream: Stream) -> str:
@@ -53,7 +51,7 @@ def to_json(info: dict, what: str) -> str:
         raise ArmillaryError(f"{what}: info is kept as JSON, which cannot hold this: {error}") from error
 
 
-def check(spec: Spec, episode: "Episode", what: str) -> None:
+def check(spec: Spec, episode: Episode, what: str) -> None:
     """Require that an episode matches the spec and holds finite numbers.
 
     Raises:
@@ -75,7 +73,7 @@ def check(spec: Spec, episode: "Episode", what: str) -> None:
                 _check_stream(stream, given[stream.name], length, f"{what}: {kind} {stream.name!r}")
 
 
-def absent_streams(spec: Spec, episode: "Episode") -> list[str]:
+def absent_streams(spec: Spec, episode: Episode) -> list[str]:
     """The optional streams that an episode is without."""
     return [stream.name for stream in spec.observed if stream.name not in episode.observations]
 
@@ -94,7 +92,7 @@ def _check_stream(stream: Stream, values: np.ndarray, length: int, what: str) ->
         raise ArmillaryError(f"{what}: not a finite number in row {row} at {tuple(where)}; remove or repair that row")
 
 
-def digest(spec: Spec, episode: "Episode") -> str:
+def digest(spec: Spec, episode: Episode) -> str:
     """A hash of an episode's observed streams and actions."""
     hasher = hashlib.sha256(str(len(episode)).encode())
     for stream in spec.observed:
@@ -104,7 +102,7 @@ def digest(spec: Spec, episode: "Episode") -> str:
     return hasher.hexdigest()[:32]
 
 
-def to_arrow(spec: Spec, episodes: Sequence["Episode"], first: int, image_codecs: dict[str, str], schema: Any) -> Any:
+def to_arrow(spec: Spec, episodes: Sequence[Episode], first: int, image_codecs: dict[str, str], schema: Any) -> Any:
     """Episodes, numbered from `first` on, as one table in one piece, which Lance writes 3x as fast as many small ones."""
     pa = require("pyarrow", "data")
     lengths = [len(episode) for episode in episodes]

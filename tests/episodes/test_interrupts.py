@@ -20,8 +20,8 @@ from armillary.episodes.store import Episodes
 from armillary.interrupts import sigterm_as_sigint, uninterrupted
 
 PLACES = int(os.environ.get("ARMILLARY_INTERRUPTS", 6))
-WATCHED = ("episodes/store.py", "episodes/record.py", "episodes/filling.py", "episodes/commits.py", "episodes/checksums.py",
-           "episodes/merge.py", "armillary/interrupts.py", "formats/importing.py")  # fmt: skip
+WATCHED = ("episodes/store.py", "episodes/reader.py", "episodes/record.py", "episodes/filling.py", "episodes/commits.py",
+           "episodes/checksums.py", "episodes/merge.py", "armillary/interrupts.py", "formats/importing.py")  # fmt: skip
 
 
 class Walk(gymnasium.Env):

@@ -10,7 +10,6 @@
 - Files are read in parts, and an episode longer than `longest` rows is cut, so that memory is bounded by that.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,19 +29,17 @@ from armillary.episodes.formats.table_clock import (
     Timeline,
     clock_note,
     find_clock,
-    is_clock,
     measure_clock,
 )
 from armillary.episodes.formats.table_files import SUFFIXES, Merging, Part, Survey, Table, open_table, together
+from armillary.episodes.formats.table_layout import SENSORS, TableLayout
 from armillary.episodes.formats.table_log import last_before
 from armillary.episodes.formats.table_text import NoTable
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile
-from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
+from armillary.spec import Spec
 
-SENSORS = "sensors"
 MISSING = ("refuse", "skip", "hold", "interpolate")
-_ROW_NUMBERS = re.compile(r"unnamed: ?\d+|index|row|#|no\.?", re.IGNORECASE)
 Columns = dict[str, np.ndarray]
 
 
@@ -133,7 +130,7 @@ def import_table(
     tables, skipped = _tables(files, header, path.is_dir())
     surveys = list(tables.values())
     first, pooled = next(iter(tables)), together(surveys)
-    layout = _Layout.of(first, surveys[0], pooled, asked.columns, controls, truth, episode, ignore)
+    layout = TableLayout.of(first, surveys[0], pooled, asked.columns, controls, truth, episode, ignore)
     for table in tables:
         table.require(layout.used)
     clocks, step = _clocks(tables, asked)
@@ -215,110 +212,11 @@ def _clocks(tables: dict[Table, Survey], asked: Asked) -> tuple[dict[str, TableC
 
 
 @dataclass
-class _Layout:
-    """What each column is.
-
-    Args:
-        sensors, controls, truth: columns of numbers.
-        time, episode: the columns that order and divide rows.
-        ignored: columns that stay out, and why.
-        remarks: what a person should know of it.
-    """
-
-    sensors: list[str]
-    controls: list[str]
-    truth: list[str]
-    time: tuple[str, ...]
-    episode: str | None
-    ignored: dict[str, str]
-    remarks: list[str]
-
-    @classmethod
-    def of(
-        cls,
-        table: Table,
-        survey: Survey,
-        pooled: Survey,
-        time: tuple[str, ...],
-        controls: Sequence[str],
-        truth: Sequence[str],
-        episode: str | None,
-        ignore: Sequence[str],
-    ) -> "_Layout":
-        named = [*time, *controls, *truth, *([episode] if episode else []), *ignore]
-        for name in named:
-            if name not in table.columns:
-                there = ", ".join(filter(None, table.columns))
-                raise ArmillaryError(f"{table.name}: there is no column {name!r}; there are {there}")
-            if named.count(name) > 1:
-                raise ArmillaryError(f"column {name!r} is named twice; it is one of time, controls, truth, episode and ignore")
-        table.require([name for name in table.columns if name and name not in ignore])
-        numbers = [name for name in table.columns if name in pooled.numbers]
-        for name in (*controls, *truth):
-            if name not in numbers:
-                raise ArmillaryError(f"{table.name}: column {name!r} is {pooled.columns[name].why}, not numbers")
-            if name in controls and is_clock(name, survey):
-                raise ArmillaryError(
-                    f"{table.name}: column {name!r} is a clock, which is no action; name it in time, or leave it out"
-                )
-        ignored = dict.fromkeys(ignore, "as asked")
-        for name in table.columns:
-            if name not in named and (why := _no_sensor(name, survey, pooled)):
-                ignored[name or "(no name)"] = why
-        sensors = [name for name in numbers if name not in named and name not in ignored]
-        if not sensors:
-            raise ArmillaryError(f"{table.name}: no column of numbers is left to sense; there are {', '.join(table.columns)}")
-        remarks = [
-            f"warning: column {name!r} is no sensor: {why}"
-            for name, why in ignored.items()
-            if name in pooled.columns and pooled.columns[name].kind == "text" and pooled.columns[name].number
-        ]
-        if words := [name for name in (*sensors, *controls, *truth) if pooled.columns[name].kind == "bool"]:
-            remarks.append(f"words for yes and no are 1 and 0: {', '.join(words)}")
-        return cls(sensors, list(controls), list(truth), time, episode, ignored, remarks)
-
-    @property
-    def numbers(self) -> list[str]:
-        return [*self.sensors, *self.controls, *self.truth]
-
-    @property
-    def used(self) -> list[str]:
-        return [*self.numbers, *self.time, *([self.episode] if self.episode else [])]
-
-    def spec(self, table: Table, step: float | None) -> Spec:
-        """The streams and the action, at the rate of the usual step."""
-        units = {name: table.unit(name) for name in self.numbers}
-
-        def vector(name: str, channels: Sequence[str], truth: bool = False) -> Stream:
-            unit = tuple(units[channel] for channel in channels)
-            return Stream(name, "vector", (len(channels),), unit=unit, channels=tuple(channels), truth=truth)
-
-        streams = [vector(SENSORS, self.sensors), *(vector(name, [name], truth=True) for name in self.truth)]
-        action, unit = NO_ACTION, tuple(units[name] for name in self.controls)
-        if self.controls:
-            action = ActionSpace("box", len(self.controls), unit=unit, channels=tuple(self.controls))
-        return Spec(tuple(streams), action, rate=1 / step if step else None)
-
-
-def _no_sensor(name: str, survey: Survey, pooled: Survey) -> str | None:
-    """Why a column that nobody named is no sensor, or None."""
-    if not name:
-        return "it has no name"
-    evidence = survey.columns[name]
-    if pooled.columns[name].kind not in ("number", "bool"):
-        return pooled.columns[name].why
-    if is_clock(name, survey):
-        return "it is a clock; name it in time"
-    counts = evidence.rises and evidence.total == evidence.number == evidence.high - evidence.low + 1
-    return "row numbers" if counts and _ROW_NUMBERS.fullmatch(name) else None
-
-
-@dataclass
 class _Reader:
     """Tables to episodes, one after the other."""
 
     spec: Spec
-    layout: _Layout
+    layout: TableLayout
     tables: dict[str, tuple[Table, dict[str, str]]]
     clocks: dict[str, TableClock]
     step: float | None
