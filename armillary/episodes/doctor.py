@@ -238,8 +238,9 @@ def _lag(runs: list[_Run], period: np.ndarray) -> Row:
     if now > 0.95 * gain.max():
         return Row(check, f"0 rows; {value.split('; ')[1]}", "ok")
     led = f"a[t{best:+d}] is what led from o[t] to o[t+1]"
-    late = f"the action comes {best} rows late, as if logged as a result: {led}; move the actions {best} rows up"
-    early = f"the action comes {-best} rows early, or the world answers with that delay: {led}"
+    rows = f"{abs(best)} row{'s' * (abs(best) > 1)}"
+    late = f"the action comes {rows} late, as if logged as a result: {led}; move the actions up by {rows}"
+    early = f"the action comes {rows} early, or the world answers with that delay: {led}"
     return Row.of(check, value, "fail" if best > 0 or now < 0.5 * gain.max() else "warn", late if best > 0 else early)
 
 

@@ -66,7 +66,7 @@ def test_what_turns_has_the_lag_that_it_has_and_does_not_jump(tmp_path, scene, l
     assert rows["lag of the action"].verdict == ("fail" if late else "ok")
     assert rows["lag of the action"].value.startswith("+1 rows" if late else "0 rows")
     if late:
-        assert "1 rows late" in rows["lag of the action"].advice
+        assert "1 row late" in rows["lag of the action"].advice
         assert "a[t+1] is what led from o[t] to o[t+1]" in rows["lag of the action"].advice
     assert rows["jumps"].verdict == "ok"
 
