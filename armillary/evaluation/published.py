@@ -251,6 +251,29 @@ def _robot_others(results: Path) -> str:
     return as_table(["", "0.5 s ahead", "1 s", "2 s"], body) if body else "Not run yet."
 
 
+def _monitoring(results: Path) -> str:
+    """By method: scores on public benchmarks of monitoring, means over seeds and series."""
+    skab, nab, tep = (_read(results / f"monitor_{name}.json") for name in ("skab", "nab", "tep"))
+    pump, single, plant = skab["tables"]["own"], nab["tables"]["own"], tep["tables"]["free"]
+    body = []
+    for name in _METHODS:
+        scores = pump["all files"][name]
+        series = nab["series"]["own"][name].values()
+        most = max(np.mean(one["false_alarms"]) / np.mean(one["allowed"]) for one in series)
+        normal = np.mean(tep["series"]["free"][name]["d00_te.dat"]["false_alarms"])
+        cells = [
+            f"{scores['f1']['value']:.3f} / {scores['vus_pr']['value']:.3f}",
+            f"{single['all files'][name]['auc_pr']['value']:.2f}",
+        ]
+        cells += [f"{most:.1f}", f"{plant['all files'][name]['auc_pr']['value']:.2f} / {normal:.1f}"]
+        body.append([name, *cells])
+    head = ["", "SKAB, F1 / VUS-PR", "NAB, AUC-PR", "NAB, most false alarms / allowed", "TEP, AUC-PR / false alarms in d00_te"]
+    return as_table(head, body)
+
+
+_METHODS = ("world model", "linear forecaster", "PCA (T2 + Q)", "isolation forest", "ECOD", "an alarm always on")
+
+
 def _range(values: Sequence[float]) -> str:
     return f"{min(values):.1f} to {max(values):.1f}"
 
@@ -266,6 +289,7 @@ BLOCKS: Mapping[str, Callable[[Path], str]] = {
     "planners": _planners,
     "senses": _senses,
     "speed": _speed,
+    "monitoring": _monitoring,
     "robot": _robot,
     "robot_others": _robot_others,
 }
