@@ -3,8 +3,8 @@
 Other planners look ahead as far as the CEM that is the default, and imagine about as much for a decision; where the default is
 a graph search, as much as the planner that it ends with. The other cost is distance in latent space, where the default is a
 critic. Habits learn on the model's latents, from the episodes that the model learned from, and imagine nothing; their width
-and steps are those that did best on development pairs (benchmarks/baselines.py). Where a habit
-proposes what the agent's planner refines, it has a row by itself, and so has the planner.
+and steps are tuned on development pairs (benchmarks/baselines.py). Where a habit proposes what the agent's planner refines,
+it has a row by itself, and so has the planner.
 """
 
 from collections.abc import Collection
