@@ -128,14 +128,21 @@ def data_files(fragments: Any) -> list[str]:
 
 
 @contextmanager
-def alone(folder: Path | None) -> Iterator[None]:
-    """No other writer of this folder, on this machine, is in such a block meanwhile. None, one elsewhere, keeps nobody out."""
+def alone(folder: Path | None, *, wait: bool = True) -> Iterator[None]:
+    """No other writer of this folder, on this machine, is in such a block meanwhile. None, one elsewhere, keeps nobody out.
+
+    Raises:
+        ArmillaryError: another one is, and this is not to wait.
+    """
     if folder is None or "fcntl" not in globals():
         yield
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ArmillaryError(f"{folder}: another process writes there; wait until it ends") from error
         yield
     finally:
         os.close(descriptor)  # which ends the lock, too

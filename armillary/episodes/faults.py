@@ -12,7 +12,7 @@ def reading(path: str) -> Iterator[None]:
     """Whatever goes wrong in here means that the store is damaged: `CorruptFile`."""
     try:
         yield
-    except (ArmillaryError, MemoryError, KeyboardInterrupt, SystemExit):
+    except (ArmillaryError, MemoryError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # a panic in Lance is no Exception
         raise CorruptFile(f"{path} is no store of episodes, or is truncated or damaged ({_reason(error)})") from error

@@ -64,10 +64,8 @@ class Filling:
         self.store, self.stored, self.done = there, len(there), there.unfinished is None
         if there.spec != spec:
             raise SpecMismatch(f"{self.path} holds other streams or actions than this would write; --overwrite replaces it")
-        differ = [name for name in job if there.unfinished is not None and there.unfinished.get(name) != job[name]]
-        if differ:
-            was = ", ".join(f"{name} was {there.unfinished.get(name)!r} and is {job[name]!r}" for name in differ)
-            raise ArmillaryError(f"{self.path} cannot be resumed by another command: {was}; --overwrite replaces it")
+        if there.unfinished is not None:
+            require_same_job(self.path, there.unfinished, job)
 
     def __enter__(self) -> "Filling":
         return self
@@ -115,6 +113,17 @@ class Filling:
         store = self.begun()
         store.finish()
         return store
+
+
+def require_same_job(path: str | os.PathLike, was: dict[str, Any], now: dict[str, Any]) -> None:
+    """Require that what was filling `path` is what would go on with it now.
+
+    Raises:
+        ArmillaryError: it is something else; the message says what differs.
+    """
+    if differ := [name for name in now if was.get(name) != now[name]]:
+        said = ", ".join(f"{name} was {was.get(name)!r} and is {now[name]!r}" for name in differ)
+        raise ArmillaryError(f"{path} cannot be resumed by another command: {said}; --overwrite replaces it")
 
 
 def _store_at(path: str) -> Episodes | None:

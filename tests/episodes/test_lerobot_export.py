@@ -9,7 +9,8 @@ from episode_fakes import random_episode
 from film_fakes import film, numbers_of, picture
 
 from armillary.cli import main
-from armillary.episodes.formats import lerobot_files
+from armillary.episodes.commits import alone
+from armillary.episodes.formats import export_folder, lerobot_files
 from armillary.episodes.formats.lerobot import import_lerobot
 from armillary.episodes.formats.lerobot_export import ExportSummary, export_lerobot
 from armillary.episodes.formats.lerobot_stats import picture_statistics_of, statistics_of, together
@@ -95,6 +96,7 @@ def test_the_layout_is_that_of_version_3(tmp_path):
     exported(store, tmp_path / "out")
     camera, files = "observation.images.image", [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert {str(path.relative_to(tmp_path / "out")) for path in files} == {
+        "meta/armillary.json",
         "meta/info.json",
         "meta/stats.json",
         "meta/tasks.parquet",
@@ -244,12 +246,106 @@ def test_what_cannot_be_exported_is_said_and_nothing_is_left(tmp_path, monkeypat
     store, _ = recorded(tmp_path / "store")
     with pytest.raises(ArmillaryError, match="crf is 0 to 51"):
         exported(store, tmp_path / "out", crf=60)
-    with pytest.raises(ArmillaryError, match="exists; an export needs a new path"):
+    with pytest.raises(ArmillaryError, match="exists, and no export has written it"):
         exported(store, tmp_path / "still")
     monkeypatch.setattr(lerobot_files.Film, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(OSError, match="No space"):
         exported(store, tmp_path / "out")
     assert not list(tmp_path.glob("out*"))
+
+
+def cut_short(monkeypatch, store, out, frames=11, error=KeyboardInterrupt, **options):
+    """An export that ends after so many frames."""
+    number, write = iter(range(frames)), lerobot_files.frame_of
+
+    def shown(pixels):
+        if next(number, None) is None:
+            raise error
+        return write(pixels)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lerobot_files, "frame_of", shown)
+        with pytest.raises(error) as ended:
+            exported(store, out, **options)
+    return str(ended.value)
+
+
+def contents(out: Path) -> dict:
+    """What describes a dataset and all its numbers, whatever files they are in."""
+    listed = pq.read_table(out / "meta/episodes").to_pylist()
+    places = ("chunk_index", "file_index", "_timestamp")
+    about = [{name: value for name, value in row.items() if not name.endswith(places)} for row in listed]
+    stats = json.loads((out / "meta/stats.json").read_text())
+    return {"episodes": about, "stats": stats, "rows": pq.read_table(out / "data").to_pylist()}
+
+
+def test_one_that_was_interrupted_is_resumed(tmp_path, monkeypatch):
+    store, _ = recorded(tmp_path / "store")
+    exported(store, tmp_path / "whole")
+    out, part = tmp_path / "out", tmp_path / "out.part"
+    # Frames of `image` and of `wrist` come in turn: the second interrupt falls into the second episode.
+    assert cut_short(monkeypatch, store, out, 5) == ""
+    assert not part.exists()
+    assert cut_short(monkeypatch, store, out, 17).endswith("out is unfinished, with 1 episodes so far; go on with --resume")
+    assert not out.exists()
+    with pytest.raises(ArmillaryError, match="unfinished, with 1 episodes so far; go on with --resume, or replace it with"):
+        exported(store, out)
+    with pytest.raises(ArmillaryError, match="crf was 18 and is 20"):
+        exported(store, out, crf=20, resume=True)
+    (part / "data/chunk-000/file-001.parquet").write_text("begun by one that was killed")
+    assert "2 episodes so far" in cut_short(monkeypatch, store, out, 6, resume=True)
+    assert exported(store, out, resume=True).frames == 14
+    assert not part.exists()
+    assert contents(out) == contents(tmp_path / "whole")
+    again, whole = back(out, tmp_path / "again"), back(tmp_path / "whole", tmp_path / "whole again")
+    for number in range(3):
+        for camera in ("observation.images.image", "observation.images.wrist"):
+            np.testing.assert_allclose(again.read(number)[camera], whole.read(number)[camera], atol=3)
+    assert "it was there and finished" in str(exported(store, out, resume=True))
+
+
+def test_one_that_was_killed_is_not_in_the_way(tmp_path, monkeypatch):
+    store, _ = recorded(tmp_path / "store")
+    with monkeypatch.context() as patched:
+        patched.setattr(export_folder, "_remove", lambda *_: None)
+        cut_short(monkeypatch, store, tmp_path / "out", 17, error=MemoryError)
+    assert len(list((tmp_path / "out.part").rglob("*.mp4"))) == 2
+    exported(store, tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "store"]
+
+
+def test_only_what_an_export_has_written_is_overwritten(tmp_path, monkeypatch):
+    store, _ = recorded(tmp_path / "store")
+    out = tmp_path / "out"
+    exported(store, out)
+    with pytest.raises(ArmillaryError, match="exists; take another path, or replace it with --overwrite"):
+        exported(store, out)
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(ArmillaryError, match=r"holds what no export has written there \(notes.txt\)"):
+        exported(store, out, overwrite=True)
+    (out / "notes.txt").unlink()
+    (tmp_path / "thesis/meta").mkdir(parents=True)
+    (tmp_path / "thesis/meta/info.json").write_text("mine")
+    for name in ("thesis", "thesis.part"):
+        with pytest.raises(ArmillaryError, match="no export has written it"):
+            exported(store, tmp_path / "thesis", overwrite=True)
+        (tmp_path / "thesis").rename(tmp_path / "thesis.part") if name == "thesis" else None
+    assert (tmp_path / "thesis.part/meta/info.json").read_text() == "mine"
+    assert "1 episodes so far" in cut_short(monkeypatch, store, out, 17, overwrite=True, task="lift")
+    assert contents(out)["episodes"][0]["tasks"] == ["no task was given"]
+    exported(store, out, resume=True, task="lift")
+    assert contents(out)["episodes"][0]["tasks"] == ["lift"]
+    exported(store, out, overwrite=True, max_episodes=1)
+    assert len(contents(out)["episodes"]) == 1
+    with pytest.raises(ArmillaryError, match="give one of them"):
+        exported(store, out, resume=True, overwrite=True)
+
+
+def test_two_exports_to_one_folder(tmp_path):
+    store, _ = recorded(tmp_path / "store")
+    (tmp_path / "out.part").mkdir()
+    with alone(tmp_path / "out.part"), pytest.raises(ArmillaryError, match="another process writes there"):
+        exported(store, tmp_path / "out")
 
 
 def test_the_verb(tmp_path, capsys):

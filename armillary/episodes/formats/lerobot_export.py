@@ -7,36 +7,27 @@
 - What may hold NaN, where nothing was measured (depth, scans, points), is left out unless a number is given to stand for it:
   LeRobot's statistics and policies have no place for NaN. Ground truth is left out: a policy would see it. Bounds of actions
   are lost. All that is lost is listed.
-- The folder appears under its name when it is whole.
+- The folder appears under its name when it is whole (export_folder.py).
 
 Source: the dataset code of https://github.com/huggingface/lerobot (codebase version v3.0).
 """
 
-import json
-import os
-import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 from rich.progress import track
 
 from armillary.console import plain_console
+from armillary.episodes.formats.export_folder import ExportFolder
 from armillary.episodes.formats.importing import check_options
-from armillary.episodes.formats.lerobot_files import CHUNK, DATA, DATA_MB, VIDEO, VIDEO_MB, DataFiles, Film, pixel_format
-from armillary.episodes.formats.lerobot_stats import Statistics, picture_statistics_of, sampled_rows, statistics_of, together
+from armillary.episodes.formats.lerobot_writer import LAYOUT, LeRobotWriter
 from armillary.episodes.store import Episodes
-from armillary.errors import ArmillaryError, require
-from armillary.files import as_json
+from armillary.errors import ArmillaryError
+from armillary.interrupts import uninterrupted
 from armillary.spec import Spec, Stream
-
-BLOCK = 32 << 20  # bytes of frames that are read at a time
-Features = dict[str, dict[str, Any]]
 
 
 @dataclass(kw_only=True)
@@ -80,6 +71,8 @@ def export_lerobot(
     crf: int = 18,
     task: str = "no task was given",
     max_episodes: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
 ) -> ExportSummary:
     """Write a store as a new LeRobot dataset.
@@ -92,10 +85,13 @@ def export_lerobot(
         crf: what videos lose to the codec: from 0, which is nothing but the conversion of colours, to 51.
         task: what was to be done, in words, in episodes whose info has no `tasks`.
         max_episodes: stop after this many.
+        resume: go on with an export of the same that was interrupted; begin if there is none.
+        overwrite: replace the export that is there, finished or not.
         progress: show a progress bar.
 
     Raises:
-        ArmillaryError: the folder exists, the store is empty or has no rate, or nothing of it has a place in LeRobot.
+        ArmillaryError: the folder exists, and neither `resume` nor `overwrite` says what to do with it; it holds what no export
+            has written; the store is empty or has no rate, or nothing of it has a place in LeRobot.
         MissingExtra: PyAV or pyarrow is needed and not installed.
         OSError: the folder cannot be written; nothing of it is then left.
     """
@@ -103,22 +99,16 @@ def export_lerobot(
     check_options(rate=rate, max_episodes=max_episodes)
     if not 0 <= crf <= 51:
         raise ArmillaryError(f"crf is 0 to 51, not {crf}")
-    if path.exists():
-        raise ArmillaryError(f"{path} exists; an export needs a new path")
     spec, rate = episodes.spec, rate or episodes.spec.rate
     if rate is None:
         raise ArmillaryError(f"{store} has no rate, and LeRobot needs one: say how many rows are a second")
     keys, left_out = _keys(spec, fill)
-    part, count = path.with_name(f"{path.name}.{os.getpid()}.part"), min(len(episodes), max_episodes or len(episodes))
-    try:
-        writer = _Writer(part, episodes, keys, rate, fill, crf, task)
-        with closing(writer):
-            for number in track(range(count), "export", console=plain_console(stderr=True), disable=not progress):
-                writer.add(number)
-        writer.describe(episodes.info.get("robot"))
-        part.rename(path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    count = min(len(episodes), max_episodes or len(episodes))
+    how = {"rate": rate, "fill": fill, "crf": crf, "task": task, "episodes": count}
+    into = ExportFolder(path, {"command": "export lerobot", "recording": episodes.content_hash(), **how}, LAYOUT)
+    with into.filled(resume=resume, overwrite=overwrite):
+        if not into.done:
+            _write(into, LeRobotWriter(into.part, episodes, keys, rate, fill, crf, task, into.rows), count, progress)
     return ExportSummary(
         source=str(store),
         out=str(path),
@@ -126,9 +116,26 @@ def export_lerobot(
         frames=int(episodes.lengths[:count].sum()),
         features={stream.name: key for stream, key in keys.items()},
         left_out=left_out,
-        notes=tuple(_notes(spec, list(keys))),
+        notes=(*["it was there and finished"] * into.done, *_notes(spec, list(keys))),
         seconds=perf_counter() - began,
     )
+
+
+def _write(into: ExportFolder, writer: LeRobotWriter, count: int, progress: bool) -> None:
+    """All episodes that are not written yet, and what describes them; an interrupt keeps those that are."""
+    numbers, console = range(len(writer.listed), count), plain_console(stderr=True)
+    try:
+        for number in track(numbers, "export", console=console, disable=not progress):
+            writer.add(number)
+        writer.close()
+        writer.describe(writer.episodes.info.get("robot"))
+    except KeyboardInterrupt:
+        with uninterrupted():
+            writer.close()
+            into.keep(writer.listed)
+        raise
+    finally:
+        writer.close()
 
 
 def _keys(spec: Spec, fill: float | None) -> tuple[dict[Stream, str], dict[str, str]]:
@@ -166,157 +173,3 @@ def _notes(spec: Spec, streams: list[Stream]) -> Iterator[str]:
             yield f"{stream.name} is grey, in three equal channels"
         elif stream.kind not in ("image", "vector"):
             yield f"{stream.name} is {stream.kind} {stream.shape}, flattened"
-
-
-def _features(spec: Spec, keys: dict[Stream, str], fps: float) -> Features:
-    """The features as info.json describes them."""
-
-    def numbers(dtype: str, size: int, names: tuple[str, ...] = (), unit: tuple[str, ...] = ()) -> dict[str, Any]:
-        feature = {"dtype": dtype, "shape": [size], "names": list(names) or None}
-        return feature | ({"info": {"unit": list(unit)}} if unit else {})
-
-    def one(stream: Stream) -> dict[str, Any]:
-        if stream.kind == "vector":
-            return numbers("float32", stream.shape[0], stream.channels, stream.unit)
-        if stream.kind != "image":
-            return numbers("float32", int(np.prod(stream.shape)))
-        height, width, _ = stream.shape
-        info = {"height": height, "width": width, "codec": "h264", "pix_fmt": pixel_format(height, width), "fps": fps}
-        info = {f"video.{name}": value for name, value in {**info, "channels": 3, "is_depth_map": False}.items()}
-        shape = {"shape": [height, width, 3], "names": ["height", "width", "channels"]}
-        return {"dtype": "video", **shape, "info": info | {"has_audio": False}}
-
-    action, features = spec.action, {key: one(stream) for stream, key in keys.items()}
-    if action.kind == "box":
-        features["action"] = numbers("float32", action.n, action.channels, action.unit)
-    elif action.kind == "discrete":
-        features["action"] = numbers("int64", 1)
-    features["timestamp"] = numbers("float32", 1)
-    return features | {name: numbers("int64", 1) for name in ("frame_index", "episode_index", "index", "task_index")}
-
-
-@dataclass
-class _Writer:
-    """Episodes into the files of a dataset, one after the other."""
-
-    root: Path
-    episodes: Episodes
-    keys: dict[Stream, str]
-    rate: float
-    fill: float | None
-    crf: int
-    task: str
-    tasks: dict[str, int] = field(default_factory=dict, init=False)
-    rows: int = field(default=0, init=False)
-    listed: list[dict[str, Any]] = field(default_factory=list, init=False)
-    statistics: list[dict[str, Statistics]] = field(default_factory=list, init=False)
-
-    def __post_init__(self) -> None:
-        pa = require("pyarrow", "data")
-        self.fps = int(self.rate) if float(self.rate).is_integer() else self.rate
-        self.features = _features(self.episodes.spec, self.keys, self.fps)
-        schema = []
-        for key, feature in self.features.items():
-            if feature["dtype"] != "video":
-                number, (size,) = getattr(pa, feature["dtype"])(), feature["shape"]
-                schema.append((key, number if size == 1 else pa.list_(number, size)))
-        self.data = DataFiles(self.root, pa.schema(schema))
-        images = {stream: key for stream, key in self.keys.items() if stream.kind == "image"}
-        self.films = {stream: Film(self.root, key, stream.shape[:2], self.rate, self.crf) for stream, key in images.items()}
-
-    def close(self) -> None:
-        """Close all files."""
-        with ExitStack() as stack:
-            for file in (self.data, *self.films.values()):
-                stack.callback(file.close)
-
-    def add(self, number: int) -> None:
-        """Write one episode."""
-        length = int(self.episodes.lengths[number])
-        tasks = list(map(str, self.episodes.infos[number].get("tasks") or [self.task]))
-        for task in tasks:
-            self.tasks.setdefault(task, len(self.tasks))
-        columns = self._columns(number, length, self.tasks[tasks[0]])
-        self.data.write(columns)
-        row = {"episode_index": len(self.listed), "tasks": tasks, "length": length}
-        row |= {f"data/{name}": index for name, index in self.data.place.items()}
-        row |= {"dataset_from_index": self.rows, "dataset_to_index": self.rows + length}
-        statistics = {key: statistics_of(values.reshape(length, -1)) for key, values in columns.items()}
-        for stream, film in self.films.items():
-            key = self.keys[stream]
-            start, end = film.write(self._blocks(number, stream))
-            place = {**film.place, "from_timestamp": start, "to_timestamp": end}
-            row |= {f"videos/{key}/{name}": value for name, value in place.items()}
-            sample = self.episodes.read(number, sampled_rows(length), [stream.name])[stream.name]
-            statistics[key] = picture_statistics_of(_coloured(sample))
-        for key, found in statistics.items():
-            row |= {f"stats/{key}/{name}": value.tolist() for name, value in found.items()}
-        self.listed.append(row | {"meta/episodes/chunk_index": 0, "meta/episodes/file_index": 0})
-        self.statistics.append(statistics)
-        self.rows += length
-
-    def _columns(self, number: int, length: int, task: int) -> dict[str, np.ndarray]:
-        """The numbers of one episode: (rows, n), or (rows,) where n is 1."""
-        vectors = {stream.name: key for stream, key in self.keys.items() if stream.kind != "image"}
-        seen = self.episodes.read(number, streams=[*vectors])
-        columns = {vectors[name]: values.reshape(length, -1) for name, values in seen.items()}
-        if self.fill is not None:
-            columns = {key: np.nan_to_num(values, nan=self.fill) for key, values in columns.items()}
-        action = self.episodes.spec.action
-        if action.n:
-            actions = self.episodes.actions(number)
-            last = actions[-1:] if len(actions) else np.zeros((1, *action.shape), action.dtype)
-            columns["action"] = np.concatenate([actions, last])
-        columns["timestamp"] = (np.arange(length) / self.rate).astype(np.float32)
-        columns |= {"frame_index": np.arange(length), "index": self.rows + np.arange(length)}
-        columns |= {"episode_index": np.full(length, len(self.listed)), "task_index": np.full(length, task)}
-        return {key: values[:, 0] if values.shape[1:] == (1,) else values for key, values in columns.items()}
-
-    def _blocks(self, number: int, stream: Stream) -> Iterator[UInt8[np.ndarray, "b h w 3"]]:
-        """The frames of one episode, some at a time."""
-        some = max(1, BLOCK // stream.nbytes)
-        for start in range(0, int(self.episodes.lengths[number]), some):
-            yield _coloured(self.episodes.read(number, slice(start, start + some), [stream.name])[stream.name])
-
-    def describe(self, robot: str | None) -> None:
-        """Write what describes the dataset, once all files are closed."""
-        pa, pq = require("pyarrow", "data"), require("pyarrow.parquet", "data")
-        meta = self.root / "meta"
-        (meta / "episodes/chunk-000").mkdir(parents=True)
-        pq.write_table(pa.Table.from_pylist(self.listed), meta / "episodes/chunk-000/file-000.parquet")
-        pq.write_table(_tasks(self.tasks), meta / "tasks.parquet")
-        whole = {key: together([statistics[key] for statistics in self.statistics]) for key in self.statistics[0]}
-        plain = {key: {name: value.tolist() for name, value in found.items()} for key, found in whole.items()}
-        (meta / "stats.json").write_text(as_json(plain, indent=4))
-        info = {
-            "codebase_version": "v3.0",
-            "robot_type": robot,
-            "total_episodes": len(self.listed),
-            "total_frames": self.rows,
-            "total_tasks": len(self.tasks),
-            "chunks_size": CHUNK,
-            "data_files_size_in_mb": DATA_MB,
-            "video_files_size_in_mb": VIDEO_MB,
-            "fps": self.fps,
-            "splits": {"train": f"0:{len(self.listed)}"},
-            "data_path": DATA,
-            "video_path": VIDEO if self.films else None,
-            "features": self.features,
-        }
-        (meta / "info.json").write_text(as_json(info, indent=4))
-
-
-def _coloured(frames: UInt8[np.ndarray, "t h w c"]) -> UInt8[np.ndarray, "t h w 3"]:
-    return np.broadcast_to(frames, (*frames.shape[:3], 3))
-
-
-def _tasks(tasks: dict[str, int]) -> Any:
-    """The table of tasks, which pandas has to read as one that is indexed by their words."""
-    pa = require("pyarrow", "data")
-    columns = [
-        {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": dtype, "metadata": None}
-        for name, kind, dtype in (("task_index", "int64", "int64"), ("task", "unicode", "object"))
-    ]
-    pandas = {"index_columns": ["task"], "column_indexes": [], "columns": columns, "pandas_version": "2.0.0"}
-    table = pa.table({"task_index": pa.array(tasks.values(), pa.int64()), "task": pa.array(tasks, pa.string())})
-    return table.replace_schema_metadata({"pandas": json.dumps(pandas)})
