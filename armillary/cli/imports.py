@@ -302,7 +302,7 @@ def mcap(
         out: the new store.
         streams: topics that a model may see; all that have a kind of stream unless given.
         truth: topics to keep as ground truth, which no model sees.
-        action: the topic of what was done: JointState, Twist or MultiArray; without one there are no actions.
+        action: the topic of what was done, of any messages of numbers (Twist, JointState, PoseStamped); none by default.
         rate: of an even control clock, in Hz.
         clock: the topic whose messages are the control clock; that of the actions, or the slowest, unless given.
         gap: seconds of silence of a topic that make rows stale; ten times its own median step unless given.

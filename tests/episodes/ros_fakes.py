@@ -10,6 +10,10 @@ FIELDS = {
     "builtin_interfaces/Time": "int32 sec; uint32 nanosec",
     "std_msgs/Header": "builtin_interfaces/Time stamp; string frame_id",
     "std_msgs/String": "string data",
+    "std_msgs/Float64": "float64 data",
+    "demo/srv/Add_Event": "int64 a; int64 b",
+    "geometry_msgs/PoseStamped": "std_msgs/Header header; geometry_msgs/Pose pose",
+    "geometry_msgs/Pose": "geometry_msgs/Vector3 position; geometry_msgs/Quaternion orientation",
     "std_msgs/Float64MultiArray": "float64[] data",
     "geometry_msgs/Vector3": "float64 x; float64 y; float64 z",
     "geometry_msgs/Quaternion": "float64 x; float64 y; float64 z; float64 w",
@@ -88,7 +92,8 @@ def write_mcap(
 
     flat = [(time, topic, kind, content) for topic, (kind, some) in topics.items() for time, content in some]
     with path.open("wb") as file, Writer(file, **options) as writer:
-        schemas = {kind: writer.register_msgdef(kind.replace("/", "/msg/"), definition(kind)) for kind, _ in topics.values()}
+        kinds = {kind: kind if kind.count("/") > 1 else kind.replace("/", "/msg/") for kind, _ in topics.values()}
+        schemas = {kind: writer.register_msgdef(name, definition(kind)) for kind, name in kinds.items()}
         for time, topic, kind, content in sorted(flat, key=lambda one: one[0]):
             stamp = round(1e9 * (time - (late(topic, time) if late else 0)))
             header = {"stamp": {"sec": stamp // 10**9, "nanosec": stamp % 10**9}, "frame_id": ""}

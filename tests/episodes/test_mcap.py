@@ -12,6 +12,8 @@ import pytest
 pytest.importorskip("mcap_ros2", reason="MCAP files are read by mcap-ros2-support: pip install 'armillary[ros]'")
 pytest.importorskip("lance")
 
+import ros_fakes
+from mcap.writer import CompressionType
 from ros_fakes import axes, cloud, image, scan, write_mcap
 
 from armillary.cli import main
@@ -110,7 +112,7 @@ def test_every_topic_on_the_clock_of_the_commands(robot, tmp_path):
     samples = np.round(10 * (1 + np.arange(20))[:, None] + np.arange(-9, 1))
     np.testing.assert_allclose(episode.observations["imu"][..., 0], samples, atol=1e-3)
     np.testing.assert_array_equal(episode.actions[:, 0], np.float32([10 * (1 + k) for k in range(19)]))
-    assert summary.ignored == {"/rosout": "messages of std_msgs/msg/String have no stream here"}
+    assert summary.ignored == {"/rosout": "messages of std_msgs/msg/String have no stream here: data is text"}
     assert store.info["clock"] == "/cmd_vel at 10 Hz"
     assert store.info["streams"]["imu"] == "/imu at 100 Hz, the last 10 messages"
     for words in (
@@ -119,6 +121,71 @@ def test_every_topic_on_the_clock_of_the_commands(robot, tmp_path):
         "ignored (messages",
     ):
         assert words in str(summary)
+
+
+def joints(*names):
+    return {"name": list(names), "position": [float(ord(name)) for name in names], "velocity": [], "effort": []}
+
+
+def test_what_is_not_asked_for_costs_nothing_and_says_why(tmp_path):
+    times = [START + i / 10 for i in range(21)]
+    twists = [(time, MESSAGES["geometry_msgs/Twist"](time)) for time in times]
+    pose = {"position": axes(1, 2, 3), "orientation": {**axes(0), "w": 1.0}}
+    effort = {**joints("a", "b"), "effort": [np.nan, np.nan]}
+    topics = {
+        "/cmd_vel": ("geometry_msgs/Twist", twists),
+        "/joint_states": ("sensor_msgs/JointState", [(time, effort) for time in times]),
+        "/target": ("geometry_msgs/PoseStamped", [(time, {"pose": pose}) for time in times]),
+        "/grip": ("std_msgs/Float64", [(time, {"data": 0.5}) for time in times[::15]]),
+        "/gains": ("std_msgs/Float64MultiArray", [(time, {"data": [1.0, 2.0]}) for time in times]),
+        "/add/_service_event": ("demo/srv/Add_Event", [(times[3], {"a": 1, "b": 2})]),
+    }
+    path = write_mcap(tmp_path / "robot.mcap", {name: topics[name] for name in topics if "service" not in name})
+    summary, store, _ = load(path, tmp_path / "store", action="/target")
+    assert store.spec.action.channels[:3] == ("pose.position.x", "pose.position.y", "pose.position.z")
+    assert [stream.name for stream in store.spec.streams] == ["cmd_vel", "gains", "joint_states"]
+    assert store.spec["joint_states"].channels == ("a.position", "b.position")
+    assert summary.ignored == {
+        "/joint_states a.effort": "it is NaN in every message",
+        "/joint_states b.effort": "it is NaN in every message",
+        "/grip": "its messages come now and then; name the topic to take it",
+    }
+    path = with_service(write_mcap, tmp_path / "service.mcap", topics)
+    for streams in (None, ("/joint_states",)):
+        summary, store, (episode,) = load(path, tmp_path / "again", action="/cmd_vel", streams=streams, overwrite=True)
+        assert (len(episode), summary.ignored["/add/_service_event"]) == (
+            21,
+            "its messages are demo/srv/Add_Event: calls of a service, not a stream",
+        )
+    with pytest.raises(ArmillaryError, match="/add/_service_event: its messages are demo/srv/Add_Event: calls of a service"):
+        load(path, tmp_path / "asked", streams=("/add/_service_event",))
+
+
+def with_service(write_mcap, path, topics):
+    """The package refuses to write the definition of a service, so that another kind of the same length is renamed."""
+    kind, name = "demo/srv/Add_Event", "demo/msg/AddXEvent"
+    ros_fakes.FIELDS[name] = ros_fakes.FIELDS[kind]
+    some = {topic: (name if of == kind else of, messages) for topic, (of, messages) in topics.items()}
+    write_mcap(path, some, enable_crcs=False, compression=CompressionType.NONE)
+    path.write_bytes(path.read_bytes().replace(name.encode(), kind.encode()))
+    return path
+
+
+def test_joints_of_several_publishers(tmp_path):
+    times = [START + i / 10 for i in range(21)]
+    arm = [(time, joints("a", "b")) for time in times]
+    hand = [(time + 0.01, joints("c")) for time in times[2:]]
+    path = write_mcap(tmp_path / "robot.mcap", {"/joint_states": ("sensor_msgs/JointState", [*arm, *hand])})
+    summary, store, (episode,) = load(path, tmp_path / "store", rate=10.0)
+    assert store.spec["joint_states"].channels == ("a.position", "b.position", "c.position")
+    np.testing.assert_array_equal(episode.observations["joint_states"], np.tile(np.float32([97, 98, 99]), (len(episode), 1)))
+    assert len(episode) == 19  # from the first message of the hand on
+    assert "the last value of each joint" in summary.rules["joint_states"]
+    arm = [(START + i / 10, joints("a", "b")) for i in range(60)]
+    silent = write_mcap(tmp_path / "silent.mcap", {"/joint_states": ("sensor_msgs/JointState", [*arm, *hand[:3]])})
+    with pytest.raises(CorruptFile, match=r"channel 2 of a topic of several publishers is silent for"):
+        load(silent, tmp_path / "silent", rate=10.0)
+    assert len(load(silent, tmp_path / "held", rate=10.0, gap=9.0)[2]) == 1
 
 
 def test_an_even_clock_and_ratios_that_are_not_whole(robot, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ros_fakes import axes, cloud, image, message, scan
 
-from armillary.episodes.formats.ros_messages import sense
+from armillary.episodes.formats.ros_messages import sense, without_nothing
 from armillary.episodes.odometry import PLACE, QUATERNION
 from armillary.errors import ArmillaryError, CorruptFile
 
@@ -29,6 +29,7 @@ def first(kind, fields, **options):
         ("bgra8", np.dstack([RGB, RGB[..., 0]]), RGB[..., ::-1]),
         ("rgba8", np.dstack([RGB, RGB[..., 0]]), RGB),
         ("mono8", RGB[..., :1], RGB[..., :1]),
+        ("mono16", RGB[..., :1].astype(np.uint16) * 256 + 7, RGB[..., :1]),
     ],
 )
 def test_images(encoding, pixels, wanted):
@@ -40,6 +41,29 @@ def test_images(encoding, pixels, wanted):
     assert stream.shape == row.shape == (2, 2, wanted.shape[-1])
     with pytest.raises(CorruptFile, match=f"an image is 3x8 {encoding}, and the first is 6x8 {encoding}"):
         found.read(message(**image(pixels[:3], encoding)))
+
+
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+def test_bayer_patterns(pattern):
+    colour = np.array([200, 100, 50], np.uint8)
+    mosaic = np.tile(colour[["rgb".index(letter) for letter in pattern]].reshape(2, 2), (3, 4))
+    stream, row, _ = first("sensor_msgs/msg/Image", image(mosaic, f"bayer_{pattern}8"))
+    assert stream.shape == (6, 8, 3)
+    np.testing.assert_array_equal(row, np.broadcast_to(colour, (6, 8, 3)))
+    edge = np.where(np.arange(8) < 4, mosaic, 0).astype(np.uint8)
+    row = first("sensor_msgs/msg/Image", image(edge, f"bayer_{pattern}8"))[1]
+    assert (row[:, :3] == colour).all()
+    assert (row[:, 5:] == 0).all()
+
+
+@pytest.mark.parametrize("encoding", ["yuv422", "uyvy", "yuv422_yuy2", "yuyv"])
+def test_yuv_of_two_bytes_a_pixel(encoding):
+    left, right = np.array([81, 90, 240]), np.array([145, 54, 34])  # red and green in Y, U and V
+    rows = np.stack([np.concatenate([(y, u, y, v) for y, u, v in (left, right)])] * 2).reshape(2, 4, 2).astype(np.uint8)
+    stream, row, _ = first("sensor_msgs/msg/Image", image(rows if "yuy" in encoding else rows[..., ::-1], encoding))
+    assert stream.shape == (2, 4, 3)
+    np.testing.assert_allclose(row[0, [0, 1]], [[255, 0, 0]] * 2, atol=2)
+    np.testing.assert_allclose(row[0, [2, 3]], [[0, 255, 0]] * 2, atol=2)
 
 
 def test_depth():
@@ -152,6 +176,48 @@ def test_joints_are_in_the_order_of_the_first_message():
         found.read(message(**{**fields, "velocity": [0.0, np.nan]}))
 
 
+def joints(**position):
+    return message(name=list(position), position=list(position.values()), velocity=[], effort=[])
+
+
+def test_joints_of_several_publishers_share_a_row():
+    arm, hand = joints(a=1.0, b=2.0), joints(c=3.0)
+    found = sense("it", "sensor_msgs/JointState", arm, more=[hand, arm, arm, hand])
+    assert (found.stream.channels, found.merged) == (("a.position", "b.position", "c.position"), 3)
+    np.testing.assert_array_equal(found.read(hand), [np.nan, np.nan, 3])
+    with pytest.raises(CorruptFile, match=r"d\.position in a message, which none of the first 2 has"):
+        sense("it", "sensor_msgs/JointState", arm, more=[hand]).read(joints(d=0.0))
+
+
+def test_any_message_of_numbers_is_a_vector():
+    stamp = {"stamp": {"sec": 1, "nanosec": 2}, "frame_id": "map"}
+    fields = {"header": stamp, "pose": {"position": axes(1, 2, 3), "on": True}, "gains": np.array([4.0, 5.0])}
+    stream, row, found = first("my_msgs/msg/Target", fields)
+    assert found.general
+    assert stream.channels == ("pose.position.x", "pose.position.y", "pose.position.z", "pose.on", "gains.0", "gains.1")
+    np.testing.assert_array_equal(row, [1, 2, 3, 1, 4, 5])
+    with pytest.raises(CorruptFile, match="5 numbers in a message, and the first has 6"):
+        found.read(message(**{**fields, "gains": [4.0]}))
+
+
+def test_channels_without_a_number_are_left_out_by_name():
+    few = {"name": ["a", "b"], "position": [1.0, 2.0], "velocity": [], "effort": [np.nan, np.nan]}
+    found = sense("it", "sensor_msgs/JointState", message(**few), truth=True)
+    full = message(**{**few, "effort": [np.nan, 4.0]})
+    less, empty = without_nothing(found, [message(**few)] * 3)
+    assert (less.stream.channels, empty) == (("a.position", "b.position"), ("a.effort", "b.effort"))
+    assert less.stream.truth
+    np.testing.assert_array_equal(less.read(message(**few)), [1, 2])
+    with pytest.raises(CorruptFile, match=r"b\.effort has a number here, and was NaN throughout"):
+        less.read(full)
+    less, empty = without_nothing(found, [message(**few), full])
+    assert (less.stream.channels, empty) == (("a.position", "b.position", "b.effort"), ("a.effort",))
+    whole = message(**{**few, "effort": [3.0, 4.0]})
+    assert without_nothing(found, [message(**few), whole]) == (found, ())
+    with pytest.raises(ArmillaryError, match="NaN in every message"):
+        without_nothing(sense("it", "std_msgs/Float64", message(data=np.nan)), [message(data=np.nan)])
+
+
 def test_other_numbers():
     inertial = {"angular_velocity": axes(1, 2, 3), "linear_acceleration": axes(4, 5, 6)}
     stream, row, found = first("sensor_msgs/msg/Imu", inertial)
@@ -174,7 +240,9 @@ def test_other_numbers():
 def test_what_has_no_stream():
     for kind, fields, words in (
         ("std_msgs/msg/String", {"data": ""}, "messages of std_msgs/msg/String have no stream"),
-        ("sensor_msgs/msg/Image", image(RGB[..., 0], "bayer_rggb8"), "encoding 'bayer_rggb8' cannot be read; rgb8"),
+        ("sensor_msgs/msg/Image", image(RGB[..., 0], "bayer_rggb16"), "encoding 'bayer_rggb16' cannot be read; rgb8"),
+        ("my_msgs/msg/Stamp", {"at": {"sec": 1, "nanosec": 2}}, "have no stream here: there are no numbers in it"),
+        ("my_msgs/msg/Grid", {"cells": bytes(300)}, "have no stream here: cells has 300 numbers, and 256 at most"),
         ("sensor_msgs/msg/JointState", {"name": [], "position": [], "velocity": [], "effort": []}, "names no joints"),
         ("std_msgs/msg/Float64MultiArray", {"data": []}, "no numbers"),
     ):

@@ -4,6 +4,7 @@ A row t holds what had come by its tick, and the action that was in force from t
 - `Held`: the last message. For images, depth, scans, points and joints;
 - `Samples`: the last n, for what is measured n times a step, with n the whole ratio of the rates (`samples_a_step`);
 - `Mean`: the mean of what came since the tick before, where the ratio is no whole number; the last one where nothing came;
+- `Merged`, where a message has some of the channels: the last value of each;
 - `InForce`, for actions: a command holds until the next. Its mean over the time from tick to tick is what was done in the step,
   wherever in it the commands came. Where the ticks are the commands' own, that is the command itself, to the last bit.
 Nothing is taken from after the tick: an agent would not have had it. A tick at which something is too old is no row.
@@ -16,6 +17,8 @@ from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
+
+from armillary.errors import CorruptFile
 
 WHOLE = 0.01  # how far the ratio of two rates may be from a whole number, as a share of it
 JUMP = 10  # of its own steps, by which a topic may be silent if nothing is said
@@ -118,6 +121,30 @@ class Mean:
         if self._since:
             self._last, self._since = np.mean(self._since, 0, dtype=np.float64).astype(np.float32), []
         return self._last
+
+
+class Merged:
+    """The last value of each channel, of messages that are NaN in those that they say nothing of.
+
+    Args:
+        longest: ns that a channel may be silent.
+    """
+
+    def __init__(self, read: Callable[[Any], np.ndarray], longest: float):
+        self._read, self._longest, self._value, self._since = read, longest, None, None
+
+    def take(self, time: int, message: Any) -> None:
+        new = self._read(message)
+        if self._value is None:
+            self._value, self._since = new, np.full(len(new), time, np.int64)
+        came = np.isfinite(new)
+        self._value, self._since = np.where(came, new, self._value), np.where(came, time, self._since)
+
+    def row(self, tick: int) -> np.ndarray:
+        if (late := tick - self._since > self._longest).any():
+            since = (tick - self._since[late].min()) / 1e9
+            raise CorruptFile(f"channel {int(np.argmax(late))} of a topic of several publishers is silent for {since:.2f} s")
+        return self._value
 
 
 class InForce:

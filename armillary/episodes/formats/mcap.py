@@ -13,6 +13,7 @@
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,17 @@ import numpy as np
 from armillary.episodes.formats import clocks
 from armillary.episodes.formats.folders import files_in
 from armillary.episodes.formats.importing import ImportSummary, Missing, Name, check_options, import_units, parts
-from armillary.episodes.formats.mcap_files import McapFile, reading
-from armillary.episodes.formats.ros_messages import Sense, sense
+from armillary.episodes.formats.mcap_files import McapFile, Topic, reading
+from armillary.episodes.formats.ros_messages import Sense, sense, without_nothing
+from armillary.episodes.formats.ros_numbers import has_lists
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.spec import NO_ACTION, ActionSpace, Spec
 
 UNEVEN = 0.1  # of a step
+SHARED = ("sensor_msgs/msg/JointState", "sensor_msgs/JointState")  # of which several publishers may share a topic
+FIRST = 200  # messages that tell whether they do
+FEWEST, WHOLE = 10, 0.9  # messages, and share of the recording, of a topic that is a stream without being asked for
 
 
 @dataclass(kw_only=True)
@@ -96,7 +101,7 @@ def import_mcap(
         out: the store to create.
         streams: topics that a model may see; None for all that have a kind of stream, but actions and truth.
         truth: topics to keep as privileged truth, for probes and judges.
-        action: the topic of what was done: JointState, Twist or MultiArray; None for a recording without actions.
+        action: the topic of what was done, of any messages of numbers; None for a recording without actions.
         rate: of the control clock in Hz, evenly; or
         clock: the topic whose messages are the control clock. None of both takes that of `action`, or else the slowest.
         gap: seconds of silence of a topic that make a row stale; None for ten times the topic's own median step.
@@ -128,7 +133,7 @@ def import_mcap(
         raise ArmillaryError(f"{path}: there is no MCAP file there (*.mcap); 'ros2 bag convert' makes them of other bags")
     with McapFile(files[0]) as first:
         try:
-            plan = _plan(first, *_senses(first, streams, truth, action, image_size, points), action, rate, clock)
+            plan = _plan(first, *_senses(first, streams, truth, action, image_size, points), action, rate, clock, gap)
         except CorruptFile:
             raise
         except ArmillaryError as error:
@@ -199,6 +204,8 @@ def _senses(
     """By topic, the senses that are asked for, or that there are; and which of the latter have none, with the reason."""
     asked = [*(streams or ()), *truth, *([action] if action else [])]
     for name in asked:
+        if name in file.others:
+            raise ArmillaryError(f"{name}: {file.others[name]}")
         if name not in file.topics:
             raise ArmillaryError(f"there is no topic {name!r} of ROS 2; there are {_listed(file)}")
         if asked.count(name) > 1:
@@ -207,16 +214,23 @@ def _senses(
     for name in asked if streams is not None else dict.fromkeys((*file.topics, *truth, *([action] if action else []))):
         stream, options = name.strip("/").replace("/", "."), {"size": size, "points": points, "truth": name in truth}
         try:
-            if not clocks.period(file.topics[name].times) > 0:
-                raise ArmillaryError("it has no rate: there is one message, or many are logged at one time")
+            first, *more = islice(file.decoded(name), FIRST if file.topics[name].kind in SHARED else 1)
             with reading(file.path):
-                senses[name] = sense(stream, file.topics[name].kind, file.first(name), **options)
+                found = sense(stream, file.topics[name].kind, first, more=more, **options)
+            if not _period(file.topics[name], found) > 0:
+                raise ArmillaryError("it has no rate: there is one message, or many are logged at one time")
+            if found.general and name not in asked:
+                _check_steady(file, file.topics[name], first)
+            senses[name], empty = without_nothing(found, file.decoded(name))
+            ignored |= {f"{name} {channel}": "it is NaN in every message" for channel in empty}
         except ArmillaryError as error:
             if name in asked:
                 raise ArmillaryError(f"{name}: {error}") from error
             ignored[name] = str(error)
     if action and senses[action].stream.kind != "vector":
         raise ArmillaryError(f"{action}: an action is numbers, not {senses[action].stream.kind}")
+    if action and senses[action].merged:
+        raise ArmillaryError(f"{action}: several publishers share it, each with joints of its own; an action needs one")
     if not set(senses) - {*truth, action}:
         raise ArmillaryError(
             f"no topic is left to be seen; there are {_listed(file)}{''.join(f'; {n}: {why}' for n, why in ignored.items())}"
@@ -224,15 +238,37 @@ def _senses(
     return senses, ignored
 
 
+def _period(topic: Topic, found: Sense) -> float:
+    """Median time in seconds from a message to the next; of several publishers, until each has sent one."""
+    return clocks.period(topic.times) if not found.merged else clocks.period(topic.times[:: found.merged])
+
+
+def _check_steady(file: McapFile, topic: Topic, first: Any) -> None:
+    """Require that a topic that nobody asked for could be a stream: as many numbers each time, and all the time."""
+    begin, end = (pick([pick(other.times) for other in file.topics.values()]) for pick in (min, max))
+    if has_lists(first):
+        raise ArmillaryError(f"messages of {topic.kind} hold lists, which may vary; name the topic to take it")
+    steady = np.diff(topic.times).max() <= 1e9 * clocks.JUMP * clocks.period(topic.times)
+    if not steady or len(topic.times) < FEWEST or topic.times[-1] - topic.times[0] < WHOLE * (end - begin):
+        raise ArmillaryError("its messages come now and then; name the topic to take it")
+
+
 def _listed(file: McapFile) -> str:
     return ", ".join(f"{topic.name} ({topic.kind}, {len(topic.times)})" for topic in file.topics.values()) or "none"
 
 
 def _plan(
-    file: McapFile, senses: dict[str, Sense], ignored: dict[str, str], action: str | None, rate: float | None, clock: str | None
+    file: McapFile,
+    senses: dict[str, Sense],
+    ignored: dict[str, str],
+    action: str | None,
+    rate: float | None,
+    clock: str | None,
+    gap: float | None,
 ) -> _Plan:
     """What becomes of each topic, by the rates in the first file."""
     periods = {name: clocks.period(topic.times) for name, topic in file.topics.items()}
+    periods |= {name: _period(file.topics[name], found) for name, found in senses.items()}
     if rate is None:
         clock = clock or action or max(senses, key=periods.__getitem__)
         if not periods.get(clock, 0) > 0:
@@ -244,6 +280,11 @@ def _plan(
             continue
         stream, samples = replace(found.stream, rate=float(f"{1 / periods[name]:.6g}")), None
         rule, aligned[name] = "the last message", clocks.Held
+        if found.merged:
+            rule, aligned[name] = (
+                "the last value of each joint",
+                partial(clocks.Merged, longest=1e9 * (gap or clocks.JUMP * periods[name])),
+            )
         if found.measured and periods[name] < step:
             samples = clocks.samples_a_step(periods[name], step)
             rule, aligned[name] = "the mean since the row before", clocks.Mean
@@ -270,12 +311,14 @@ def _examine(
     for name in wanted:
         if name not in file.topics:
             raise CorruptFile(f"{file.path.name}: there is no topic {name}, which the first file has")
-    times = {name: file.topics[name].times for name in wanted}
+    times, needed = {name: file.topics[name].times for name in wanted}, dict(plan.needed)
     for name, moments in times.items():
         _check_drift(file, name, tolerance, summary)
-        if len(moments) < plan.needed.get(name, 1):
-            raise CorruptFile(f"{file.path.name}: {name} has {len(moments)} messages, and a row needs {plan.needed[name]}")
-    ticks = clocks.ticks_of(times, plan.needed, rate=plan.rate, topic=plan.clock)
+        if name in plan.senses and plan.senses[name].merged:
+            needed[name] = _until_whole(file, name, plan.senses[name])
+        if len(moments) < needed.get(name, 1):
+            raise CorruptFile(f"{file.path.name}: {name} has {len(moments)} messages, and a row needs {needed[name]}")
+    ticks = clocks.ticks_of(times, needed, rate=plan.rate, topic=plan.clock)
     if len(ticks) < 2:
         raise CorruptFile(f"{file.path.name}: there are no two rows in which every topic has a message")
     fit, begins = np.ones(len(ticks), bool), np.zeros(len(ticks), bool)
@@ -298,6 +341,16 @@ def _examine(
     summary.on_clock += (ticks[-1] - ticks[0]) / 1e9
     summary.in_files += (max(moments[-1] for moments in times.values()) - min(m[0] for m in times.values())) / 1e9
     return ticks, found
+
+
+def _until_whole(file: McapFile, name: str, found: Sense) -> int:
+    """How many messages it takes until every channel has come; one more than there are, where one does not come."""
+    there = np.zeros(found.stream.shape, bool)
+    for count, message in enumerate(file.decoded(name), 1):
+        there |= np.isfinite(found.read(message))
+        if there.all():
+            return count
+    return len(file.topics[name].times) + 1
 
 
 def _check_drift(file: McapFile, name: str, tolerance: float, summary: McapSummary) -> None:

@@ -8,6 +8,7 @@ Source: https://mcap.dev/spec; the packages mcap and mcap-ros2-support.
 
 import io
 import os
+import re
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -79,9 +80,7 @@ class McapFile:
             self._stream.close()
             advice = "; 'mcap recover' saves what is whole in a file that was cut off" if "recover" not in str(error) else ""
             raise CorruptFile(f"{error}{advice}") from error
-        factory = require("mcap_ros2.decoder", "ros").DecoderFactory()
-        with reading(path):
-            self._decoders = {topic: factory.decoder_for("cdr", schema) for topic, schema in self._schemas.items()}
+        self._factory, self._decoders = require("mcap_ros2.decoder", "ros").DecoderFactory(), {}
 
     def _read_index(self, summary: Any) -> None:
         self.topics, self.others, self._schemas, times = {}, {}, {}, {}
@@ -101,12 +100,25 @@ class McapFile:
                 said = f"{channel.message_encoding}, {schema.encoding if schema else 'no schema'}"
                 self.others[channel.topic] = f"it is encoded as {said}, not as cdr, ros2msg"
                 continue
-            before = self.topics.get(channel.topic)
+            if kind := re.search("/(srv|action)/", schema.name):
+                what = {"srv": "a service", "action": "an action server"}[kind[1]]
+                self.others[channel.topic] = f"its messages are {schema.name}: calls of {what}, not a stream"
+                continue
+            try:
+                fields = fields_of(schema.data)
+            except CorruptFile as error:
+                self.others[channel.topic] = str(error)
+                continue
+            before, schema = self.topics.get(channel.topic), replace(schema, data=fields.encode())
+            if before and (before.kind, self._schemas[channel.topic].data) != (schema.name, schema.data):
+                self.others[channel.topic] = (
+                    f"it has messages of {before.kind} and of {schema.name}, or two definitions of them"
+                )
+                continue
             moments = np.sort(np.concatenate([*moments, *([before.times] if before else [])]).astype(np.int64))
-            fields = fields_of(schema.data)
             self.topics[channel.topic] = Topic(channel.topic, schema.name, is_headed(fields), moments)
-            self._schemas[channel.topic] = replace(schema, data=fields.encode())
-        self.topics = dict(sorted(self.topics.items()))
+            self._schemas[channel.topic] = schema
+        self.topics = {name: topic for name, topic in sorted(self.topics.items()) if name not in self.others}
 
     def __enter__(self) -> "McapFile":
         return self
@@ -121,12 +133,21 @@ class McapFile:
                 yield message.log_time, channel.topic, message.data
 
     def decode(self, topic: str, data: bytes) -> Any:
-        """A message of its bytes."""
+        """A message of its bytes. Of a topic that nobody asks for, the definition is not parsed."""
+        if topic not in self._decoders:
+            self._decoders[topic] = self._factory.decoder_for("cdr", self._schemas[topic])
         return self._decoders[topic](data)
 
-    def first(self, topic: str) -> Any:
-        """The first message of a topic."""
-        return self.decode(topic, next(self.messages([topic]))[2])
+    def decoded(self, topic: str) -> Iterator[Any]:
+        """The messages of a topic, in the order in which they were logged.
+
+        Raises:
+            CorruptFile: one cannot be decoded.
+        """
+        for _, _, data in self.messages([topic]):
+            with reading(self.path):
+                message = self.decode(topic, data)
+            yield message
 
     def latency(self, topic: str) -> tuple[float, float] | None:
         """How long after its stamp a message was logged, in seconds, at the beginning and at the end; None without stamps."""
