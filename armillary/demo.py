@@ -4,7 +4,6 @@ The world is two rooms and a door. Nothing tells the model about rooms, walls or
 by what it learned from that.
 """
 
-import shutil
 import time
 from pathlib import Path
 from typing import Literal
@@ -12,18 +11,17 @@ from typing import Literal
 from armillary.console import plain_console
 from armillary.device import pick_device
 from armillary.episodes.record import record
-from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation.judge import RESULTS, Judgement
 from armillary.evaluation.pairs import DEVELOPMENT_SEED
 from armillary.evaluation.run import evaluate_run
 from armillary.model import MODEL, STATE
+from armillary.own_run import RECORDING, clear_run
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import RECIPES
 from armillary.worlds import make
 
-RECORDING = "recording"
 WRITTEN = (MODEL, STATE, "metrics.jsonl", "pairs.json", RESULTS, "report.html", "animation.gif")  # beside the recording
 LEAD = (
     "A world model watched a dot move at random through two rooms, and learned from pixels and actions alone how this world "
@@ -62,7 +60,7 @@ def demo(
         raise ArmillaryError(f"seed {seed}: take one from 0 to {DEVELOPMENT_SEED - 1}; those beyond are for evaluation")
     pick_device(device)  # before anything is written
     mark = f"armillary demo --out {out.resolve()}"
-    _remove_demo(out, mark)
+    clear_run(out, mark, WRITTEN)
 
     console.rule("1 of 3  record random actions")
     episodes, length = (200, 72) if door == "fixed" else (800, 90)
@@ -82,22 +80,3 @@ def demo(
     judgement.facts["wall_seconds"] = time.perf_counter() - began
     judgement.save(out / RESULTS)
     return judgement
-
-
-def _remove_demo(out: Path, mark: str) -> None:
-    """Remove what an earlier demo has written into its folder, which its recording says it is, apart from that recording.
-
-    Raises:
-        ArmillaryError: the folder holds something, and no such recording.
-    """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    try:
-        made_here = Episodes.open(out / RECORDING).info.get("made_by") == mark
-    except ArmillaryError:
-        made_here = False
-    if not made_here:
-        raise ArmillaryError(f"{out} holds something that this command has not made there; take another folder with --out")
-    for name in WRITTEN:
-        (out / name).unlink(missing_ok=True)
-    shutil.rmtree(out / "cache", ignore_errors=True)

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from armillary import demo as module
-from armillary.demo import _remove_demo, demo
+from armillary.demo import WRITTEN, demo
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
+from armillary.own_run import clear_run
 
 pytest.importorskip("lance", reason="the demo records: pip install 'armillary[all]'")
 
@@ -36,8 +37,11 @@ def test_the_demo_leaves_all_that_it_promises(small, tmp_path):
     assert "cross=True" in judgement.control.rule
     assert len(Episodes.open(out / "recording")) == 30
     (out / "thesis").write_text("not of a demo")
-    _remove_demo(out, f"armillary demo --out {out.resolve()}")
-    assert {path.name for path in out.iterdir()} == {"recording", "thesis"}
+    (out / "cache").mkdir()
+    (out / "cache" / "mine").write_text("not of a demo")
+    clear_run(out, f"armillary demo --out {out.resolve()}", WRITTEN)
+    assert {path.name for path in out.iterdir()} == {"recording", "thesis", "cache"}
+    assert (out / "cache" / "mine").exists()
     (tmp_path / "elsewhere").mkdir()
     (out / "recording").rename(tmp_path / "elsewhere" / "recording")
     with pytest.raises(ArmillaryError, match="has not made there"):

@@ -10,9 +10,11 @@ the same answer to `gather(first slots, T)`.
 
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -26,6 +28,7 @@ from armillary.spec import Stream
 
 _CHUNK = 8 << 20  # bytes that are decoded at a time
 _READERS, _SHARE = 8, 8 << 20  # threads, and bytes for which it pays to have one more
+_CACHE_FILE = re.compile(r"[0-9a-f]{20}\.(frames|[0-9a-f]{8})")  # whole, or being written
 _pool = ThreadPoolExecutor(_READERS, "armillary-cache")
 
 
@@ -116,6 +119,15 @@ class Mapped:
                 file.seek(slot * self._stream.nbytes)
                 if file.readinto(clip) != clip.nbytes:
                     raise CorruptFile(f"the cache file {self._path} is truncated; delete it, and it will be made again")
+
+
+def remove_cache(folder: str | os.PathLike) -> None:
+    """Remove all cache files of a folder, and the folder if nothing else is in it."""
+    for path in Path(folder).glob("*"):
+        if _CACHE_FILE.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+    with suppress(OSError):
+        Path(folder).rmdir()
 
 
 class Streamed:

@@ -3,12 +3,12 @@
 A run records, trains, and is judged on the goals of its task (`tasks.py`); then again in the same world with one factor of
 variation after the other turned on, which its recording may never have shown. Design choices:
 - what is whole is kept at once: recording and checkpoint in the run's folder, each table in the JSON. A run that was killed
-  goes on there; one that is complete is not run again; one of another task or recipe is refused;
+  goes on there; one that is complete is not run again; one of another task or recipe is refused. To run again removes what
+  the suite has written (`own_run.py`), and nothing else;
 - all methods (`methods.py`) have the same pairs.
 """
 
 import json
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,11 +36,13 @@ from armillary.evaluation.tasks import SUITE, Goals, Task
 from armillary.files import as_json, parse_json, write_whole
 from armillary.habit import Habit, HabitConfig, train_habit
 from armillary.model import WorldModel
+from armillary.own_run import RECORDING, clear_run
 from armillary.provenance import commit, machine
 from armillary.training.fit import fit
-from armillary.training.loop import MODEL, STATE, TrainConfig
+from armillary.training.loop import METRICS, MODEL, STATE, TrainConfig
 from armillary.training.random_encoder import train_on_random_encoder
 from armillary.training.recipes import RECIPES
+from armillary.training.rows import TRAINING_ROWS
 from armillary.training.stages import StageConfig
 from armillary.worlds import World, make
 
@@ -51,6 +53,10 @@ UNSAID = {"habit": None, "without": (), "senses": None}
 """Of a task's settings, those that results leave out where they have this value."""
 HELD_OUT = 0.05
 """Share of the episodes that training never sees."""
+HABIT, RANDOM_ENCODER = "habit.safetensors", "random_encoder"
+_TRAINED = (MODEL, STATE, METRICS, TRAINING_ROWS)
+WRITTEN = (*_TRAINED, HABIT, *(f"{RANDOM_ENCODER}/{name}" for name in _TRAINED))
+"""Files of a run's folder that the suite writes beside the recording."""
 
 
 def bench_control(
@@ -122,8 +128,9 @@ def run_task(
     task, out, runs = SUITE[name], Path(out), Path(runs)
     path, folder, at = out / f"{name}-{seed}.json", runs / f"{name}-{seed}", commit()
     if again:
+        clear_run(folder, _mark(name, seed), WRITTEN)
+        _found(path)
         path.unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
     console, result = plain_console(quiet=not progress), _begun(name, seed, pairs, shifted, out)
     if result["complete"]:
         console.print(f"{path} is there already")
@@ -134,9 +141,9 @@ def run_task(
         write_whole(path, as_json(result, indent=1) + "\n")
 
     console.rule(f"{name}, seed {seed}: record")
-    recorded = (folder / "recording").exists()
+    recorded = not again and (folder / RECORDING).exists() and Episodes.open(folder / RECORDING).unfinished is None
     with _timed() as spent:
-        episodes = _recording(task, seed, folder / "recording", progress)
+        episodes = _recording(task, seed, folder / RECORDING, _mark(name, seed), again, progress)
     if "recording" not in result or not recorded:
         facts = {key: episodes.info[key] for key in ("policy", "versions")}
         facts |= {"episodes": len(episodes), "frames": int(episodes.lengths.sum()), "hash": episodes.content_hash()}
@@ -149,7 +156,7 @@ def run_task(
     with _timed() as spent:
         how = {"streams": task.senses, "held_out": HELD_OUT, "device": device, "resume": resumed}
         model = fit(episodes, folder, RECIPES[task.recipe], config, **how)
-        habit = _habit(task, model, episodes, seed, folder / "habit.safetensors")
+        habit = _habit(task, model, episodes, seed, folder / HABIT)
     if "training" not in result or not resumed:
         facts = {key: model.provenance[key] for key in ("frames", "train_seconds", "versions")}
         facts["parameters"] = sum(p.numel() for p in model.parameters())
@@ -171,7 +178,7 @@ def run_task(
                 others = methods(agent, episodes, seed, task.without) if goals is first else {}
                 if goals is first and "random_encoder" not in task.without:
                     frozen = train_on_random_encoder(
-                        model, episodes, learned_from(model, episodes), folder / "random_encoder", config
+                        model, episodes, learned_from(model, episodes), folder / RANDOM_ENCODER, config
                     )
                     others["random_encoder"] = replace(agent, model=frozen, habit=None)
                 result.setdefault("methods", {row: said(method) for row, method in {"model": agent, **others}.items()})
@@ -231,26 +238,37 @@ def _begun(name: str, seed: int, pairs: int, shifted: int, out: Path) -> dict[st
     }
     fresh = {"name": name, "seed": seed, "settings": json.loads(json.dumps(settings)), "machine": machine()}
     fresh |= {"sets": {}, "shift": {}, "complete": False}
-    if not path.exists():
+    found = _found(path)
+    if found is None:
         return fresh
-    try:
-        found = parse_json(path.read_text(), path)
-        differ = differing(fresh["settings"], found["settings"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorruptFile(f"{path} holds no results of the suite ({type(error).__name__}: {error})") from error
-    if differ:
+    if differ := differing(fresh["settings"], found["settings"]):
         raise ArmillaryError(f"{path} is of another {' and '.join(differ)} than is asked for; run it again with --again")
     return found
 
 
-def _recording(task: Task, seed: int, path: Path, progress: bool) -> Episodes:
-    world = make(task.world, num_envs=min(ENVS, task.episodes), max_steps=task.steps, **task.options)
-    about = {"world": task.world, "options": json.loads(json.dumps(task.options))}
+def _found(path: Path) -> dict[str, Any] | None:
+    """The results that are there, if any are."""
     if not path.exists():
-        part = path.with_name(path.name + ".part")  # a recording that was cut short is not gone on with
-        shutil.rmtree(part, ignore_errors=True)
-        record(world, world.play(), part, episodes=task.episodes, seed=seed, info=about, progress=progress)
-        part.rename(path)
+        return None
+    try:
+        found = parse_json(path.read_text(), path)
+        differing(found["settings"], found["settings"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptFile(f"{path} holds no results of the suite ({type(error).__name__}: {error})") from error
+    return found
+
+
+def _mark(name: str, seed: int) -> str:
+    """What the recording of a run says, so that --again knows that the folder is the suite's."""
+    return f"armillary bench control, {name}-{seed}"
+
+
+def _recording(task: Task, seed: int, path: Path, mark: str, again: bool, progress: bool) -> Episodes:
+    world = make(task.world, num_envs=min(ENVS, task.episodes), max_steps=task.steps, **task.options)
+    about = {"world": task.world, "options": json.loads(json.dumps(task.options)), "made_by": mark}
+    if again or not path.exists() or Episodes.open(path).unfinished is not None:
+        how = {"resume": not again, "overwrite": again, "progress": progress}
+        record(world, world.play(), path, episodes=task.episodes, seed=seed, info=about, **how)
     episodes = Episodes.open(path)
     asked = (about["world"], about["options"], seed, world.version, task.episodes, task.steps + 1)
     info, longest = episodes.info, int(episodes.lengths.max())

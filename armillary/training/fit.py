@@ -1,6 +1,5 @@
 """From a recording to a checkpoint: split by episode, cut into clips, build a model, train it, note where it came from."""
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -14,6 +13,7 @@ from armillary.device import one_thread, pick_device
 from armillary.episodes.clips import Clips
 from armillary.episodes.split import fingerprint, split, split_off, was_seen
 from armillary.episodes.store import Episodes
+from armillary.episodes.tiers import remove_cache
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.model import WorldModel
 from armillary.training.folder import one_writer
@@ -113,7 +113,7 @@ def fit(
         train_alone(model, clips, recipe.stages, out, config, judge, resume, provenance, identity)
         if distributed.rank() == 0:
             write_training_rows(out, episodes, training, model.spec)
-            shutil.rmtree(Path(out) / "cache", ignore_errors=True)
+            remove_cache(Path(out) / "cache")
     return model
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from armillary.episodes.clips import Batch, Clips
 from armillary.episodes.store import Episode, Episodes
+from armillary.episodes.tiers import remove_cache
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.spec import ActionSpace, Spec, Stream
 
@@ -208,6 +209,18 @@ def test_a_cache_file_is_made_once_and_checked(tmp_path):
     with pytest.raises(CorruptFile, match="delete it"):
         list(clips.sequential(10))
     assert differs(make()[:], episodes, 2, 1) is None  # too small to be finished, so made again
+
+
+def test_a_cache_is_removed_and_nothing_else(tmp_path):
+    store, _, _ = recording()
+    folder = tmp_path / "cache"
+    for mine in (None, folder / "thesis.frames"):
+        Clips(store, 2, budget_mb=0, cache_dir=folder)
+        if mine:
+            mine.write_text("mine")
+        remove_cache(folder)
+        assert list(tmp_path.rglob("*.frames")) == ([mine] if mine else [])
+        assert folder.exists() == bool(mine)
 
 
 def test_a_cache_that_cannot_be_written_says_so(tmp_path):

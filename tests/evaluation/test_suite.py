@@ -169,10 +169,12 @@ def test_again_begins_from_nothing(kept, monkeypatch):
     path, done, options = kept
     runs = path.parent / "runs"
     shutil.copytree(options["runs"], runs)
+    (runs / "tiny-3" / "thesis").write_text("mine")
 
     def killed(episodes, folder, *_, resume, **__):
         assert not resume
-        assert {part.name for part in folder.iterdir()} == {"recording"}
+        assert {part.name for part in folder.iterdir()} == {"recording", "thesis", "random_encoder"}
+        assert not any((folder / "random_encoder").iterdir())
         raise KeyboardInterrupt
 
     monkeypatch.setattr(suite, "fit", killed)
@@ -183,6 +185,21 @@ def test_again_begins_from_nothing(kept, monkeypatch):
     assert (left["complete"], left["sets"], left["recording"]["episodes"]) == (False, {}, 20)
     with pytest.raises(ArmillaryError, match="no complete run"):
         load_runs(path.parent)
+
+
+def test_again_removes_nothing_that_the_suite_has_not_made(kept, tmp_path):
+    path, done, options = kept
+    folder = tmp_path / "others" / "tiny-3"
+    (folder / "recording").mkdir(parents=True)
+    (folder / "recording" / "thesis").write_text("mine")
+    with pytest.raises(ArmillaryError, match="has not made there"):
+        run_task("tiny", 3, **options | {"runs": folder.parent}, again=True)
+    path.write_text('{"mine": 1}')
+    with pytest.raises(ArmillaryError, match="holds no results of the suite"):
+        run_task("tiny", 3, **options | {"runs": tmp_path / "none"}, again=True)
+    assert (folder / "recording" / "thesis").read_text() == "mine"
+    assert path.read_text() == '{"mine": 1}'
+    assert done == []
 
 
 def test_results_of_other_settings_are_refused(kept, monkeypatch):
