@@ -195,6 +195,15 @@ def test_what_is_damaged_or_unfit_is_skipped_or_refused(tmp_path):
     assert "give an image size for all" in imported(folder, tmp_path / "held", rate=FPS)[0].skipped["d"]
 
 
+def test_a_packet_of_a_stream_that_was_never_announced_is_damage(tmp_path):
+    path = film(tmp_path / "a.ts", range(6), codec="mpeg4")
+    content = bytearray(path.read_bytes())
+    content[-188 + 2] = 0xFF  # of the last packet, the low byte of the stream's number
+    path.write_bytes(content)
+    with pytest.raises(CorruptFile, match=r"a\.ts: the video cannot be decoded"):
+        imported(path, tmp_path / "store", missing="refuse")
+
+
 @pytest.mark.parametrize(
     ("columns", "options", "message"),
     [

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from armillary import weights
 from armillary.episodes.formats import hdf5, lerobot, mcap, minari, swm, table, video
 from armillary.episodes.store import Episode, Episodes
+from armillary.errors import ArmillaryError
 from armillary.evaluation.judge import Judgement
 from armillary.evaluation.pairs import EvalSet
 from armillary.evaluation.report import _metrics
@@ -54,14 +56,14 @@ def _checkpoint(folder: Path) -> None:
 
 
 def _change_header(folder: Path, rng: Any) -> None:
-    from fuzz.mutations import change_value
+    from fuzz.mutations import change_value, mutate
 
     (path,) = folder.glob("*.safetensors")
     tensors, header = weights.read(path)
     for _ in range(rng.choice((1, 1, 3))):
         part = rng.choice(["config", "spec", None])
-        if part in header and isinstance(header[part], str):
-            header[part] = json.dumps(change_value(json.loads(header[part]), rng))
+        if isinstance(header.get(part), str):
+            header[part] = mutate(header[part].encode(errors="ignore"), rng).decode(errors="replace")
         elif isinstance(header.get(part), dict):
             header[part] = change_value(header[part], rng)
         else:
@@ -72,8 +74,14 @@ def _change_header(folder: Path, rng: Any) -> None:
 
 
 def _read_checkpoint(folder: Path, out: Path) -> None:
-    WorldModel.load(folder, "cpu")
-    open_run(folder)
+    from small_models import random_batch
+
+    with suppress(ArmillaryError):  # its recording is not there
+        open_run(folder)
+    model = WorldModel.load(folder, "cpu")
+    if sum(stream.nbytes for stream in model.spec.streams) < 1 << 20:
+        batch = random_batch(spec=model.spec, skip=model.config.skip)
+        model.surprise(model.encode(batch.observations), batch.actions)
 
 
 def _calibration(folder: Path) -> None:
@@ -225,7 +233,20 @@ def _images(folder: Path) -> None:
 def _video(folder: Path) -> None:
     from episodes.film_fakes import film
 
-    film(folder / "film.mp4", range(6), codec="mpeg4")
+    for kind in ("mp4", "mkv", "avi", "ts"):
+        film(folder / f"film.{kind}", range(6), codec="mpeg4")
+
+
+def _change_film(folder: Path, rng: Any) -> None:
+    """A few bytes of one of them, in their place: most other changes move what a container's index points at."""
+    kept = rng.choice(sorted(folder.iterdir()))
+    for film in folder.iterdir():
+        if film != kept:
+            film.unlink()
+    content = bytearray(kept.read_bytes())
+    for _ in range(rng.choice((1, 2, 4))):
+        content[rng.randrange(len(content))] ^= rng.choice((1 << rng.randrange(8), 0xFF))
+    kept.write_bytes(content)
 
 
 def _minari(folder: Path) -> None:
@@ -267,7 +288,7 @@ TARGETS = {
     "mcap": Target(_mcap, _imports(mcap.import_mcap, action="/cmd", image_size=4), quick=40),
     "table": Target(_table, _imports(table.import_table, time="time", controls=("valve",)), quick=40),
     "images": Target(_images, _imports(video.import_video, rate=10.0), quick=40),
-    "video": Target(_video, _imports(video.import_video), quick=40),
+    "video": Target(_video, _imports(video.import_video, missing="refuse"), _change_film, quick=40),
 }
 
 

@@ -20,7 +20,7 @@ class Trapped(Displacement):
 
     def forward(self, z: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         moved = super().forward(z, actions).clamp(-10, 10)
-        crosses = (z[..., 0] * moved[..., 0] < 0) & (torch.minimum(z[..., 1], moved[..., 1]) < 7)
+        crosses = ((z[..., 0] < 0) != (moved[..., 0] < 0)) & (torch.minimum(z[..., 1], moved[..., 1]) < 7)
         return torch.where(crosses[..., None], z, moved)
 
 

@@ -199,7 +199,7 @@ def _video(path: Path, track: int = 0) -> Iterator[tuple[Any, list[Any]]]:
             yield container, streams
     except ArmillaryError:
         raise
-    except (av.FFmpegError, OSError, ValueError, ArithmeticError) as error:
+    except (av.FFmpegError, OSError, ValueError, ArithmeticError, LookupError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CorruptFile(f"{path}: the video cannot be decoded ({reason})") from error
 
