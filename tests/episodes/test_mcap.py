@@ -338,7 +338,8 @@ def test_topics_that_are_not_there_or_do_not_fit(tmp_path):
         with pytest.raises(ArmillaryError, match=words):
             import_mcap(path, tmp_path / "store", **options)
     (tmp_path / "empty").mkdir()
-    for name in ("nowhere.mcap", "empty"):
+    (tmp_path / "ros1.bag").write_bytes(b"#ROSBAG V2.0")
+    for name in ("nowhere.mcap", "empty", "ros1.bag"):
         with pytest.raises(ArmillaryError, match=f"{name}: there is no MCAP file"):
             import_mcap(tmp_path / name, tmp_path / "store")
     assert not (tmp_path / "store").exists()

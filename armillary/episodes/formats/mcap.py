@@ -129,8 +129,9 @@ def import_mcap(
         raise ArmillaryError(f"give the rate of the control clock or its topic, not both ({rate} and {clock!r})")
     path = Path(path)
     files = files_in(path, [".mcap"])
-    if not files:
-        raise ArmillaryError(f"{path}: there is no MCAP file there (*.mcap); 'ros2 bag convert' makes them of other bags")
+    if not files or files[0].suffix.lower() in (".bag", ".db3"):
+        how = "pip install rosbags; rosbags-convert --src BAG --dst FOLDER --dst-storage mcap"
+        raise ArmillaryError(f"{path}: there is no MCAP file there (*.mcap); of .bag and .db3 it is made so: {how}")
     with McapFile(files[0]) as first:
         try:
             plan = _plan(first, *_senses(first, streams, truth, action, image_size, points), action, rate, clock, gap)
