@@ -52,6 +52,21 @@ def merged(parts, tmp_path_factory):
     return merge([store for store, _ in parts], tmp_path_factory.mktemp("merged") / "store")
 
 
+def test_the_doctor_takes_angles_beside_a_vector_that_some_episodes_are_without(tmp_path):
+    streams = Stream("force", "vector", (2,), optional=True), Stream("arm", "vector", (2,), unit=("m", "rad"))
+    spec, rng = Spec(streams, ActionSpace("box", 1), 10), np.random.default_rng(0)
+    with Episodes.create(tmp_path / "s", spec) as store:
+        for number in range(4):
+            actions = rng.uniform(-1, 1, (60, 1)).astype(np.float32)
+            turned = np.concatenate([[0], 0.1 * np.cumsum(actions)])
+            seen = {"arm": np.stack([turned, (turned + np.pi) % (2 * np.pi) - np.pi], 1).astype(np.float32)}
+            if number % 2:
+                seen["force"] = rng.normal(size=(61, 2)).astype(np.float32)
+            store.append(Episode(seen, actions))
+        verdicts = {row.check: row.verdict for row in diagnose(store).rows}
+    assert verdicts["lag of the action"] == verdicts["optional force"] == "ok"
+
+
 def test_two_recordings_become_one(parts, merged):
     store = Episodes.open(merged.path)
     assert store.spec[CAMERA].optional
