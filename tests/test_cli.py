@@ -220,7 +220,7 @@ def test_record_does_not_write_over_anything(made, refused):
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(("--out", "text"), "not a demo"), (("--out", "folder"), "not a demo"), (("--device", "abacus"), "'abacus'")],
+    [(("--out", "text"), "has not made"), (("--out", "folder"), "has not made"), (("--device", "abacus"), "'abacus'")],
 )
 def test_demo_refuses(arguments, words, made, monkeypatch, refused):
     monkeypatch.chdir(made)
@@ -299,12 +299,16 @@ def test_empty_store(made, tmp_path, capsys, refused):
     assert "episodes: 0" in capsys.readouterr().out
 
 
-def test_truncated_store(made, tmp_path, refused):
+def test_truncated_store(made, tmp_path, refused, capsys):
     store = Path(shutil.copytree(made / "store", tmp_path / "store"))
     for part in (store / "data").iterdir():
         part.write_bytes(part.read_bytes()[:-100])
-    for verb, more in {"info": (), "doctor": (), "train": ("--out", tmp_path / "new", *TINY)}.items():
+    for verb, more in {"info": (), "train": ("--out", tmp_path / "new", *TINY)}.items():
         assert "damaged" in refused(verb, store, *more)
+    with pytest.raises(SystemExit) as verdict:
+        cli.main(["doctor", str(store)])
+    assert verdict.value.code == 1  # a verdict of the doctor, not bad input
+    assert "fail" in capsys.readouterr().out
     assert not (tmp_path / "new").exists()
 
 
