@@ -7,12 +7,19 @@ each, so that nothing depends on whether a pressure is in bar or in kPa.
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 RESOLUTION = 2 * torch.finfo(torch.float32).eps
 """Of a channel's largest magnitude: what varies by less is rounding, not a measurement."""
+
+
+def spread(rows: Float[np.ndarray, "n c"]) -> Float[np.ndarray, " c"]:
+    """The standard deviation of each channel, or what is rounding at its magnitude where that is more; never 0."""
+    magnitude = np.abs(rows).max(axis=0)
+    return np.maximum(rows.std(axis=0), RESOLUTION * np.where(magnitude > 0, magnitude, 1.0))
 
 
 def mean_and_scale(

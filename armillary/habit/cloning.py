@@ -35,6 +35,7 @@ from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.habit.hindsight import Hindsight
 from armillary.header import check_config, check_provenance, unallocated
 from armillary.model import WorldModel
+from armillary.scales import mean_and_scale
 
 FORMAT = 1
 WARMUP = 0.05  # share of the steps in which the learning rate rises; a cosine follows
@@ -260,9 +261,8 @@ def train_habit(
         torch.manual_seed(seed)
         habit, rng = Habit(model, config), np.random.default_rng(seed)
         data = Hindsight(model, clips)
-        std = data.z.std(0)
-        habit.mean.copy_(data.z.mean(0))
-        habit.std.copy_(torch.where(std > 1e-6, std, 1.0))
+        for buffer, values in zip((habit.mean, habit.std), mean_and_scale(data.z), strict=True):
+            buffer.copy_(values)
         optimiser = torch.optim.AdamW(habit.parameters(), weight_decay=config.weight_decay)
         last: list[dict[str, Tensor]] = []
         for step in range(config.steps):

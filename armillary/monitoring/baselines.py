@@ -11,6 +11,7 @@ from jaxtyping import Float
 from numpy.lib.stride_tricks import sliding_window_view
 
 from armillary.errors import require
+from armillary.scales import spread
 
 LAGS, STRENGTH = 10, 1.0
 TREES = 100
@@ -61,8 +62,8 @@ def moving_z(stretches: Sequence[Rows]) -> Judge:
         if len(rows) <= MOVING_WINDOW:
             return rows[:0]
         windows = sliding_window_view(rows, MOVING_WINDOW, axis=0)[:-1]
-        spread = np.maximum(windows.std(axis=-1), MOVING_FLOOR * std)
-        return (rows[MOVING_WINDOW:] - windows.mean(axis=-1)) / spread
+        deviation = np.maximum(windows.std(axis=-1), MOVING_FLOOR * std)
+        return (rows[MOVING_WINDOW:] - windows.mean(axis=-1)) / deviation
 
     return judge
 
@@ -97,7 +98,7 @@ def ecod(stretches: Sequence[Rows]) -> Judge:
 
 def _scale(stretches: Sequence[Rows]) -> tuple[np.ndarray, np.ndarray]:
     rows = np.concatenate(stretches)
-    return rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-12)
+    return rows.mean(axis=0), spread(rows)
 
 
 def _lags(rows: Rows) -> tuple[np.ndarray, np.ndarray]:

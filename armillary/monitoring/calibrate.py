@@ -193,7 +193,7 @@ def calibrate(
             f"{episodes.path}: none of {len(which)} episodes has more rows than a context of {Surprise(model).reach}"
         )
     z = torch.cat([of.z for of in foretold]).double().numpy()
-    alive = (z.std(0) > LIVELY * max(z.std(0).max(), np.finfo(np.float32).tiny)).astype(np.float64)
+    alive = (z.std(0) > LIVELY * z.std(0).max()).astype(np.float64)
     levels, level_clocks = _levels(model, episodes, sorted({*which, *trained}))
     timed = all(len(clock) for clock in (*clocks, *earlier_clocks, *level_clocks))
     detector = Detector.fit(
@@ -388,6 +388,6 @@ def _clock(episodes: Episodes, number: int) -> Float[np.ndarray, " n"]:
 def _readout(z: Float[np.ndarray, "n d"], sensed: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "d1 c"]:
     mean, shown = z.mean(0), sensed.mean(0)
     gram = (z - mean).T @ (z - mean)
-    strength = STRENGTH * max(np.trace(gram) / len(gram), 1e-12)
+    strength = STRENGTH * (np.trace(gram) / len(gram) or 1.0)
     matrix = np.linalg.solve(gram + strength * np.eye(len(gram)), (z - mean).T @ (sensed - shown))
     return np.vstack([matrix, shown - mean @ matrix])

@@ -40,8 +40,7 @@ class Lines:
 
     def judged(self, verdict: Verdict, stamps: list[str]) -> str:
         """A line for each row of a verdict; those without one are at the start of an episode, or lack all numbers."""
-        began = verdict.began[:, None] & (verdict.on > 0)
-        top = np.argsort(-(np.nan_to_num(verdict.shares) + FIRST * began), axis=1, kind="stable")[:, :NAMED]
+        top = np.argsort(-(np.nan_to_num(verdict.shares) + FIRST * verdict.fresh), axis=1, kind="stable")[:, :NAMED]
         shares = np.take_along_axis(verdict.shares, top, axis=1).tolist()
         columns = (x.tolist() for x in (verdict.surprise, verdict.p, verdict.alarm, top))
         silent = np.isnan(verdict.p)

@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from armillary.errors import ArmillaryError
+from armillary.scales import spread
 
 MEMORY, CLIP = 20.0, 5.0
 PARTS, JACKKNIFE_PARTS = 4, 8
@@ -198,7 +199,7 @@ def alarms(p: Float[np.ndarray, " n"], level: float, on: bool = False) -> Bool[n
 
 
 def _whitened(rows: Float[np.ndarray, "n d"], memory: float, clip: float) -> Evidence:
-    mean, std = rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-12)
+    mean, std = rows.mean(axis=0), spread(rows)
     variance, vectors = np.linalg.eigh(np.cov(((rows - mean) / std).T).reshape(len(std), -1))
     return Evidence(mean, vectors / std[:, None] / np.sqrt(variance + FLOOR), memory, clip)
 

@@ -40,7 +40,7 @@ class Summary:
         episodes: stretches of rows that go together.
         alarms: how many began, those of another sensor beside one that went on included.
         first: the row at which the first did.
-        sensors: alarms that began, by the sensors that were in alarm then.
+        sensors: how many alarms each was in.
         not_judged: rows without a verdict, by reason.
         missing: rows in which a sensor's number was missing, by sensor.
         paces: seconds between rows, where that was another pace.
@@ -206,4 +206,4 @@ def _count(summary: Summary, verdict: Verdict, stamps: list[str], channels: tupl
     for i in np.flatnonzero(verdict.began):
         summary.alarms += 1
         summary.first = stamps[i] if summary.first is None else summary.first
-        summary.sensors.update(channels[c] for c in np.flatnonzero(verdict.on[i]))
+    summary.sensors.update({channels[c]: int(count) for c, count in enumerate(verdict.fresh.sum(0)) if count})

@@ -40,7 +40,9 @@ class Verdict:
         surprise: 1 is as usual; NaN where the row is not judged.
         p: the share of normal rows that are as surprising; NaN where the row is not judged.
         alarm: from a p below the level on, until p is large again (`monitor.alarms`).
-        began: a new alarm begins, or that of another sensor beside one that goes on.
+        began: a new alarm begins, or that of another sensor beside one that goes on. Sensors that follow within `memory` rows are
+            in the same alarm, but for one that is stuck or moved.
+        fresh: (n, channels) whose own alarm begins.
         shares: (n, channels) of the channels' errors in what was unusual.
         on: (n, channels) 0, or 1 + the place in `KINDS` of the chart that is in alarm.
     """
@@ -49,6 +51,7 @@ class Verdict:
     p: Float[np.ndarray, " n"]
     alarm: Bool[np.ndarray, " n"]
     began: Bool[np.ndarray, " n"]
+    fresh: Bool[np.ndarray, "n c"]
     shares: Float[np.ndarray, "n c"]
     on: Int[np.ndarray, "n c"]
 
@@ -324,19 +327,21 @@ class Watcher:
         parts = (full_surprise, full_p, alarm, shares, full_on)
         surprise, p, alarm, shares, on = (part[:count] for part in parts)
         self._on = bool(alarm[-1])
-        return Verdict(surprise, p, alarm, self._began(alarm, on), shares, on)
+        return Verdict(surprise, p, alarm, *self._began(alarm, on), shares, on)
 
-    def _began(self, alarm: np.ndarray, on: np.ndarray) -> np.ndarray:
-        """Where an alarm begins: after none for `memory` rows, or of a sensor that was in none for as long."""
-        began, memory = np.zeros(len(alarm), bool), self.charts.memory
+    def _began(self, alarm: np.ndarray, on: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where an alarm begins, and of which sensors: those that were in none for `memory` rows."""
+        began, fresh, memory = np.zeros(len(alarm), bool), np.zeros(on.shape, bool), self.charts.memory
         for i in np.flatnonzero(alarm):
-            row, new = self._total + i, on[i] > 0
-            fresh = (new & (row - self._last_on > memory)).any() and row - self._last_start > memory
-            began[i] = fresh or row - self._last_alarm > memory
-            self._last_on[new], self._last_alarm = row, row
+            row = self._total + i
+            fresh[i] = (on[i] > 0) & (row - self._last_on > memory)
+            certain = (fresh[i] & (on[i] > KINDS.index("jump") + 1)).any()
+            another = certain or (fresh[i].any() and row - self._last_start > memory)
+            began[i] = another or row - self._last_alarm > memory
+            self._last_on[on[i] > 0], self._last_alarm = row, row
             self._last_start = row if began[i] else self._last_start
         self._total += len(alarm)
-        return began
+        return began, fresh
 
 
 def _streaks(on: np.ndarray, before: np.ndarray) -> np.ndarray:

@@ -137,11 +137,10 @@ class Readout:
         rows = rows[:: -(-len(rows) // FRAMES)]
         z = encode_rows(model, episodes, rows).astype(np.float64)
         target = np.concatenate([sine_cosine(s, v) for s, v in zip(streams, _read(episodes, streams, rows), strict=True)], 1)
-        mean, std = target.mean(0), np.maximum(target.std(0), 1e-9)
-        centre = z.mean(0)
+        mean, centre = target.mean(0), z.mean(0)
         gram = (z - centre).T @ (z - centre)
-        strength = STRENGTH * max(np.trace(gram) / len(gram), 1e-12)
-        matrix = np.linalg.solve(gram + strength * np.eye(len(gram)), (z - centre).T @ ((target - mean) / std)) * std
+        strength = STRENGTH * (np.trace(gram) / len(gram) or 1.0)
+        matrix = np.linalg.solve(gram + strength * np.eye(len(gram)), (z - centre).T @ (target - mean))
         return cls(streams, np.vstack([matrix, mean - centre @ matrix]))
 
     def __call__(self, z: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n q"]:

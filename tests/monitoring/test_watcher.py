@@ -112,6 +112,21 @@ def test_an_alarm_that_goes_on_does_not_hide_that_of_another_sensor(judge, how):
     assert verdict.on[400, 3]
 
 
+def test_an_alarm_that_has_just_begun_hides_neither_a_stuck_sensor_nor_the_name_of_another(judge, run, tmp_path):
+    columns = plant(300, 208)
+    columns[CURRENT][150] = 40.0
+    columns[TEMPERATURE][145:] = columns[TEMPERATURE][145]
+    verdict = judge(columns)
+    assert np.flatnonzero(verdict.began).tolist() == [150, 155]
+    assert np.argwhere(verdict.fresh).tolist() == [[150, 3], [155, 2]]
+    columns = plant(300, 208)
+    columns[CURRENT][150] = 40.0
+    columns[PRESSURE][155:] += 5
+    _, summary = watched(run, tmp_path / "both.csv", columns)
+    assert summary.alarms == 1  # those that follow so soon may have the same cause
+    assert {CURRENT, PRESSURE} <= set(summary.sensors)
+
+
 def test_a_muted_sensor_is_not_judged_and_misleads_nobody(judge, run):
     columns = plant(300, 206)
     quiet = judge(columns, mute=[TEMPERATURE])
