@@ -32,6 +32,9 @@ ROUNDING = 4 * np.finfo(np.float32).eps
 """Relative change of a value that is no change."""
 NOISE = 1e-4
 """Of a sensor's standard deviation: what a prediction misses by less than this is numerical noise."""
+NORMAL = 2.0
+"""Mean excess in the tail of the square of a normal number, over its mean square. A sum of many errors has no lighter one,
+though normal running may be too short to show it."""
 UNCUT = 1e6
 """Errors are not cut where sensors are compared: one that is far off misleads the model about others, but by less."""
 
@@ -103,6 +106,8 @@ class Charts:
             cut = np.concatenate([_averaged(part, memory, CLIP)[rows:] for part in more])
             beside = [_tail(np.square(cut / usual)), _tail(np.square(np.concatenate(more)))]
             tails = [tuple(map(np.concatenate, zip(*both, strict=True))) for both in zip(tails, beside, strict=True)]
+        start, excess = map(np.stack, zip(*tails, strict=True))
+        excess[0] = np.maximum(excess[0], NORMAL)
         return cls(
             value=value,
             spread=spread,
@@ -112,8 +117,8 @@ class Charts:
             mean=mean,
             scale=scale,
             usual=usual,
-            start=np.stack([start for start, _ in tails]),
-            excess=np.stack([excess for _, excess in tails]),
+            start=start,
+            excess=excess,
             largest=single.max(0),
             wider=np.ones((len(value), len(value))),
             memory=memory,

@@ -40,8 +40,8 @@ class Verdict:
         surprise: 1 is as usual; NaN where the row is not judged.
         p: the share of normal rows that are as surprising; NaN where the row is not judged.
         alarm: from a p below the level on, until p is large again (`monitor.alarms`).
-        began: a new alarm begins, or that of another sensor beside one that goes on. Sensors that follow within `memory` rows are
-            in the same alarm, but for one that is stuck or moved.
+        began: a new alarm begins, or that of another sensor beside one that goes on. Sensors that follow within `memory` rows
+            are in the same alarm, but for one that is stuck or moved.
         fresh: (n, channels) whose own alarm begins.
         shares: (n, channels) of the channels' errors in what was unusual.
         on: (n, channels) 0, or 1 + the place in `KINDS` of the chart that is in alarm.
@@ -102,7 +102,7 @@ class Watcher:
         self._surprise, self._split = Surprise(model), np.cumsum([s.shape[0] for s in model.spec.observed])[:-1]
         self._cut, self._uncut = self.charts.evidence(CLIP), self.charts.evidence(UNCUT)
         self._on, self._total, self._last_alarm, self._last_start = False, 0, -np.inf, -np.inf
-        self._last_on = np.full(len(names), -np.inf)
+        self._last_on = np.full((2, len(names)), -np.inf)  # in any alarm; stuck or moved
         self.start()
 
     @property
@@ -330,15 +330,16 @@ class Watcher:
         return Verdict(surprise, p, alarm, *self._began(alarm, on), shares, on)
 
     def _began(self, alarm: np.ndarray, on: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where an alarm begins, and of which sensors: those that were in none for `memory` rows."""
+        """Where an alarm begins, and of which sensors: those that were in none, or not stuck or moved, for `memory` rows."""
         began, fresh, memory = np.zeros(len(alarm), bool), np.zeros(on.shape, bool), self.charts.memory
         for i in np.flatnonzero(alarm):
             row = self._total + i
-            fresh[i] = (on[i] > 0) & (row - self._last_on > memory)
-            certain = (fresh[i] & (on[i] > KINDS.index("jump") + 1)).any()
-            another = certain or (fresh[i].any() and row - self._last_start > memory)
+            kinds = np.stack([on[i] > 0, on[i] > KINDS.index("jump") + 1])
+            news = kinds & (row - self._last_on > memory)
+            fresh[i] = news.any(0)
+            another = news[1].any() or (news[0].any() and row - self._last_start > memory)
             began[i] = another or row - self._last_alarm > memory
-            self._last_on[on[i] > 0], self._last_alarm = row, row
+            self._last_on[kinds], self._last_alarm = row, row
             self._last_start = row if began[i] else self._last_start
         self._total += len(alarm)
         return began, fresh

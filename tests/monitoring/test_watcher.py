@@ -119,6 +119,9 @@ def test_an_alarm_that_has_just_begun_hides_neither_a_stuck_sensor_nor_the_name_
     verdict = judge(columns)
     assert np.flatnonzero(verdict.began).tolist() == [150, 155]
     assert np.argwhere(verdict.fresh).tolist() == [[150, 3], [155, 2]]
+    columns[TEMPERATURE][150] += 40.0  # also where it is the same sensor
+    columns[TEMPERATURE][151:] = columns[TEMPERATURE][151]
+    assert np.flatnonzero(judge(columns).began).tolist() == [150, 161]
     columns = plant(300, 208)
     columns[CURRENT][150] = 40.0
     columns[PRESSURE][155:] += 5
