@@ -118,9 +118,12 @@ def diagnose(
 
 
 def _content(episodes: Episodes, parts: Sequence[np.ndarray]) -> list[Row]:
-    spec = episodes.spec
-    runs = [_read(episodes, number) for number in np.unique(np.linspace(0, len(episodes) - 1, _EPISODES).astype(int))]
-    rows = [*_duplicates(np.array(episodes.digests), parts), *_absent(episodes), _missing(episodes, runs)]
+    spec, moving = episodes.spec, np.flatnonzero(episodes.lengths > 1)  # a single row has no step that could be judged
+    rows = [*_duplicates(np.array(episodes.digests), parts), *_absent(episodes)]
+    if not len(moving):
+        return rows
+    runs = [_read(episodes, number) for number in _spread(moving, _EPISODES)]
+    rows.append(_missing(episodes, runs))
     if rows[-1].verdict == "ok":
         common, done = _common(runs), spec.action
         angles = _angles(spec, runs)
@@ -131,6 +134,11 @@ def _content(episodes: Episodes, parts: Sequence[np.ndarray]) -> list[Row]:
             else seen
         )
     return rows
+
+
+def _spread(numbers: np.ndarray, most: int) -> np.ndarray:
+    """Up to `most` of these, evenly spread."""
+    return numbers[np.unique(np.linspace(0, len(numbers) - 1, most).astype(int))]
 
 
 def _read(episodes: Episodes, number: int) -> _Run:
@@ -256,9 +264,9 @@ def _jumps(episodes: Episodes, runs: list[_Run], period: np.ndarray) -> Iterator
             blocks.add(number, rows)
             steps = np.abs(np.diff(turning.unwrap(rows, period), axis=0))
             jumps += [(number, int(t) + 1) for t in find_jumps(steps, usual)]
-    elif cameras:
+    elif cameras and len(there := np.flatnonzero(episodes.present.get(cameras[0], True) & (episodes.lengths > 1))):
         count = max(1, _FILM // int(np.median(episodes.lengths)))
-        chosen = np.unique(np.linspace(0, len(episodes) - 1, min(count, _EPISODES)).astype(int))
+        chosen = _spread(there, min(count, _EPISODES))
         changes = {n: change(rows) for n, rows in _whole(episodes, cameras[:1], chosen, _FILM)}
         usual = np.quantile(np.concatenate(list(changes.values())), USUAL, axis=0)
         jumps = [(n, int(t) + 1) for n, steps in changes.items() for t in find_jumps(steps, usual, IMAGE_RATIO)]
@@ -304,10 +312,11 @@ def _units(spec: Spec, runs: list[_Run]) -> Iterator[Row]:
     lost = [f"{names[i]} (steps of {step[i]:g})" for i in np.flatnonzero(step)]
     advice = "float32 cannot hold smaller changes at that magnitude; subtract a constant from these columns before the import"
     yield Row.of("merged by float32", f"{len(lost)} of {len(names)} {', '.join(lost[:5])}".strip(), len(lost) > 0, advice)
-    first, unlike, rows = 0, [], np.concatenate([run.vectors for run in runs])
+    first, unlike, every = 0, [], np.concatenate([run.vectors for run in runs])
     for stream in [stream for stream in spec.observed if stream.kind == "vector"]:
-        spread = np.nanstd(rows[:, first : first + stream.shape[0]].astype(np.float64), axis=0)
-        first += stream.shape[0]
+        rows = every[:, first : first + stream.shape[0]].astype(np.float64)
+        first, rows = first + stream.shape[0], rows[np.isfinite(rows).all(1)]
+        spread = rows.std(0) if len(rows) else np.zeros(stream.shape)
         if not stream.unit and (spread > 0).any() and spread.max() > UNLIKE * spread[spread > 0].min():
             unlike.append(f"{stream.name} ({spread.max() / spread[spread > 0].min():.0e} times)")
     advice = "channels without units share a scale, and small ones count for little; declare units, or train with scale channel"

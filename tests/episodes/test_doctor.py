@@ -13,6 +13,7 @@ from armillary.spec import ActionSpace, Spec, Stream
 BOX = ActionSpace("box", 2, (-1.0, -1.0), (1.0, 1.0))
 STATE = Stream("state", "vector", (3,), channels=("x", "y", "t"))
 IMAGE = Stream("image", "image", (48, 48, 3))
+FORCE, WRIST = Stream("force", "vector", (3,), optional=True), Stream("wrist", "image", (48, 48, 3), optional=True)
 
 
 def walk(rng: np.random.Generator, rows: int = 60, *, hold: int = 1, dtype=np.float32) -> tuple[np.ndarray, np.ndarray]:
@@ -38,8 +39,8 @@ def picture(place: np.ndarray, light: float) -> np.ndarray:
 def episode_of(spec: Spec, rng: np.random.Generator, rows: int = 60, **options) -> Episode:
     place, actions = walk(rng, rows, **options)
     state = np.column_stack([place + 0.05 * rng.standard_normal(place.shape), rng.standard_normal(len(place))])
-    offered = {"state": lambda: state.astype(np.float32), "image": lambda: picture(place, 30)}
-    return Episode({stream.name: offered[stream.name]() for stream in spec.observed}, actions)
+    offered = {"vector": lambda: state.astype(np.float32), "image": lambda: picture(place, 30)}
+    return Episode({stream.name: offered[stream.kind]() for stream in spec.observed}, actions)
 
 
 @pytest.fixture
@@ -155,6 +156,20 @@ def test_some_short_episodes(tmp_path):
         row = diagnose(store, length=10).rows[0]
     assert row.verdict == "warn"
     assert row.advice.startswith("1 episodes are shorter than the 10 rows")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("streams", [(STATE,), (IMAGE,), (STATE, FORCE), (WRIST, IMAGE)])
+@pytest.mark.parametrize(("lengths", "verdict"), [((1, 1), "fail"), ((1, 60, 60), "warn")])
+@pytest.mark.parametrize("has", [(), (0,), (1,)])
+def test_single_rows_and_absent_streams_are_no_obstacle(tmp_path, streams, lengths, verdict, has):
+    spec, rng = Spec(streams, BOX), np.random.default_rng(0)
+    with Episodes.create(tmp_path / "s", spec) as store:
+        for number, rows in enumerate(lengths):
+            made = episode_of(spec, rng, rows)
+            seen = {s.name: made.observations[s.name] for s in streams if not s.optional or number in has}
+            store.append(Episode(seen, made.actions))
+        assert diagnose(store).rows[0].verdict == verdict
 
 
 def test_duplicates_and_leaks(tmp_path):
