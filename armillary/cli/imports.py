@@ -116,8 +116,8 @@ def table(
             the number before it (hold) or by a straight line (interpolate).
         longest_gap: rows over which a gap is filled; a longer one is as under skip.
         header: --no-header says that the first line does not name the columns; then they are column 1, column 2, ...
-        time_unit: of numbers of time; by the column's name, or its size, unless given.
-        day_first: whether 3/4/2026 is in April (--day-first) or March (--no-day-first); by the dates themselves unless given.
+        time_unit: of numbers of time; the default goes by the column's name, or its size.
+        day_first: whether 3/4/2026 is in April (--day-first) or March (--no-day-first); default: by the dates.
         zone: of dates that do not say one, such as Europe/Berlin: then daylight saving time is no jump.
         longest: rows of an episode; what is longer is cut.
         max_episodes: stop after so many.
@@ -348,7 +348,7 @@ def video(
         time: the column of the tables that is their clock, in dates or in seconds; row i belongs to frame i unless given.
         begins: what that column shows at the first frame, in seconds; 0, or of dates the first, unless given.
         drift: seconds that the clocks of a video and its table may be apart at either end.
-        rate: frames a second to hold frames on, or those of images and of raw H.264 or HEVC; frames as they come unless given.
+        rate: frames a second to hold frames on, or those of images and of raw H.264 or HEVC; default: frames as they come.
         tracks: video streams of a file to take, 0 for the first; all that the first video has by default.
         image_size: frames are reduced to this many pixels a side on the way; None keeps them as they are.
         longest: rows of an episode; what is longer is cut.
@@ -403,8 +403,8 @@ def streams(
         longest: rows of an episode; what is longer is cut.
         missing: what to do about folders that are damaged or whose clocks do not fit.
         header: --no-header says that the first lines do not name the columns; then they are column 1, column 2, ...
-        time_unit: of numbers of time; by the column's name, or its size, unless given.
-        day_first: whether 3/4/2026 is in April (--day-first) or March (--no-day-first); by the dates themselves unless given.
+        time_unit: of numbers of time; the default goes by the column's name, or its size.
+        day_first: whether 3/4/2026 is in April (--day-first) or March (--no-day-first); default: by the dates.
         zone: of dates that do not say one, such as Europe/Berlin: then daylight saving time is no jump.
         max_episodes: stop after so many.
         resume: go on with an import of the same that was interrupted.

@@ -380,11 +380,11 @@ def watch(
         normal: for --calibrate, a recording of normal running to take instead.
         memory: for --calibrate, rows over which evidence is gathered: fewer find large faults sooner, more find smaller ones.
         false_alarms_per_hour: as many as you can live with; 1, or one in 1000 rows where rows are slower than 3.6 s.
-        time: the column of dates or of numbers, or two of the date and of the time of day; as at the import unless given.
-        time_unit: of numbers of time; as at the import unless given.
-        day_first: whether 3/4/2026 is in April; as at the import, or by the dates themselves, unless given.
-        zone: of dates that do not say one, such as Europe/Berlin; as at the import unless given.
-        gap: seconds without a row that end an episode; as at the import unless given.
+        time: the column of dates or of numbers, or two of the date and of the time of day; default: as at the import.
+        time_unit: of numbers of time; default: as at the import.
+        day_first: whether 3/4/2026 is in April; default: as at the import, or by the dates themselves.
+        zone: of dates that do not say one, such as Europe/Berlin; default: as at the import.
+        gap: seconds without a row that end an episode; default: as at the import.
         seconds_per_row: where the recording has no clock.
         missing: refuse a number or a stamp that is missing, judge the others without it (skip), or hold the column's last one.
         longest_gap: rows over which a number is held; after that it is missing.

@@ -101,7 +101,7 @@ def read_rows(
 
     Args:
         columns: names of columns of numbers.
-        reading: how it is read; without a clock unless given.
+        reading: how it is read; default: without a clock.
         notes: gets what a person should know of the source, as it turns up.
 
     Raises:

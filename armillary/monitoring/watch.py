@@ -110,11 +110,11 @@ def watch(
         table: a file, a folder of them, or a stream of CSV.
         out: gets a line for each row: time (or line number), surprise, p-value, alarm (1 or 0), and the channels that
             explain it with their shares; as JSON also a last line with the summary.
-        false_alarms_per_hour: how many the owner can live with; see `monitor`. Unless given, one, and where rows are slower
+        false_alarms_per_hour: how many the owner can live with; see `monitor`. Default: one, and where rows are slower
             than 3.6 s, one in a thousand rows.
-        time: the column of dates or of numbers, or two of the date and of the time of day; as at the import unless given.
-        time_unit, day_first, zone: as for `import_table`; as at the import unless given.
-        gap: seconds without a row that end an episode; as at the import unless given.
+        time: the column of dates or of numbers, or two of the date and of the time of day; default: as at the import.
+        time_unit, day_first, zone: as for `import_table`; default: as at the import.
+        gap: seconds without a row that end an episode; default: as at the import.
         seconds_per_row: where the recording has no clock.
         missing: refuse numbers and stamps that are missing, judge what is there (skip), or hold the last number of the column.
         longest_gap: rows over which a number is held; after that it is missing.

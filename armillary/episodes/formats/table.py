@@ -103,8 +103,8 @@ def import_table(
         longest: rows of an episode; what is longer is cut.
         max_episodes: stop after this many.
         header: whether the first line names the columns; else they are `column 1`, `column 2`, ...
-        time_unit: of numbers of time: ns, us, ms, s, min, h or d; by the column's name, or its size, unless given.
-        day_first: whether 3/4/2026 is in April; by the dates themselves unless given.
+        time_unit: of numbers of time: ns, us, ms, s, min, h or d; the default goes by the column's name, or its size.
+        day_first: whether 3/4/2026 is in April; the default goes by the dates themselves.
         zone: of dates that do not say one, such as Europe/Berlin: then daylight saving time is no jump.
         resume, overwrite: what to do with a store that is there; see `import_units`.
         progress: show a progress bar.

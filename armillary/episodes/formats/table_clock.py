@@ -154,7 +154,7 @@ def find_clock(
     Args:
         survey: of this table.
         usual: the clock of the tables beside it, for what this one leaves open.
-        parts: the rows to look at, of a pipe that can be read once; all of the table unless given.
+        parts: the rows to look at, of a pipe that can be read once; default: all of the table.
 
     Raises:
         CorruptFile: the columns hold no clock, or one that can be read in several ways; the message asks.
