@@ -1,5 +1,6 @@
 """Ctrl-C (SIGINT) and SIGTERM: held back where half a job would be worse than none, and delivered right after it."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -50,3 +51,25 @@ def sigterm_as_sigint() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def ended_by_interrupts() -> Iterator[None]:
+    """In this block SIGINT and SIGTERM end the process with one line and status 130: for imports, where nothing can be lost."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        os.write(2, b"armillary: interrupted\n")
+        os._exit(130)
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: handler for number, handler in before.items() if handler not in (None, signal.SIG_IGN)}
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -10,11 +10,13 @@ import sys
 import traceback
 from collections.abc import Callable
 
-import tyro
-
-from armillary.cli import bench, exports, imports, verbs
 from armillary.errors import ArmillaryError
-from armillary.interrupts import sigterm_as_sigint
+from armillary.interrupts import ended_by_interrupts, sigterm_as_sigint
+
+with ended_by_interrupts():  # seconds on a slow machine
+    import tyro
+
+    from armillary.cli import bench, exports, imports, verbs
 
 VERBS: dict[str, Callable[..., None]] = {
     "demo": verbs.demo,
