@@ -6,6 +6,7 @@ native library. Results: a line of JSON with the counts, the slowest mutation (p
 """
 
 import contextlib
+import faulthandler
 import io
 import json
 import os
@@ -88,10 +89,12 @@ def _child(name: str, first: int, last: int) -> None:
             print(json.dumps({"begins": seed}), flush=True)
             signal.setitimer(signal.ITIMER_PROF, SECONDS)
             signal.alarm(WAIT)
+            faulthandler.dump_traceback_later(WAIT + SECONDS, exit=True)  # no signal reaches a library that loops in C
             began = time.process_time()
             found = attack(name, seed, Path(work), good)
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
+            faulthandler.cancel_dump_traceback_later()
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             print(json.dumps({"seed": seed, "found": found, "seconds": time.process_time() - began, "mb": peak}), flush=True)
 
