@@ -87,8 +87,6 @@ class ActionBlocks(nn.Module):
         standard = (blocks - self.mean) / self.spread
         variance, vectors = torch.linalg.eigh((standard.T @ standard / len(blocks)).cpu())  # MPS has none
         variance, vectors = variance.flip(0).clamp(min=0), vectors.flip(1)
-        large = vectors.abs() > 0.5 * vectors.abs().amax(0)  # signs by the first large number, not by what LAPACK is installed
-        vectors = vectors * vectors.gather(0, large.int().argmax(0, keepdim=True)).sign()
         kept = int((variance.cumsum(0) < EXPLAINED * variance.sum()).sum()) + 1
         self.basis = (vectors[:, :kept] * variance[:kept].sqrt()).to(self.mean)
 

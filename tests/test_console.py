@@ -23,12 +23,11 @@ def test_names_in_brackets_come_out_whole(tmp_path, capsys, monkeypatch):
     main(["info", str(path)])
     with pytest.raises(SystemExit):
         main(["doctor", str(path)])
-    said = capsys.readouterr().out
-    assert "plant [2]" in said.replace("\n", "")
-    for name in ("[bold]", *NAMES):
+    said = capsys.readouterr().out.replace("\n", "")  # a long temporary path is wrapped
+    for name in ("plant [2]", "[bold]", *NAMES):
         assert name in said
     show({NAMES[2]: NAMES[0]}, path)
-    said = capsys.readouterr().out
+    said = capsys.readouterr().out.replace("\n", "")
     for name in (NAMES[0], NAMES[2], "plant [2]"):
         assert name in said
 
