@@ -52,20 +52,21 @@ def control(
 
 
 def figures(
-    pages: tuple[Path, ...] = (Path("README.md"), Path("docs/benchmarks.md"), Path("docs/peer.md")),
+    pages: tuple[Path, ...] = (),
     results: Path = Path("results"),
     check: bool = False,
 ) -> None:
     """Write the tables of README and docs anew from the raw results. Run it in a checkout.
 
     Args:
-        pages: Markdown files with blocks of figures.
+        pages: Markdown files with blocks of figures. Default: README.md, docs/benchmarks.md and docs/peer.md.
         results: folder of the raw results.
         check: change nothing, and fail (exit status 1) where a page differs from the results.
     """
+    from armillary.evaluation.published import PAGES
     from armillary.evaluation.published import figures as write_figures
 
-    differ = write_figures(pages, results, check=check)
+    differ = write_figures(pages or PAGES, results, check=check)
     for page in differ:
         console.print(Text(f"{page} {'differs from the raw results; run armillary bench figures' if check else 'written'}"))
     if check and differ:
