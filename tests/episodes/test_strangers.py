@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from armillary.episodes import images
+from armillary.episodes.formats import hdf5_files
 from armillary.episodes.formats.declared import FREE, RATIO, check_declared, check_parquet
 from armillary.episodes.formats.hdf5 import import_hdf5
 from armillary.episodes.formats.lerobot import import_lerobot
 from armillary.episodes.formats.mcap_checks import check_chunks, fields_of, is_headed
+from armillary.episodes.formats.minari import import_minari
 from armillary.episodes.formats.places import fill, inside
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.files import parse_json
@@ -158,6 +160,47 @@ def test_hdf5_that_holds_more_than_itself_is_refused(spoil, said, tmp_path):
         import_hdf5(tmp_path / "demo.hdf5", tmp_path / "store", progress=False)
     assert tracemalloc.get_traced_memory()[1] < 100 << 20
     tracemalloc.stop()
+
+
+def damage_heap(path):
+    """Make the first object of the global heap a free one of no size, which the HDF5 library passes over for ever."""
+    content = path.read_bytes()
+    first = content.index(b"GCOL") + 16
+    path.write_bytes(content[:first] + bytes(16) + content[first + 16 :])
+
+
+@pytest.mark.parametrize("path", ["demo.hdf5", "main_data.hdf5"])
+def test_hdf5_that_keeps_the_library_in_a_loop_is_refused(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(hdf5_files, "STEP_SECONDS", 0.3)
+    with h5py.File(tmp_path / path, "w") as file:
+        demo(file)
+        file["data"].attrs["env_args"] = '{"env_kwargs": {"control_freq": 20}}'
+    damage_heap(tmp_path / path)
+    with pytest.raises(CorruptFile, match=f"{path}: reading it keeps the HDF5 library busy without end"):
+        (import_hdf5 if path == "demo.hdf5" else import_minari)(tmp_path, tmp_path / "store", progress=False)
+
+
+def test_hdf5_that_crashes_the_library_is_refused_and_the_others_are_read(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in "abc":
+        with h5py.File(tmp_path / f"{name}.hdf5", "w") as file:
+            demo(file)
+    (tmp_path / "hdf5plugin.py").write_text(  # in place of a file that crashes this version of the library
+        "import os, h5py\nh5py.File.__enter__ = lambda file: os._exit(1) if file.filename.endswith('b.hdf5') else file\n"
+    )
+    summary = import_hdf5(tmp_path, tmp_path / "store", progress=False)
+    assert "crashes the HDF5 library" in summary.skipped["b.hdf5"]
+    assert summary.episodes == ("a.hdf5", "c.hdf5")
+
+
+def test_variable_length_rows_that_keep_the_library_in_a_loop_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(hdf5_files, "STEP_SECONDS", 0.3)
+    path = tmp_path / "demo.hdf5"
+    with h5py.File(path, "w") as file:
+        demo(file)["obs/text"] = np.array(["a", "b", "c", "d", "e"], object)
+    damage_heap(path)
+    with pytest.raises(CorruptFile, match="keeps the HDF5 library busy without end"):
+        import_hdf5(path, tmp_path / "store", progress=False)
 
 
 @pytest.mark.parametrize("target", ["/data", "/data/demo_1/", "/nowhere"])

@@ -1,43 +1,92 @@
-"""HDF5 files from strangers: opened only if all that they hold is in themselves.
+"""HDF5 files from strangers: read only if all that they hold is in themselves, and if the HDF5 library survives them.
 
 An HDF5 file can name other files (external links, external storage, virtual datasets), which would copy what its author wants
 from the reader's disk into a store; groups can contain themselves, so that a search never ends; and a few bytes can declare an
-array of any size. All of it is refused when the file is opened, in one walk that looks at links and headers alone.
+array of any size. A damaged file can also crash the HDF5 library, or keep it in a loop that no signal to Python ends. All of it
+is found before an import, in a walk through every file in a process of its own, which ends itself when a step takes too long.
 """
 
+import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from armillary.episodes.faults import _reason
 from armillary.episodes.formats.declared import check_declared
 from armillary.errors import CorruptFile, require
 
 DEPTH = 50
 """Groups inside groups; recordings have five or so."""
+STEP_SECONDS = 10
+"""Of the processor, for one object of a file, or for some rows of an array; a sound file takes milliseconds."""
+_ROWS = 64  # of an array, that are read at once
+_TRIED = {5, 6}  # filters n-bit and scale-offset, which unpack by numbers that the file gives
 
 
-@contextmanager
-def open_hdf5(path: str | Path) -> Iterator[Any]:
-    """The file as h5py has it, open for reading.
+def faults_in(files: Sequence[Path]) -> dict[Path, str]:
+    """file -> what is wrong with it, of the files that must not be read; for a `CorruptFile`.
 
     Raises:
-        OSError: it is no HDF5 file.
+        MissingExtra: h5py is needed and not installed.
+    """
+    require("h5py", "data")
+    source = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import walk; walk({STEP_SECONDS})"
+    command = [sys.executable, "-I", "-c", source]  # isolated: nothing is imported from the folder of the data
+    waiting, faults = [*files], {}
+    while waiting:
+        names = json.dumps([str(file) for file in waiting])
+        done = subprocess.run(command, input=names, capture_output=True, text=True, errors="replace")
+        began, *found = done.stdout.splitlines() or [None]
+        if began is None:
+            raise RuntimeError(f"the process that checks HDF5 files did not start: {done.stderr[-500:]}")
+        faults |= {file: fault for file, line in zip(waiting, found, strict=False) if (fault := json.loads(line))}
+        waiting = waiting[len(found) :]
+        if waiting:
+            file, endless = waiting.pop(0), done.returncode == -signal.SIGPROF
+            does = "keeps the HDF5 library busy without end" if endless else "crashes the HDF5 library"
+            faults[file] = f"{file}: reading it {does}; the file is damaged, or not to be trusted"
+    return faults
+
+
+def walk(seconds: float) -> None:
+    """The process of `faults_in`: takes a JSON list of files; prints a line when it begins, then the fault of each as JSON."""
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process, also inside the library
+    h5py = require("h5py", "data")
+    with suppress(ImportError):
+        require("hdf5plugin", "data")
+    print("begins", flush=True)
+    for name in json.load(sys.stdin):
+        fault = None
+        try:
+            signal.setitimer(signal.ITIMER_PROF, seconds)
+            with h5py.File(name, "r") as file:
+                for _ in _steps(file):
+                    signal.setitimer(signal.ITIMER_PROF, seconds)
+        except CorruptFile as error:
+            fault = str(error)
+        except Exception as error:
+            fault = f"{name}: cannot be read ({_reason(error)})"
+        print(json.dumps(fault), flush=True)
+
+
+def _steps(file: Any) -> Iterator[None]:
+    """Require that an open file (h5py) holds all that it shows, and read what the library could fail on; object by object.
+
+    Raises:
         CorruptFile: it refers to other files, a group is in it twice, or an array declares more than the file can hold.
     """
-    with require("h5py", "data").File(path, "r") as file:
-        check_self_contained(file)
-        yield file
-
-
-def check_self_contained(file: Any) -> None:
-    """Require that an open file (h5py) holds all that it shows; see `open_hdf5`."""
     seen = {_address(file): "/"}
     waiting = [(file, "", 0)]
     while waiting:
         group, path, depth = waiting.pop()
+        _read_attributes(group)
         for name, item in members(group, linked_files="refuse"):
+            yield
             place = f"{file.filename}: {path}/{name}"
             if hasattr(item, "items"):
                 if (address := _address(item)) in seen:
@@ -48,6 +97,25 @@ def check_self_contained(file: Any) -> None:
                 waiting.append((item, f"{path}/{name}", depth + 1))
             elif hasattr(item, "shape"):
                 _check_array(place, item)
+                _read_attributes(item)
+                yield from _try_rows(item)
+
+
+def _read_attributes(item: Any) -> None:
+    for name in item.attrs:
+        with suppress(Exception):  # of a kind that h5py does not know
+            item.attrs[name]
+
+
+def _try_rows(array: Any) -> Iterator[None]:
+    """Read all rows of an array whose bytes lead the library elsewhere: of variable length, or packed by some filters."""
+    packed = array.id.get_create_plist()
+    filters = {packed.get_filter(i)[0] for i in range(packed.get_nfilters())}
+    if array.shape and (array.dtype.hasobject or filters & _TRIED):
+        for first in range(0, len(array), _ROWS):
+            yield
+            with suppress(Exception):  # which the import meets again, and says where
+                array[first : first + _ROWS]
 
 
 def members(group: Any, *, linked_files: str = "skip") -> Iterator[tuple[str, Any]]:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from armillary.episodes.formats.folders import files_in, natural
-from armillary.episodes.formats.hdf5_files import members, open_hdf5
+from armillary.episodes.formats.hdf5_files import faults_in, members
 from armillary.episodes.formats.swm_layouts import reading
 from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.files import parse_json
@@ -104,7 +104,7 @@ def left_out(group: Any, inside: str = "") -> dict[str, str]:
 
 @contextmanager
 def _opened(file: Path, group: str) -> Iterator[Any]:
-    with require("h5py", "data").File(file, "r") as opened:  # which was checked when its episodes were found
+    with require("h5py", "data").File(file, "r") as opened:
         yield opened[group]
 
 
@@ -127,8 +127,12 @@ def open_recording(path: Path, *, only: str | None = None, episode: str | None =
     if not files:
         raise ArmillaryError(f"{path}: there is no HDF5 file there ({', '.join(SUFFIXES)})")
 
+    faults = faults_in(files)
+
     def find(file: Path) -> Recording:
-        with open_hdf5(file) as opened:
+        if file in faults:
+            raise CorruptFile(faults[file])
+        with _opened(file, "/") as opened:
             return _in_file(opened, file, only, episode, ends)
 
     return gathered(path, files, find, _opened)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from armillary.episodes.formats.folders import files_in
-from armillary.episodes.formats.hdf5_files import check_self_contained
+from armillary.episodes.formats.hdf5_files import faults_in
 from armillary.episodes.formats.hdf5_layouts import arrays_of
 from armillary.episodes.formats.swm_layouts import reading
 from armillary.errors import ArmillaryError, CorruptFile, require
@@ -81,8 +81,9 @@ class HDF5:
     def __init__(self, folder: Path):
         file = folder / HDF5_FILE
         with reading(file):
+            for fault in faults_in([file]).values():
+                raise CorruptFile(fault)
             self._file = require("h5py", "data").File(file, "r")
-            check_self_contained(self._file)
             # Before 0.5 the metadata were attributes of the file.
             said = folder / METADATA
             self.metadata = _named_values(said) if said.is_file() else dict(self._file.attrs)

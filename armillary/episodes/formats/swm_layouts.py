@@ -19,7 +19,7 @@ from armillary.episodes import images
 from armillary.episodes.faults import _reason
 from armillary.episodes.formats.declared import check_declared
 from armillary.episodes.formats.folders import UNFETCHED, files_in, hidden, unfetched
-from armillary.episodes.formats.hdf5_files import check_self_contained, members
+from armillary.episodes.formats.hdf5_files import faults_in, members
 from armillary.errors import ArmillaryError, CorruptFile, require
 
 _BLOCK = 64  # raw images that are read at once
@@ -179,8 +179,9 @@ class HDF5(Arrays):
         with suppress(ImportError):
             require("hdf5plugin", "data")  # brings further compressions, where it is installed
         with reading(path):
+            for fault in faults_in([path]).values():
+                raise CorruptFile(fault)
             self._file = h5py.File(path, "r")
-            check_self_contained(self._file)
             arrays = {name: item for name, item in members(self._file) if isinstance(item, h5py.Dataset)}
             super().__init__(path, arrays)
             for name in [name for name in self.columns if not _can_decompress(arrays[name])]:
