@@ -268,6 +268,15 @@ def test_damage(layout, tmp_path):
         import_minari(path, tmp_path / "other")
 
 
+@pytest.mark.parametrize("said", [[1, 2], {"seed": [7]}, {"seed": "x"}, {"seed": float("inf")}])
+def test_an_episode_whose_metadata_say_nonsense_is_skipped(said, tmp_path):
+    path = write("arrow", tmp_path / "in")
+    (path / "data/1/metadata.json").write_text(json.dumps(said))
+    summary, store, _ = load(path, tmp_path / "store")
+    assert list(summary.skipped) == [1]
+    assert len(store) == 1
+
+
 def test_the_verb(tmp_path, capsys):
     main(["import", "minari", str(write("hdf5", tmp_path / "in")), "--out", str(tmp_path / "store"), "--image-size", "8"])
     assert "2 episodes, 10 rows at no clock, actions of 2" in capsys.readouterr().out

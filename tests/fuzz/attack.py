@@ -85,6 +85,7 @@ def _child(name: str, first: int, last: int) -> None:
         lines = Path("/proc/self/status").read_text().splitlines()
         size = 1024 * int(next(line for line in lines if line.startswith("VmData")).split()[1])
         resource.setrlimit(resource.RLIMIT_DATA, (size + MEMORY, size + MEMORY))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what libraries say of damaged files
         for seed in range(first, last):
             print(json.dumps({"begins": seed}), flush=True)
             signal.setitimer(signal.ITIMER_PROF, SECONDS)
@@ -95,8 +96,9 @@ def _child(name: str, first: int, last: int) -> None:
             signal.setitimer(signal.ITIMER_PROF, 0)
             signal.alarm(0)
             faulthandler.cancel_dump_traceback_later()
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            print(json.dumps({"seed": seed, "found": found, "seconds": time.process_time() - began, "mb": peak}), flush=True)
+            spent = time.process_time() - began
+            peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+            print(json.dumps({"seed": seed, "found": found, "seconds": spent, "mb": peak}), flush=True)
 
 
 def main(name: str, count: int = 2000, first: int = 0) -> int:
@@ -116,12 +118,13 @@ def main(name: str, count: int = 2000, first: int = 0) -> int:
                 if said["found"] not in ("read", "refused"):
                     failures.append((said["seed"], said["found"]))
                     print(f"{name} {said['seed']}: {said['found']}", flush=True)
-        if child.wait() != 0 or watch is not None:
-            seed = at if watch is None else watch
+        if child.wait() != 0 and watch is None:
+            sys.exit(f"{name}: the good files cannot be made or read: {child.stderr.read()[-2000:]}")
+        if watch is not None:
             counts["crashed"] += 1
-            failures.append((seed, f"crashed with status {child.returncode}: {child.stderr.read()[-300:]}"))
-            print(f"{name} {seed}: {failures[-1][1]}", flush=True)
-            at = seed + 1
+            failures.append((watch, f"crashed with status {child.returncode}"))
+            print(f"{name} {watch}: {failures[-1][1]}", flush=True)
+            at = watch + 1
     print(
         json.dumps({"target": name, "mutations": count, **counts, "slowest_seconds": round(slowest, 2), "peak_mb": round(peak)})
     )
@@ -131,7 +134,6 @@ def main(name: str, count: int = 2000, first: int = 0) -> int:
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
     if sys.argv[1] == "--child":
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         _child(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     else:
         sys.exit(min(main(sys.argv[1], *map(int, sys.argv[2:])), 1))

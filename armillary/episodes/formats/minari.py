@@ -178,10 +178,10 @@ def _episodes(dataset: Layout, number: int, columns: list[Column], actions: "_Ac
             values[column.stream.truth][column.stream.name] = np.concatenate([rows[:1] * 0, rows]) if given else rows
         taken = actions.read(arrays, steps)
         flags = {end: bool(arrays[f"{end}ions"][steps - 1]) for end in ("terminat", "truncat") if f"{end}ions" in arrays}
-    info: dict[str, Any] = {"source": f"Minari {source}", "episode": number}
+        info: dict[str, Any] = {"source": f"Minari {source}", "episode": number}
+        if said.get("seed") is not None:
+            info["seed"] = int(said["seed"])
     info["ended"] = next((f"{end}ed" for end, flag in flags.items() if flag), "cut")
-    if "seed" in said:
-        info["seed"] = int(said["seed"])
     yield Episode(values[False], taken, values[True], info)
 
 

@@ -123,7 +123,7 @@ class Arrow:
         if "infos" in table.column_names:
             arrays |= _infos(table["infos"].combine_chunks(), "infos")
         said = folder / METADATA
-        return arrays, parse_json(said.read_text(), said) if said.is_file() else {}
+        return arrays, _named_values(said) if said.is_file() else {}
 
 
 def _inside(column: Any, path: str) -> Any:
