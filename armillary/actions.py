@@ -98,6 +98,11 @@ class ActionBlocks(nn.Module):
         """Raw blocks to whitened principal coordinates."""
         return (raw - self.mean) / self.spread @ (self.basis / self.basis.square().sum(0))
 
+    def split(self, raw: Float[Tensor, "*batch h a"]) -> Tensor:
+        """Raw blocks to the single actions (*batch, H * skip, n) that an environment takes; choices are (*batch, H * skip)."""
+        single = raw.unflatten(-1, (self.skip, self.space.n)).flatten(-3, -2)
+        return single.argmax(-1) if self.space.kind == "discrete" else single
+
     def decode(self, coordinates: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch a"]:
         """Whitened coordinates to raw blocks within the bounds; choices come out as hard one-hot."""
         raw = torch.addcmul(self.mean, F.linear(coordinates, self.basis), self.spread)

@@ -26,6 +26,7 @@ from armillary.costs.goal import LatentGoal, encode_frames
 from armillary.device import together
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.habit import Habit, propose
+from armillary.imagination import Imagination
 from armillary.memory import Memory
 from armillary.model import WorldModel
 from armillary.planning.captured import Decision
@@ -65,6 +66,7 @@ class Agent:
         model: the world as the agent knows it. It is put in eval mode.
         planner: finds actions.
         cost: configurator, from the goals' latents (B, D) to the Cost of B problems.
+        imagination: what plans are searched in, such as the model with actions shuffled; the model itself by default.
         habit: of the same model; proposes where the search for a plan begins.
         num_envs: N.
         execute: blocks of a plan that are carried out before the next plan is made.
@@ -85,6 +87,7 @@ class Agent:
         planner: Planner,
         cost: Callable[[Tensor], Cost] = LatentGoal,
         *,
+        imagination: Imagination | None = None,
         habit: Habit | None = None,
         num_envs: int = 1,
         execute: int = 1,
@@ -92,7 +95,7 @@ class Agent:
         exact: bool = True,
         captured: bool = False,
     ) -> None:
-        if not model.blocks.size:
+        if not model.actions.size:
             raise ArmillaryError(
                 "the model knows no actions, so there is nothing to plan; it predicts, and notices what is unusual"
             )
@@ -102,8 +105,9 @@ class Agent:
             raise ArmillaryError("what a habit proposes is not captured; leave out the habit, or captured")
         num_envs, execute, seed = whole(num_envs, "num_envs", 1), whole(execute, "execute", 1, planner.horizon), seed_of(seed)
         self.model, self.planner, self.cost, self.habit = model.eval(), planner, cost, habit
+        self.imagination = model if imagination is None else imagination
         self.num_envs, self.execute, self.exact = num_envs, execute, exact
-        self.memory = Memory(num_envs, model.config.context, model.width, model.blocks.size, model.device)
+        self.memory = Memory(num_envs, model.config.context, model.width, model.actions.size, model.device)
         self.decisions = Decisions()
         self.last_plan: Plan | None = None
         """the latest plan of each environment, N rows; replaced, never changed in place"""
@@ -206,7 +210,7 @@ class Agent:
         began = perf_counter()
         z = encode_frames(self.model, self._some(seen, kept), exact=self.exact) if encodes else self.memory.z[kept, -1]
         seconds = perf_counter() - began
-        done = z.new_zeros(len(kept), self.model.blocks.size)
+        done = z.new_zeros(len(kept), self.model.actions.size)
         if self.last_plan is not None:
             block = (self._steps[kept] // self.model.config.skip - 1) % self.execute
             done = self.last_plan.blocks[kept, block]
@@ -222,16 +226,16 @@ class Agent:
             start, proposed = None, 0
             if self.habit is not None:
                 proposed = self.planner.horizon
-                start = propose(self.model, self.habit, context, self._goal[group], proposed)
+                start = propose(self.imagination, self.habit, context, self._goal[group], proposed)
             elif self.last_plan is not None and self.execute < self.planner.horizon:
-                start = self.model.blocks.encode(self.last_plan.blocks[group, self.execute :])
+                start = self.model.actions.encode(self.last_plan.blocks[group, self.execute :])
                 if (first := self._steps[group] == 0).any():
                     start[first] = 0
             streams = self._streams.take(group)
             if at_once:
                 self.memory.z[group, -1], plan = at_once(self._some(seen, group), context, self._goal[group], start, streams)
             else:
-                plan = self.planner.plan(self.model, context, self.cost(self._goal[group]), start=start, streams=streams)
+                plan = self.planner.plan(self.imagination, context, self.cost(self._goal[group]), start=start, streams=streams)
             plan = replace(plan, model_calls=plan.model_calls + proposed)
             calls += plan.model_calls * len(group)
             plans.append(plan)

@@ -97,10 +97,10 @@ def load_lewm(
         tensors = _renamed(theirs)
         _rearrange(tensors, image_mean, image_std)
         model = WorldModel(spec, _config(tensors, described, spec.action.n))
-        model.blocks.mean.copy_(torch.tensor(action_mean).repeat(model.config.skip))
-        for scale in (model.blocks.std, model.blocks.spread):
+        model.actions.mean.copy_(torch.tensor(action_mean).repeat(model.config.skip))
+        for scale in (model.actions.std, model.actions.spread):
             scale.copy_(torch.tensor(action_std).repeat(model.config.skip))
-        kept = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("blocks.")}
+        kept = {name: tensor for name, tensor in model.state_dict().items() if name.startswith("actions.")}
         model.load_state_dict({**tensors, **kept})
     except ArmillaryError:
         raise

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from armillary.model import Context
+from armillary.imagination import Context
 
 
 class Memory:

@@ -9,7 +9,7 @@ import copy
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +24,7 @@ from armillary.dynamics.predictors import new_predictor
 from armillary.episodes.clips import Batch
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.header import check_config, check_provenance, check_spec, unallocated
+from armillary.imagination import Context, Rollout
 from armillary.objectives import prediction
 from armillary.objectives.contrastive import TemporalContrast
 from armillary.objectives.egomotion import Egomotion
@@ -36,16 +37,9 @@ from armillary.perception.fusion import Perception
 from armillary.perception.standard import Standardised
 from armillary.spec import Spec, Stream
 
-FORMAT = 1
+FORMAT = 2
 MODEL, STATE = "model.safetensors", "training.safetensors"
 """In a run's folder: the checkpoint, and what training goes on from until there is one."""
-
-
-class Context(NamedTuple):
-    """What a rollout starts from: the last C latents (B, C, D) and the raw action blocks (B, C - 1, A) between them."""
-
-    z: Tensor
-    actions: Tensor
 
 
 def require_finished(run: str | Path) -> None:
@@ -88,10 +82,10 @@ class WorldModel(nn.Module):
             self.config = config = replace(config, latent=sum(encoder.features for encoder in encoders.values()))
         sizes = config.projector, config.latent, config.map_channels
         self.perception = Perception(self.spec, encoders, *sizes, config.drop_streams, config.projector_depth)
-        self.blocks = ActionBlocks(spec.action, config.skip)
-        self.predictor = new_predictor(config, self.blocks.size, self.perception.grid)
+        self.actions = ActionBlocks(spec.action, config.skip)
+        self.predictor = new_predictor(config, self.actions.size, self.perception.grid)
         aim = config.objective
-        self.inverse = InverseDynamics(config.latent, self.blocks.size) if aim.inverse else None
+        self.inverse = InverseDynamics(config.latent, self.actions.size) if aim.inverse else None
         self.contrast = TemporalContrast(config.latent, gap=aim.contrast_gap) if aim.contrast else None
         self.egomotion = Egomotion(config.latent) if aim.egomotion else None
         self.critic: TemporalDistance | None = None
@@ -105,12 +99,17 @@ class WorldModel(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
-        return self.blocks.mean.device
+        return self.actions.mean.device
 
     @property
     def width(self) -> int:
         """D, the width of `encode`'s latents: what moves, and behind it the map, if there is one."""
         return self.config.latent + math.prod(self.perception.grid)
+
+    @property
+    def context_length(self) -> int:
+        """C, the number of latents that a prediction looks back on; a context may have fewer."""
+        return self.config.context
 
     def add_critic(self) -> TemporalDistance:
         """Give the model a fresh temporal-distance head, to be trained and saved with it."""
@@ -125,7 +124,7 @@ class WorldModel(nn.Module):
         """
         shared = self.config.scale == "unit"
         if self.learned is None:
-            self.blocks.fit(batch.actions.flatten(0, 1), self.spec.action.scale_groups if shared else None)
+            self.actions.fit(batch.actions.flatten(0, 1), self.spec.action.scale_groups if shared else None)
         for (name, stream), encoder in zip(self.perception.streams.items(), self.perception.encoders, strict=True):
             known = name in (self.learned or ()) or name not in batch.observations
             if isinstance(encoder, Standardised) and not known:
@@ -146,20 +145,20 @@ class WorldModel(nn.Module):
 
     def predict(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> Float[Tensor, "b t d"]:
         """The latent after each of `z`, given the raw action block taken there; teacher-forced, parallel in time."""
-        return self.predictor(z, self.blocks.standardise(self._check(actions)))
+        return self.predictor(z, self.actions.standardise(self._check(actions)))
 
-    def rollout(self, context: Context, actions: Float[Tensor, "b s h a"], shared: Any = None) -> Float[Tensor, "b s h d"]:
+    def rollout(self, context: Context, blocks: Float[Tensor, "b s h a"], shared: Any = None) -> Rollout:
         """Imagine S sequences of H raw action blocks from each of B contexts, open loop.
 
         Args:
             shared: `share` of this context, which many rollouts need only once; what is missing is computed.
         """
-        past, actions = (self.blocks.standardise(self._check(blocks)) for blocks in (context.actions, actions))
-        return self.predictor.imagine(context.z, past, actions, fast=self.fast, shared=shared)
+        past, actions = (self.actions.standardise(self._check(raw)) for raw in (context.actions, blocks))
+        return Rollout(context, blocks, self.predictor.imagine(context.z, past, actions, fast=self.fast, shared=shared))
 
     def share(self, context: Context) -> Any:
         """What all rollouts from this context have in common; None if nothing."""
-        return self.predictor.share(context.z, self.blocks.standardise(self._check(context.actions)), fast=self.fast)
+        return self.predictor.share(context.z, self.actions.standardise(self._check(context.actions)), fast=self.fast)
 
     def surprise(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b t-1"]:
         """Mean squared error, over what moves, of each one-step prediction: how unexpected each latent after the first is."""
@@ -173,7 +172,7 @@ class WorldModel(nn.Module):
             generator: draws SIGReg's directions; the same on every process.
         """
         aim, z = self.config.objective, self.encode(batch.observations, batch.present)
-        actions = self.blocks.standardise(self._check(batch.actions))
+        actions = self.actions.standardise(self._check(batch.actions))
         losses, weights = {}, {}
         if aim.prediction:
             weights["prediction"] = aim.prediction
@@ -217,7 +216,7 @@ class WorldModel(nn.Module):
     def untrained(self) -> "WorldModel":
         """The same model with fresh weights and the same scales: a baseline for every table."""
         fresh = WorldModel(self.spec, self.config)
-        fresh.blocks = copy.deepcopy(self.blocks)
+        fresh.actions = copy.deepcopy(self.actions)
         for new, old in zip(fresh.perception.encoders, self.perception.encoders, strict=True):
             if isinstance(new, Standardised):
                 new.mean, new.std = old.mean.clone(), old.std.clone()
@@ -259,13 +258,13 @@ class WorldModel(nn.Module):
             "format": FORMAT,
             "spec": self.spec.to_json(),
             "config": asdict(self.config),
-            "action_dim": self.blocks.dim,
+            "action_dim": self.actions.dim,
             "critic": self.critic is not None,
         }
 
     def restore(self, tensors: dict[str, Tensor], described: dict[str, Any]) -> None:
         """Take weights and scales from a state dict and the description that was made with it, in place."""
-        self.blocks = ActionBlocks(self.spec.action, self.config.skip, described["action_dim"]).to(self.device)
+        self.actions = ActionBlocks(self.spec.action, self.config.skip, described["action_dim"]).to(self.device)
         if described["critic"]:
             self.add_critic()
         self.load_state_dict(tensors)
@@ -319,9 +318,9 @@ class WorldModel(nn.Module):
         return load_lewm(path, spec, **normalisation)
 
     def _check(self, actions: Tensor) -> Tensor:
-        if actions.shape[-1] != self.blocks.size:
+        if actions.shape[-1] != self.actions.size:
             n, skip = self.spec.action.n, self.config.skip
             raise ArmillaryError(
-                f"action blocks have {actions.shape[-1]} numbers; this model takes {skip} actions of {n} = {self.blocks.size}"
+                f"action blocks have {actions.shape[-1]} numbers; this model takes {skip} actions of {n} = {self.actions.size}"
             )
         return actions

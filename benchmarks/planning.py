@@ -21,7 +21,8 @@ import tyro
 from armillary.agent import Agent
 from armillary.config import ModelConfig
 from armillary.costs import CriticGoal, LatentGoal
-from armillary.model import Context, WorldModel
+from armillary.imagination import Context
+from armillary.model import WorldModel
 from armillary.planning import CEM, MPPI, Planner, RandomShooting
 from armillary.spec import ActionSpace, Spec, Stream
 
@@ -51,7 +52,7 @@ def untrained(args: Args) -> WorldModel:
     torch.manual_seed(args.seed)
     spec = Spec((Stream("image", "image", (64, 64, 3)),), ActionSpace("box", 2, (-1.0, -1.0), (1.0, 1.0)))
     model = WorldModel(spec, ModelConfig.sized("nano", latent=args.latent, predictor_width=args.width))
-    model.blocks.fit(2 * torch.rand(1000, 2) - 1)
+    model.actions.fit(2 * torch.rand(1000, 2) - 1)
     model.add_critic()
     return model.eval()
 
@@ -95,8 +96,8 @@ def decide(model: WorldModel, planner: Planner, critic: bool, envs: int, args: A
 @torch.inference_mode()
 def imagine(model: WorldModel, planner: Planner, envs: int, args: Args) -> dict[str, float]:
     """Milliseconds of a plan's rollouts alone."""
-    context = Context(torch.randn(envs, 1, model.config.latent), torch.zeros(envs, 0, model.blocks.size))
-    blocks = model.blocks.decode(torch.randn(envs, planner.samples, planner.horizon, model.blocks.dim))
+    context = Context(torch.randn(envs, 1, model.config.latent), torch.zeros(envs, 0, model.actions.size))
+    blocks = model.actions.decode(torch.randn(envs, planner.samples, planner.horizon, model.actions.dim))
     seconds = []
     for _ in range(args.decisions):
         began = time.perf_counter()

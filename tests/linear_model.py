@@ -17,7 +17,7 @@ class Displacement(Predictor):
 
     def __init__(self, model: WorldModel, context: int) -> None:
         super().__init__()
-        self.context, self.blocks = context, [model.blocks]  # in a list, so that it is no submodule
+        self.context, self.blocks = context, [model.actions]  # in a list, so that it is no submodule
 
     def forward(self, z: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         blocks = self.blocks[0]
@@ -50,7 +50,7 @@ class LinearModel(WorldModel):
         else:
             blocks = 2 * torch.rand(500, 1 if held else skip, 2, generator=random) - 1
             blocks = blocks.expand(-1, skip, -1)
-        self.blocks.fit(blocks.flatten(1))
+        self.actions.fit(blocks.flatten(1))
         self.seen: list[int] = []
 
     def encode(self, observations: dict[str, torch.Tensor], present: None = None) -> torch.Tensor:

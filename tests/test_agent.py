@@ -125,7 +125,7 @@ def test_a_cost_is_configured_for_the_goals_of_each_group():
 
     def configure(z_goal: torch.Tensor):
         given.append(z_goal.shape)
-        return LatentGoal(z_goal) + 0.01 * Effort(model.blocks)
+        return LatentGoal(z_goal) + 0.01 * Effort(model.actions)
 
     for exact in (False, True):
         agent = Agent(model, MPPI(horizon=3, samples=20), configure, num_envs=3, exact=exact)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from armillary.costs import LatentGoal
 from armillary.errors import ArmillaryError, CorruptFile
-from armillary.model import Context, WorldModel
+from armillary.imagination import Context
+from armillary.model import WorldModel
 from armillary.planning import CEM
 from armillary.spec import ActionSpace, Spec, Stream
 
@@ -184,7 +185,7 @@ def test_a_checkpoint_predicts_as_lewm_does(checkpoint, names):
     close(model.predict(z, actions), reference.predict(z.double(), standard))
     # From one frame on, as its planner does: the window grows to three, and then slides.
     blocks = torch.randn(4, 6, 5, 10)
-    imagined = model.rollout(Context(z[:, :1], actions[:, :0]), blocks)
+    imagined = model.rollout(Context(z[:, :1], actions[:, :0]), blocks).z
     standard = ((blocks.double() - MEAN.repeat(5)) / STD.repeat(5)).flatten(0, 1)
     states = [z[:, 0].double().repeat_interleave(6, 0)]
     for step in range(5):

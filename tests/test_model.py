@@ -12,7 +12,8 @@ from small_models import CAMERA, PLACE, PREDICTORS, SPEC, STATE, random_batch, s
 
 from armillary.config import ModelConfig, Objective
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
-from armillary.model import Context, WorldModel
+from armillary.imagination import Context
+from armillary.model import WorldModel
 from armillary.spec import ActionSpace, Spec, Stream
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -25,16 +26,16 @@ def test_imagination_agrees_with_prediction_and_candidates_with_each_alone(kind)
     assert z.shape == (3, 4, model.width)
     for length in range(1, model.config.context + 1):
         context = Context(z[:, :length], batch.actions[:, : length - 1])
-        candidates = torch.rand(3, 5, 2, model.blocks.size) - 0.5
+        candidates = torch.rand(3, 5, 2, model.actions.size) - 0.5
         candidates[:, 0, 0] = batch.actions[:, length - 1]
-        imagined = model.rollout(context, candidates)
+        imagined = model.rollout(context, candidates).z
         assert imagined.shape == (3, 5, 2, model.width)
         predicted = model.predict(z[:, :length], batch.actions[:, :length])
         torch.testing.assert_close(imagined[:, 0, 0], predicted[:, -1], **CLOSE)
         for i in range(3):
             for j in range(5):
                 one = Context(context.z[i : i + 1], context.actions[i : i + 1])
-                alone = model.rollout(one, candidates[i : i + 1, j : j + 1])
+                alone = model.rollout(one, candidates[i : i + 1, j : j + 1]).z
                 torch.testing.assert_close(alone[0, 0], imagined[i, j], **CLOSE)
 
 
@@ -199,14 +200,14 @@ def test_the_untrained_baseline_has_the_scales_and_none_of_the_weights():
     model.add_critic()
     torch.manual_seed(1)
     fresh = model.untrained()
-    assert torch.equal(fresh.blocks.basis, model.blocks.basis)
+    assert torch.equal(fresh.actions.basis, model.actions.basis)
     assert torch.equal(fresh.perception.encoders[1].std, model.perception.encoders[1].std)
     assert not torch.equal(fresh.perception.encoders[1].net[0].weight, model.perception.encoders[1].net[0].weight)
     assert fresh.critic is not None
     assert not fresh.training
-    before = model.blocks.mean.clone()
-    fresh.blocks.mean += 1
-    assert torch.equal(model.blocks.mean, before)
+    before = model.actions.mean.clone()
+    fresh.actions.mean += 1
+    assert torch.equal(model.actions.mean, before)
 
 
 @pytest.mark.parametrize("discrete", [False, True], ids=["box", "discrete"])
@@ -221,7 +222,7 @@ def test_a_checkpoint_is_the_whole_model(tmp_path: Path, kind, discrete):
         batch.actions[..., 2:] = batch.actions[..., :2]  # held, so that K < A
     model.fit_scales(batch)
     model.add_critic()
-    assert model.blocks.dim < model.blocks.size
+    assert model.actions.dim < model.actions.size
     model.save(tmp_path / "run" / "model.safetensors", {"seed": 3, "note": "naïve"})
     loaded = WorldModel.load(tmp_path / "run")
     assert (loaded.spec, loaded.config) == (model.spec, model.config)
@@ -233,8 +234,8 @@ def test_a_checkpoint_is_the_whole_model(tmp_path: Path, kind, discrete):
     z = model.encode(batch.observations)
     assert torch.equal(loaded.encode(batch.observations), z)
     assert torch.equal(loaded.predict(z[:, :-1], batch.actions), model.predict(z[:, :-1], batch.actions))
-    coordinates = torch.randn(5, model.blocks.dim)
-    assert torch.equal(loaded.blocks.decode(coordinates), model.blocks.decode(coordinates))
+    coordinates = torch.randn(5, model.actions.dim)
+    assert torch.equal(loaded.actions.decode(coordinates), model.actions.decode(coordinates))
     assert torch.equal(loaded.critic(z[:, 0], z[:, 1]), model.critic(z[:, 0], z[:, 1]))
     loaded.save(tmp_path / "again")  # provenance is handed on
     assert (tmp_path / "again").read_bytes() == (tmp_path / "run" / "model.safetensors").read_bytes()

@@ -35,7 +35,7 @@ def test_a_joint_that_hardly_moves_stays_small_unless_each_channel_is_asked_to_b
     assert (len(set(encoder.std.tolist())) == 1) is (scale == "unit")
     moved = torch.tensor([[0.0, 0.0, 0.1]])  # an offset of another day
     assert bool(encoder.standardise(moved).abs().max() < 1) is (scale == "unit")
-    assert bool(model.blocks.standardise(moved.repeat(1, 2)).abs().max() < 1) is (scale == "unit")
+    assert bool(model.actions.standardise(moved.repeat(1, 2)).abs().max() < 1) is (scale == "unit")
 
 
 def test_planners_search_along_small_numbers_of_an_action_too():

@@ -130,7 +130,7 @@ def info(path: Positional[StorePath]) -> None:
     if local is not None and (local.suffix == ".safetensors" or (local / MODEL).exists()):
         model = WorldModel.load(local, "cpu")
         spec, about = model.spec, {"parameters": f"{sum(p.numel() for p in model.parameters()):,}", **vars(model.config)}
-        about |= {"action coordinates": f"{model.blocks.dim} of {model.blocks.size}", **model.provenance}
+        about |= {"action coordinates": f"{model.actions.dim} of {model.actions.size}", **model.provenance}
         about.pop("trained", None)  # hashes, for a later `train --from`
     elif local is not None and (local / STATE).exists():
         spec, at = state.describe(local / STATE)

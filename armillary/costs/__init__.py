@@ -1,4 +1,4 @@
-"""What planning minimises. Costs add up with weights: `LatentGoal(z) + 0.1 * Effort(model.blocks)` is a Cost."""
+"""What planning minimises. Costs add up with weights: `LatentGoal(z) + 0.1 * Effort(model.actions)` is a Cost."""
 
 from armillary.costs.cost import Cost
 from armillary.costs.effort import Effort

@@ -17,7 +17,7 @@ class Effort(Cost):
     """
 
     blocks: ActionBlocks
-    """`model.blocks`, the statistics of the recorded actions"""
+    """`model.actions`, the statistics of the recorded actions"""
 
     def __call__(self, z: Float[Tensor, "b s h d"], actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
         return self.blocks.standardise(actions).square().mean((-2, -1))

@@ -24,11 +24,11 @@ from armillary.evaluation.rollouts import (
     Random,
     Rollouts,
     run,
-    shuffle_actions,
     untrained_dynamics,
 )
 from armillary.evaluation.sanity import Check, check_batch, check_rollouts, check_rows
 from armillary.evaluation.statistics import Estimate, bootstrap, spread, wilson
+from armillary.imagination import ShuffledActions
 from armillary.worlds.world import World
 
 RUNGS = 4
@@ -131,13 +131,14 @@ def evaluate(
     hold = agent.model.config.skip if agent else 1
     policies: dict[str, Policy] = {"do_nothing": DoNothing(space), "random": Random(space, hold, seed), "oracle": Oracle(world)}
     if agent is not None:
+        shuffled = ShuffledActions(agent.model)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             policies["untrained"] = replace(agent, model=agent.model.untrained(), habit=None)
             if agent.habit is not None:
                 policies["habit_untrained"] = replace(agent, model=untrained_dynamics(agent.model))
-                policies["habit_shuffled"] = replace(agent, model=shuffle_actions(agent.model))
-        policies |= {"shuffled": replace(agent, model=shuffle_actions(agent.model), habit=None), "model": agent}
+                policies["habit_shuffled"] = replace(agent, imagination=shuffled)
+        policies |= {"shuffled": replace(agent, imagination=shuffled, habit=None), "model": agent}
     policies |= others or {}
     rollouts, alone = {}, {}
     few = min(singles, len(pairs))

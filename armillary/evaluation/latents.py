@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from armillary.episodes.store import Episodes
-from armillary.model import Context, WorldModel
+from armillary.imagination import Context
+from armillary.model import WorldModel
 from armillary.spec import ActionSpace
 
 CHUNK = 128  # frames that are read and encoded at a time
@@ -80,7 +81,7 @@ def imagine(model: WorldModel, episode: Encoded, first: np.ndarray, horizon: int
     blocks = torch.from_numpy(episode.blocks(rows[:, :-1], skip)).to(model.device)
     z = torch.from_numpy(episode.z[rows[:, :context]]).to(model.device)
     imagined = model.rollout(Context(z, blocks[:, : context - 1]), blocks[:, None, context - 1 :])
-    return imagined[:, 0].float().cpu().numpy()
+    return imagined.z[:, 0].float().cpu().numpy()
 
 
 def dense(space: ActionSpace, actions: np.ndarray) -> np.ndarray:

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from armillary.agent import Agent
@@ -26,7 +25,8 @@ from armillary.costs.cost import Cost
 from armillary.costs.goal import LatentGoal
 from armillary.errors import ArmillaryError
 from armillary.habit import Habit
-from armillary.model import Context, WorldModel
+from armillary.imagination import Imagination
+from armillary.model import WorldModel
 from armillary.planning.planner import Planner
 from armillary.spec import ActionSpace
 from armillary.worlds.world import World
@@ -160,12 +160,13 @@ class Planned:
     configure: Callable[[WorldModel], Callable[[Tensor], Cost]] = lambda model: LatentGoal
     seed: int = 0
     habit: Habit | None = None
+    imagination: Imagination | None = None
     decided: bool = field(init=False, default=False)
     """Whether the last `act` made plans."""
 
     def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict[str, np.ndarray], steps: int) -> None:
-        cost, count = self.configure(self.model), len(problems)
-        self.agent = Agent(self.model, self.planner, cost, habit=self.habit, num_envs=count, seed=self.seed)
+        how = {"habit": self.habit, "imagination": self.imagination, "num_envs": len(problems), "seed": self.seed}
+        self.agent = Agent(self.model, self.planner, self.configure(self.model), **how)
         self.agent.reset(problems=problems.tolist())
         self.agent.set_goal(goal_observation)
 
@@ -174,23 +175,6 @@ class Planned:
         actions = self.agent.act(observation)
         self.decided = self.agent.decisions.count > before
         return actions
-
-
-def shuffle_actions(model: WorldModel) -> WorldModel:
-    """The same model, told the wrong actions: the blocks (S, H) of each problem's candidates change places before a rollout.
-
-    Every candidate is then judged by what others would do, so that planning knows what actions are like but not what they
-    lead to. The order is drawn once for each (S, H), and is the same for every problem and call. Weights are shared.
-    """
-    twin = copy.copy(model)
-
-    def rollout(context: Context, actions: Tensor) -> Tensor:
-        order = torch.randperm(actions.shape[1] * actions.shape[2], generator=torch.Generator().manual_seed(0))
-        shuffled = actions.flatten(1, 2)[:, order.to(actions.device)]
-        return model.rollout(context, shuffled.view_as(actions))
-
-    twin.rollout = rollout
-    return twin
 
 
 def untrained_dynamics(model: WorldModel) -> WorldModel:

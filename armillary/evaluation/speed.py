@@ -149,7 +149,7 @@ def _untrained(size: Size, seed: int) -> WorldModel:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = WorldModel(Spec((Stream("image", "image", (side, side, 3)),), space), config)
-        model.blocks.fit(2 * torch.rand(1000, model.blocks.size) - 1)
+        model.actions.fit(2 * torch.rand(1000, model.actions.size) - 1)
     model.fast = size == "base"
     return model.eval()
 

@@ -25,7 +25,8 @@ from armillary.costs.goal import CriticGoal, encode_frames
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation.rollouts import Planned, drawing
-from armillary.model import Context, WorldModel
+from armillary.imagination import Context, Rollout
+from armillary.model import WorldModel
 from armillary.spec import Spec
 from armillary.worlds.world import World
 
@@ -50,8 +51,8 @@ class Simulated(Planned):
     def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict[str, np.ndarray], steps: int) -> None:
         super().begin(problems, goal, goal_observation, steps)
         self.agent.exact = False  # all problems are stepped at once
-        self.agent.model = copy.copy(self.model)
-        self.agent.model.rollout = self._simulate
+        self.agent.imagination = copy.copy(self.model)
+        self.agent.imagination.rollout = self._simulate
         self.goal = goal
         if self.true_distance:
             self.agent.cost = lambda z_goal: self._distance
@@ -60,11 +61,9 @@ class Simulated(Planned):
         self.state = state
         return super().act(observation, state)
 
-    def _simulate(self, context: Context, actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s h d"]:
+    def _simulate(self, context: Context, actions: Float[Tensor, "b s h a"]) -> Rollout:
         batch, samples, _, _ = actions.shape
-        space, skip = self.model.spec.action, self.model.config.skip
-        single = actions.unflatten(-1, (skip, space.n)).flatten(2, 3).flatten(0, 1).cpu()
-        single = (single.argmax(-1) if space.kind == "discrete" else single).numpy()
+        skip, single = self.model.config.skip, self.model.actions.split(actions).flatten(0, 1).cpu().numpy()
         world = self._worlds.get(len(single)) or self._worlds.setdefault(len(single), self.make_world(len(single)))
         after = []
         with drawing(world, not self.true_distance):
@@ -75,7 +74,7 @@ class Simulated(Planned):
                     states = torch.from_numpy(world.state)
                     after.append(states if self.true_distance else encode_frames(self.model, observation, exact=False))
         self._futures = torch.stack(after, 1).unflatten(0, (batch, samples))
-        return self._futures.to(actions.device, torch.float32)
+        return Rollout(context, actions, self._futures.to(actions.device, torch.float32))
 
     def _distance(self, z: Float[Tensor, "b s h d"], actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
         states = self._futures.numpy()  # not z: rounded to float32, a layout is another one than the goal's

@@ -107,8 +107,8 @@ class Habit(nn.Module):
         self.context, latent, width = config.context or model.config.context, model.width, config.width
         if self.context > model.config.context:
             raise ArmillaryError(f"a habit's context is at most its model's, {model.config.context}, not {self.context}")
-        self.blocks = ActionBlocks(model.spec.action, model.config.skip, model.blocks.dim)
-        self.blocks.load_state_dict(model.blocks.state_dict())
+        self.blocks = ActionBlocks(model.spec.action, model.config.skip, model.actions.dim)
+        self.blocks.load_state_dict(model.actions.state_dict())
         self.register_buffer("mean", torch.zeros(latent))
         self.register_buffer("std", torch.ones(latent))
         self.embed = nn.Sequential(*_layer(latent, width), nn.Linear(width, config.embedding)) if config.embedding else None
@@ -289,7 +289,7 @@ def _check_model(known: str | None, model: WorldModel, where: str = "") -> None:
 def _fingerprint(model: WorldModel) -> str:
     """What tells the latents and action blocks of a model from another's: a hash of the weights behind them."""
     digest = hashlib.sha256()
-    for part in (model.perception, model.blocks):
+    for part in (model.perception, model.actions):
         for name, tensor in part.state_dict().items():
             digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]

@@ -33,7 +33,7 @@ class Hindsight:
         lengths = torch.tensor([len(track) for track in z])
         ends = lengths.cumsum(0)
         self.first, self.last = (ends - lengths).repeat_interleave(lengths), (ends - 1).repeat_interleave(lengths)
-        self.z, self.blocks = torch.cat(z).float(), torch.cat([F.pad(model.blocks.encode(b), (0, 0, 0, 1)) for b in blocks])
+        self.z, self.blocks = torch.cat(z).float(), torch.cat([F.pad(model.actions.encode(b), (0, 0, 0, 1)) for b in blocks])
         self.now = (torch.arange(len(self.z)) < self.last).nonzero().flatten()
 
     def draw(self, rng: np.random.Generator, batch: int, reach: int, context: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -5,25 +5,25 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.habit.cloning import Habit
-from armillary.model import Context, WorldModel
+from armillary.imagination import Context, Imagination
 
 
 @torch.no_grad()
 def propose(
-    model: WorldModel, habit: Habit, context: Context, z_goal: Float[Tensor, "b d"], horizon: int
+    imagination: Imagination, habit: Habit, context: Context, z_goal: Float[Tensor, "b d"], horizon: int
 ) -> Float[Tensor, "b h k"]:
     """Coordinates of H blocks towards each goal, from which a planner may start.
 
     Args:
         context: at most as many latents as a prediction looks back on.
     """
-    blocks, kept = [], model.config.context
+    blocks, kept = [], imagination.context_length
     for _ in range(horizon):
         seen = context.z[:, -habit.context :]
         missing = habit.context - seen.shape[1]
         seen = torch.cat([seen[:, :1].expand(-1, missing, -1), seen], 1)  # as in acting, the first is repeated
         blocks.append(habit.act(seen, z_goal))
-        after = model.rollout(context, blocks[-1][:, None, None])[:, :, 0]
+        after = imagination.rollout(context, blocks[-1][:, None, None]).z[:, :, 0]
         z, actions = torch.cat([context.z, after], 1), torch.cat([context.actions, blocks[-1].unsqueeze(1)], 1)
         context = Context(z[:, -kept:], actions[:, max(0, actions.shape[1] - kept + 1) :])
-    return model.blocks.encode(torch.stack(blocks, 1))
+    return imagination.actions.encode(torch.stack(blocks, 1))

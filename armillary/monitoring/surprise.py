@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from armillary.model import Context, WorldModel
+from armillary.imagination import Context
+from armillary.model import WorldModel
 
 
 @dataclass
@@ -71,5 +72,5 @@ class Surprise:
         now = torch.arange(first, len(z), device=model.device)
         rows = now[:, None] - skip * torch.arange(context, 0, -1, device=model.device)
         blocks = actions[rows[..., None] + torch.arange(skip, device=model.device)].flatten(2)
-        expected = model.rollout(Context(z[rows], blocks[:, :-1]), blocks[:, None, -1:])[:, 0, 0]
+        expected = model.rollout(Context(z[rows], blocks[:, :-1]), blocks[:, None, -1:]).z[:, 0, 0]
         return Foretold(z[now][:, : model.config.latent], expected[:, : model.config.latent].float())

@@ -25,7 +25,8 @@ from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.angles import sine_cosine
 from armillary.evaluation.latents import Encoded, dense, encode_episodes, encode_rows, imagine, learned_from
 from armillary.evaluation.run import open_run
-from armillary.model import Context, WorldModel
+from armillary.imagination import Context
+from armillary.model import WorldModel
 from armillary.monitoring.calibrate import sensor_names
 from armillary.monitoring.ranges import action_names, channel_names, plan_within, start_outside
 from armillary.monitoring.rows import Reading, read_rows
@@ -180,9 +181,9 @@ class Readout:
 
 
 def _imagined(model: WorldModel, context: Context, actions: Float[np.ndarray, "t n"]) -> Float[np.ndarray, "h d"]:
-    blocks = torch.from_numpy(actions.reshape(1, 1, -1, model.blocks.size))
+    blocks = torch.from_numpy(actions.reshape(1, 1, -1, model.actions.size))
     with torch.inference_mode():
-        return model.rollout(context, blocks)[0, 0].double().cpu().numpy()
+        return model.rollout(context, blocks).z[0, 0].double().cpu().numpy()
 
 
 def read_plan(path: str | Path, model: WorldModel, reading: Reading) -> Float[np.ndarray, "t n"]:

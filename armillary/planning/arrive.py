@@ -16,7 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.errors import ArmillaryError
-from armillary.model import Context, WorldModel
+from armillary.imagination import Context
+from armillary.model import WorldModel
 from armillary.planning.cem import CEM
 from armillary.planning.planner import Draw, Plan, Planner, RandomStreams, Score
 
@@ -47,18 +48,18 @@ class Arrive(Planner):
         start: Tensor | None = None,
         streams: RandomStreams | None = None,
     ) -> Plan:
-        if model.spec.action.kind != "box":
+        if model.actions.space.kind != "box":
             raise ArmillaryError("to stay is an action of zeros, and this model chooses among actions; plan without Arrive")
         plan = self.refine.plan(model, context, cost, start=start, streams=streams)
         with torch.inference_mode():
             here = cost(context.z[:, -1:, None], torch.zeros_like(plan.blocks)[:, None, :1])[:, 0]
             others = [(here <= self.within, torch.zeros_like(plan.blocks))]
             if start is not None and start.shape[1] == self.horizon:
-                others.append((here > self.trust, model.blocks.decode(start)))
+                others.append((here > self.trust, model.actions.decode(start)))
             for chosen, blocks in others:
-                z = model.rollout(context, blocks[:, None])
+                z = model.rollout(context, blocks[:, None]).z
                 found = {
-                    "actions": blocks.unflatten(-1, (-1, model.spec.action.n)).flatten(1, 2),
+                    "actions": model.actions.split(blocks),
                     "blocks": blocks,
                     "latents": z[:, 0],
                     "cost": cost(z, blocks[:, None])[:, 0],

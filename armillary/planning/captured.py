@@ -22,7 +22,8 @@ from armillary.costs.cost import Cost
 from armillary.costs.goal import encode_frames
 from armillary.device import Captured, compiles, works_aside
 from armillary.errors import ArmillaryError
-from armillary.model import Context, WorldModel
+from armillary.imagination import Context, Rollout
+from armillary.model import WorldModel
 from armillary.planning.planner import Found, Plan, Planner, RandomStreams
 
 TILE = 64
@@ -44,7 +45,7 @@ class Decision:
             raise ArmillaryError(f"{type(planner).__name__} cannot be captured; take CEM, ICEM, MPPI or RandomShooting")
         self.model, self.planner, self.cost = model, planner, cost
         self._compiled, self._samples, self._shared = copy.copy(model), 0, None
-        self._rollout = torch.compile(model.rollout, dynamic=False)
+        self._rollout = torch.compile(lambda *given: model.rollout(*given).z, dynamic=False)
         self._compiled.rollout = self._imagine
         self._asked: dict[tuple, list[tuple[int, ...]]] = {}
         self._captured = Captured(self._decide, model.device)
@@ -67,7 +68,7 @@ class Decision:
         inputs |= {"z": context.z, "actions": context.actions, "goal": goal}
         inputs |= {} if start is None else {"start": start}
         shapes = tuple((name, *tensor.shape) for name, tensor in inputs.items())
-        size = self.planner.horizon, self.model.blocks.dim
+        size = self.planner.horizon, self.model.actions.dim
         if shapes in self._asked:
             drawn = {f"draw {i}": streams.normal(*asked, *size) for i, asked in enumerate(self._asked[shapes])}
             z, *found = self._captured(**inputs, **drawn)
@@ -91,7 +92,7 @@ class Decision:
         model = self._compiled if full and compiles(self.model.device) else self.model
         return self._run(model, inputs, lambda *_: next(drawn))
 
-    def _imagine(self, context: Context, blocks: Tensor) -> Tensor:
+    def _imagine(self, context: Context, blocks: Tensor) -> Rollout:
         """`WorldModel.rollout`, compiled once for as many samples as there ever are: a few cost a GPU as much as hundreds.
 
         Whole tiles of samples spare it from filling up each matrix by itself, and weights that are taken as constants let it
@@ -102,7 +103,8 @@ class Decision:
         count = blocks.shape[1]
         self._samples = max(self._samples, -(-count // TILE) * TILE)
         with compiler.patch(freezing=True):
-            return self._rollout(context, F.pad(blocks, (0, 0, 0, 0, 0, self._samples - count)), self._shared)[:, :count]
+            z = self._rollout(context, F.pad(blocks, (0, 0, 0, 0, 0, self._samples - count)), self._shared)
+        return Rollout(context, blocks, z[:, :count])
 
     def _run(self, model: WorldModel, inputs: dict[str, Tensor], draw: Callable[..., Tensor]) -> tuple:
         seen = {name.removeprefix("see "): inputs[name] for name in inputs if name.startswith("see ")}

@@ -19,7 +19,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.errors import ArmillaryError
-from armillary.model import Context, WorldModel
+from armillary.imagination import Context
+from armillary.model import WorldModel
 from armillary.planning.planner import Draw, Plan, Planner, Score
 
 
@@ -54,7 +55,7 @@ class GradientPlanner(Planner):
         Raises:
             ArmillaryError: actions are choices, the latents were made in inference mode, or the cost has no gradient.
         """
-        space = model.spec.action
+        space = model.actions.space
         if space.kind == "discrete" or space.whole:
             what = "whole numbers" if space.whole else f"{space.n} choices"
             raise ArmillaryError(f"gradients need continuous actions, and these are {what}; plan with CEM, ICEM or MPPI")

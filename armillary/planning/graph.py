@@ -25,7 +25,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.errors import ArmillaryError
-from armillary.model import Context, WorldModel
+from armillary.imagination import Context
+from armillary.model import WorldModel
 from armillary.planning.cem import CEM
 from armillary.planning.planner import Draw, Plan, Planner, RandomStreams, Score
 
@@ -70,13 +71,13 @@ class GraphSearch(Planner):
         start: Tensor | None = None,
         streams: RandomStreams | None = None,
     ) -> Plan:
-        if model.config.context != 1:
-            raise ArmillaryError(f"graph search needs a model of context 1, and this one looks back on {model.config.context}")
-        began, batch, sizes = time.perf_counter(), len(context.z), (self.horizon, model.blocks.dim)
+        if model.context_length != 1:
+            raise ArmillaryError(f"graph search needs a model of context 1, and this one looks back on {model.context_length}")
+        began, batch, sizes = time.perf_counter(), len(context.z), (self.horizon, model.actions.dim)
         streams = RandomStreams(0, range(batch)) if streams is None else streams
         with torch.inference_mode():
             tried = self.reach * streams.normal(self.actions, sizes[1]).to(context.z)
-            prices = [partial(_price, cost, row, batch, model.blocks.size) for row in range(batch)]
+            prices = [partial(_price, cost, row, batch, model.actions.size) for row in range(batch)]
             graphs = [self._explore(model, *each) for each in zip(context.z[:, -1], tried, prices, strict=True)]
             first, track = context.z.new_zeros(batch, *sizes), context.z[:, -1:].repeat(1, self.horizon, 1)
             before = torch.zeros(batch, 1, self.horizon, 1, dtype=torch.bool, device=context.z.device)
@@ -98,7 +99,7 @@ class GraphSearch(Planner):
         self, model: WorldModel, z: Float[Tensor, " d"], tried: Float[Tensor, "m k"], price: Callable[[Tensor], Tensor]
     ) -> "Graph":
         """Everywhere that can be got to from one place, by these actions, until `price` says that it is `enough`."""
-        blocks = model.blocks.decode(tried)[None, :, None]
+        blocks = model.actions.decode(tried)[None, :, None]
         known, before, action = z[None], [-1], [-1]
         points = _points(model, known)
         wave, spacing, costs = torch.tensor([0]), None, price(known)
@@ -106,7 +107,7 @@ class GraphSearch(Planner):
             if costs.min() <= self.enough:
                 break
             context = Context(known[wave].unsqueeze(1), blocks.new_zeros(len(wave), 0, blocks.shape[-1]))
-            after = model.rollout(context, blocks.expand(len(wave), -1, -1, -1)).flatten(0, 2)
+            after = model.rollout(context, blocks.expand(len(wave), -1, -1, -1)).z.flatten(0, 2)
             ends = _points(model, after)
             spacing = self.spacing * (ends - points).norm(dim=-1).max() if spacing is None else spacing
             new = _apart(ends, points, spacing)[: self.places - len(known)]

@@ -1,6 +1,6 @@
 """What all planners share: the problem, its random numbers, and the Plan that comes out.
 
-- A planner searches in whitened principal coordinates of the recorded action blocks (`model.blocks`), so that unit noise
+- A planner searches in whitened principal coordinates of the recorded action blocks (`model.actions`), so that unit noise
   looks like the data, held or smooth actions included. Off the data the model's imagination is worth nothing.
 - Every candidate is decoded to raw actions and clipped to their bounds before it is imagined and judged: the plan that is
   judged is the plan that is returned.
@@ -22,7 +22,8 @@ from torch import Tensor
 
 from armillary.arguments import seed_of
 from armillary.errors import ArmillaryError
-from armillary.model import Context, WorldModel
+from armillary.imagination import Context
+from armillary.model import WorldModel
 
 Score = Callable[[Tensor], Tensor]
 """Coordinates (B, S, H, K) to costs (B, S), infinite where a cost is not finite."""
@@ -158,14 +159,14 @@ class Planner(ABC):
             context: the last latents and the blocks between them.
             cost: a Cost, or any function of z (B, S, H, D) and raw actions (B, S, H, A) that gives (B, S).
             start: (B, h, K) coordinates of the first h <= H blocks to search around, such as the rest of the last plan or
-                `model.blocks.encode` of a proposal; beyond them, and without it, the recording's mean action.
+                `model.actions.encode` of a proposal; beyond them, and without it, the recording's mean action.
             streams: random numbers, one stream a problem; the first streams of seed 0 without it.
 
         Raises:
             ArmillaryError: shapes that do not fit together, or a problem for which no candidate has a finite cost.
         """
         began = time.perf_counter()
-        batch, size = context.z.shape[0], (self.horizon, model.blocks.dim)
+        batch, size = context.z.shape[0], (self.horizon, model.actions.dim)
         streams = RandomStreams(0, range(batch)) if streams is None else streams
         if len(streams) != batch:
             raise ArmillaryError(f"{len(streams)} random streams for {batch} problems; give one a problem")
@@ -195,15 +196,15 @@ class Planner(ABC):
         def imagine(coordinates: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             nonlocal imagined
             imagined += coordinates.shape[1] * self.horizon
-            blocks = model.blocks.decode(coordinates)
-            z = model.rollout(context, blocks)
+            blocks = model.actions.decode(coordinates)
+            z = model.rollout(context, blocks).z
             costs = cost(z, blocks)
             if costs.shape != coordinates.shape[:2]:
                 raise ArmillaryError(f"the cost has shape {tuple(costs.shape)}; expected {tuple(coordinates.shape[:2])}")
             return blocks, z, costs.nan_to_num(torch.inf, torch.inf, torch.inf)
 
         with torch.inference_mode(not self.differentiates):
-            mean = context.z.new_zeros(batch, self.horizon, model.blocks.dim)
+            mean = context.z.new_zeros(batch, self.horizon, model.actions.dim)
             if start is not None:
                 mean[:, : start.shape[1]] = start
             few = self.search(mean, lambda x: imagine(x)[2], draw)
@@ -223,7 +224,4 @@ class Planner(ABC):
         if torch.inf in costs:
             lost = (costs == torch.inf).nonzero().flatten().tolist()
             raise ArmillaryError(f"no future with a finite cost was found for problems {lost}; look for NaN in model and cost")
-        space = model.spec.action
-        actions = blocks.unflatten(-1, (-1, space.n)).flatten(1, 2)
-        actions = actions.argmax(-1) if space.kind == "discrete" else actions
-        return Plan(actions, blocks, z, costs, time.perf_counter() - began, imagined)
+        return Plan(model.actions.split(blocks), blocks, z, costs, time.perf_counter() - began, imagined)

@@ -54,7 +54,7 @@ class InverseEnsemble(nn.Module):
         self.model = model
         places, steps = torch.cat([z[:-1] for z in tracks]), torch.cat([z.diff(dim=0) for z in tracks])
         self.mean, self.std, self.step = places.mean(0), places.std(0) + 1e-6, steps.std(0) + 1e-6
-        sizes = model.config.latent, model.blocks.size, config.width
+        sizes = model.config.latent, model.actions.size, config.width
         self.members = nn.ModuleList(InverseDynamics(*sizes) for _ in range(config.members)).to(model.device)
 
     def pairs(self, z: Float[Tensor, "t d"]) -> Float[Tensor, "t-1 2 d"]:
@@ -65,7 +65,7 @@ class InverseEnsemble(nn.Module):
     def forward(self, z: Float[Tensor, "t d"]) -> tuple[Float[Tensor, "t-1 a"], Float[Tensor, "t-1 a"]]:
         """The raw action blocks between consecutive latents, and by how much the networks differ (standard deviation)."""
         said = torch.stack([member(*self.pairs(z).unbind(1)) for member in self.members])
-        said = said * self.model.blocks.std + self.model.blocks.mean
+        said = said * self.model.actions.std + self.model.actions.mean
         return said.mean(0), said.std(0)
 
 
@@ -85,9 +85,9 @@ def fit_inverse(
         SpecMismatch: the recording is not what the model was made for.
     """
     config = config or InverseConfig()
-    if not model.blocks.size or len(which) < 2 or config.members < 2:
+    if not model.actions.size or len(which) < 2 or config.members < 2:
         raise ArmillaryError(
-            f"inverse dynamics take a model with actions, two episodes and two networks; got {model.blocks.size} numbers in a "
+            f"inverse dynamics take a model with actions, two episodes and two networks; got {model.actions.size} numbers in a "
             f"block, {len(which)} episodes and {config.members} networks"
         )
     model.spec.check(labelled.spec)
@@ -98,7 +98,7 @@ def fit_inverse(
         with torch.no_grad():
             names = list(model.perception.streams)
             clips = Clips(labelled, 2, skip=model.config.skip, which=which, streams=names, image_size=model.config.image_size)
-            tracks = [(z[:, : model.config.latent], model.blocks.standardise(a)) for z, a in encode_tracks(model, clips)]
+            tracks = [(z[:, : model.config.latent], model.actions.standardise(a)) for z, a in encode_tracks(model, clips)]
         ensemble = InverseEnsemble(model, config, [z for z, _ in tracks])
         for member in ensemble.members:
             drawn = [tracks[i] for i in rng.integers(len(tracks), size=len(tracks))]
@@ -163,7 +163,7 @@ def _told(ensemble: InverseEnsemble, unlabelled: Episodes, clips: Clips) -> Iter
         rows = (len(z) - 1) * skip + 1
         seen = unlabelled.episode(int(number), truth=True)
         observations, truth = ({name: x[:rows] for name, x in kept.items()} for kept in (seen.observations, seen.truth))
-        about = {**seen.info, "actions": "inferred", "deviation": (deviation / model.blocks.std).mean().item()}
+        about = {**seen.info, "actions": "inferred", "deviation": (deviation / model.actions.std).mean().item()}
         yield Episode(observations, _raw(model, blocks), truth, about)
 
 

@@ -159,7 +159,7 @@ class Latents:
         length = least if length is None else length
         if length <= context:
             raise ArmillaryError(f"windows of {length} frames leave nothing to foretell after a context of {context}")
-        tracks = [(z, F.pad(model.blocks.standardise(a), (0, 0, 0, 1))) for z, a in encode_tracks(model, clips)]
+        tracks = [(z, F.pad(model.actions.standardise(a), (0, 0, 0, 1))) for z, a in encode_tracks(model, clips)]
         lengths = [len(z) for z, _ in tracks]
         self.length = length = min(length, max(least, int(np.median(lengths))))
         self.z, self.actions = (torch.cat(parts) for parts in zip(*tracks, strict=True))
@@ -206,7 +206,7 @@ class Dynamics(Stage):
             later = distributed.shard(torch.from_numpy(rng.random(self.batch)))
             z = self.model.with_map(z, self.latents.later(shard, later).unsqueeze(1).expand_as(z))
         if self.offset:
-            z, actions = offset(z, actions, self.model.blocks, self.offset, generator)
+            z, actions = offset(z, actions, self.model.actions, self.offset, generator)
         squared = rollout(self.model.predictor.learned, z, actions).float()
         error[chosen] = distributed.gather(squared[:, 0].detach().mean(-1)).to(error)
         return {"loss": squared.mean()}

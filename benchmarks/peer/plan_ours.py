@@ -4,7 +4,8 @@ import common
 import torch
 
 from armillary.costs.goal import LatentGoal, encode_frames
-from armillary.model import Context, WorldModel
+from armillary.imagination import Context
+from armillary.model import WorldModel
 from armillary.planning import CEM, Plan
 from armillary.spec import ActionSpace, Spec, Stream
 
@@ -31,7 +32,7 @@ def main() -> None:
     @torch.inference_mode()
     def costs(plans: torch.Tensor) -> torch.Tensor:
         """In the peer's unit: summed over dimensions, at the last step."""
-        z = model.rollout(Context(theirs["z"], nothing), plans)
+        z = model.rollout(Context(theirs["z"], nothing), plans).z
         return LatentGoal(theirs["goal"][:, -1], "last")(z, plans) * z.shape[-1]
 
     for name, same in theirs["sets"].items():

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from armillary.config import ModelConfig
+from armillary.imagination import Rollout
 from armillary.model import WorldModel
 from armillary.spec import ActionSpace, Spec, Stream
 
@@ -30,8 +31,8 @@ class Known(WorldModel):
     def predict(self, z, actions):
         return z + self.gain * actions
 
-    def rollout(self, context, actions):
-        return context.z[:, None, -1:] + self.gain * actions.cumsum(2)
+    def rollout(self, context, blocks):
+        return Rollout(context, blocks, context.z[:, None, -1:] + self.gain * blocks.cumsum(2))
 
     def untrained(self):
         return Known(self.spec, gain=0.0)

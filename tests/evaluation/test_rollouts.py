@@ -4,9 +4,9 @@ from judging_fakes import STEP, Dial, Known
 
 from armillary.errors import ArmillaryError
 from armillary.evaluation.pairs import make_eval_set
-from armillary.evaluation.rollouts import DoNothing, Planned, Random, Rollouts, run, shuffle_actions
+from armillary.evaluation.rollouts import DoNothing, Planned, Random, Rollouts, run
 from armillary.evaluation.sanity import replay_error, transitions
-from armillary.model import Context
+from armillary.imagination import Context, ShuffledActions
 from armillary.planning import CEM
 from armillary.worlds.world import make
 
@@ -97,13 +97,14 @@ def test_a_shuffled_model_judges_each_candidate_by_what_others_do(world):
 
     model = Known(world.stream_spec)
     context, actions = Context(torch.zeros(2, 1, 2), torch.zeros(2, 0, 2)), torch.randn(2, 5, 3, 2)
-    right, wrong = model.rollout(context, actions), shuffle_actions(model).rollout(context, actions)
+    shuffled = ShuffledActions(model)
+    right, wrong = (imagination.rollout(context, actions).z for imagination in (model, shuffled))
     assert not torch.isclose(right[:, :, -1], wrong[:, :, -1]).all(-1).any()
     # The same actions, only elsewhere; and the same order for every problem.
     total = actions.sum((1, 2))
     steps = torch.diff(wrong, dim=2, prepend=context.z[:, None, -1:].expand(2, 5, 1, 2)) / STEP
     torch.testing.assert_close(steps.sum((1, 2)), total)
-    torch.testing.assert_close(shuffle_actions(model).rollout(context, actions.flip(0)), wrong.flip(0))
+    torch.testing.assert_close(shuffled.rollout(context, actions.flip(0)).z, wrong.flip(0))
 
 
 def test_a_world_that_resets_itself_is_refused(pairs):

@@ -30,4 +30,4 @@ def test_draws_stay_in_their_track(tmp_path):
     first = row % 2
     assert torch.equal(past, torch.stack([torch.maximum(row - 4, first), torch.maximum(row - 2, first), row], 1))
     taken = torch.stack([row, row, row + 1, row + 1], 1) / 10
-    torch.testing.assert_close(blocks, model.blocks.encode(taken))
+    torch.testing.assert_close(blocks, model.actions.encode(taken))

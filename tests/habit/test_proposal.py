@@ -9,7 +9,7 @@ from armillary.agent import Agent
 from armillary.costs import LatentGoal
 from armillary.errors import SpecMismatch
 from armillary.habit import Habit, HabitConfig, propose
-from armillary.model import Context
+from armillary.imagination import Context
 from armillary.planning import CEM
 
 NARROW = CEM(horizon=4, samples=8, elites=2, iterations=1, sigma=0.0, floor=0.0)
@@ -32,8 +32,8 @@ def test_each_block_is_proposed_on_what_the_one_before_leads_to(context, looks):
     z = torch.zeros(3, 1, 2)
     goal = torch.tensor([[5.0, 0.0], [0.0, -3.0], [0.5, 0.5]])
     start = propose(model, habit, Context(z, torch.zeros(3, 0, 4)), goal, 4)
-    blocks = model.blocks.decode(start)
-    after = model.rollout(Context(z, torch.zeros(3, 0, 4)), blocks.unsqueeze(1))[:, 0]
+    blocks = model.actions.decode(start)
+    after = model.rollout(Context(z, torch.zeros(3, 0, 4)), blocks.unsqueeze(1)).z[:, 0]
     torch.testing.assert_close(after[0, :, 0], torch.tensor([2.0, 4.0, 5.0, 5.0]))
     torch.testing.assert_close(after[:, -1], goal)
     assert habit.seen.shape == (3, looks, 2)
@@ -47,7 +47,7 @@ def test_an_agent_with_a_habit_searches_where_it_proposes():
         agent.set_goal({"position": goals})
     with_habit, without = (agent.act({"position": where}) for agent in agents)
     np.testing.assert_allclose(with_habit, [[1, 0], [0, 0.5]], atol=1e-5)
-    np.testing.assert_allclose(without, np.broadcast_to(model.blocks.mean[:2], (2, 2)), atol=1e-5)
+    np.testing.assert_allclose(without, np.broadcast_to(model.actions.mean[:2], (2, 2)), atol=1e-5)
     assert agents[0].decisions.model_calls[0] == agents[1].decisions.model_calls[0] + 2 * NARROW.horizon
 
 

@@ -6,15 +6,14 @@ from linear_model import LinearModel
 
 from armillary.costs import LatentGoal
 from armillary.errors import ArmillaryError
-from armillary.model import Context
+from armillary.imagination import Context
 from armillary.planning import CEM, Arrive, RandomStreams
-from armillary.spec import ActionSpace, Spec
 
 CLOSE = CEM(horizon=3, samples=16, iterations=2, elites=3)
 
 
 def context(*places: tuple[float, float], model: LinearModel) -> Context:
-    return Context(torch.tensor(places)[:, None], torch.zeros(len(places), 0, model.blocks.size))
+    return Context(torch.tensor(places)[:, None], torch.zeros(len(places), 0, model.actions.size))
 
 
 def test_it_stays_where_the_goal_is_near_and_else_does_as_the_other():
@@ -33,11 +32,11 @@ def test_it_stays_where_the_goal_is_near_and_else_does_as_the_other():
 
 def test_far_from_the_goal_what_is_proposed_stands():
     model, places = LinearModel(), ((2.0, 3.0), (-2.0, 0.0))
-    goal, start = LatentGoal(torch.tensor([[3.0, 3.0]])), torch.full((2, 3, model.blocks.dim), 0.3)
+    goal, start = LatentGoal(torch.tensor([[3.0, 3.0]])), torch.full((2, 3, model.actions.dim), 0.3)
     plan = Arrive(refine=CLOSE, within=0.05, trust=2.0).plan(model, context(*places, model=model), goal, start=start)
-    torch.testing.assert_close(plan.blocks[1], model.blocks.decode(start)[1])
+    torch.testing.assert_close(plan.blocks[1], model.actions.decode(start)[1])
     torch.testing.assert_close(plan.actions[1], plan.blocks[1].unflatten(-1, (-1, 2)).flatten(0, 1))
-    assert (plan.blocks[0] != model.blocks.decode(start)[0]).any()
+    assert (plan.blocks[0] != model.actions.decode(start)[0]).any()
 
 
 def test_a_problem_has_its_plan_whatever_else_is_planned():
@@ -49,7 +48,6 @@ def test_a_problem_has_its_plan_whatever_else_is_planned():
 
 
 def test_among_choices_there_is_no_staying():
-    model = LinearModel()
-    model.spec = Spec(model.spec.streams, ActionSpace("discrete", 3))
+    model = LinearModel(discrete=True)
     with pytest.raises(ArmillaryError, match="plan without Arrive"):
         Arrive(refine=CLOSE).plan(model, context((0.0, 0.0), model=model), LatentGoal(torch.zeros(1, 2)))

@@ -14,7 +14,7 @@ from armillary import device
 from armillary.agent import Agent
 from armillary.costs import LatentGoal
 from armillary.errors import ArmillaryError, SpecMismatch
-from armillary.model import Context
+from armillary.imagination import Context
 from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, RandomShooting, captured
 
 PLANNERS = [CEM(3, 12, 2, 4), ICEM(horizon=3, samples=16, iterations=3, elites=4), MPPI(3, 12, 2), RandomShooting(3, 12)]
@@ -70,15 +70,15 @@ TRACE = """
 import sys
 sys.path.insert(0, "tests")
 import torch
-from armillary.model import Context
+from armillary.imagination import Context
 from small_models import small_model
 model = small_model("transformer")
 model.fast = True
-size, context = model.blocks.size, model.config.context
+size, context = model.actions.size, model.config.context
 given = Context(torch.randn(2, context, 8), torch.randn(2, context - 1, size)), torch.randn(2, 5, 3, size)
 with torch.inference_mode():
-    expected = model.rollout(*given)
-    traced = torch.compile(model.rollout, backend="eager", fullgraph=True, dynamic=False)
+    expected = model.rollout(*given).z
+    traced = torch.compile(lambda *given: model.rollout(*given).z, backend="eager", fullgraph=True, dynamic=False)
     torch.testing.assert_close(traced(*given, model.share(given[0])), expected)
 """
 
@@ -117,8 +117,8 @@ def test_each_set_of_shapes_is_recorded_once(monkeypatch):
 def test_nothing_in_a_search_waits_for_the_device(planner, predictor, fast):
     model = small_model(predictor)
     model.fast = fast
-    sizes = planner.horizon, model.blocks.dim
-    context = Context(torch.zeros(2, model.config.context, 8), torch.zeros(2, model.config.context - 1, model.blocks.size))
+    sizes = planner.horizon, model.actions.dim
+    context = Context(torch.zeros(2, model.config.context, 8), torch.zeros(2, model.config.context - 1, model.actions.size))
 
     def find():
         draw = lambda *asked: torch.zeros(2, *asked, *sizes)  # noqa: E731
@@ -127,7 +127,7 @@ def test_nothing_in_a_search_waits_for_the_device(planner, predictor, fast):
     with torch.no_grad():
         find()  # what is made at first use
         with FakeTensorMode(allow_non_fake_inputs=True):  # numbers without values: whoever asks for one fails
-            assert find().blocks.shape == (2, planner.horizon, model.blocks.size)
+            assert find().blocks.shape == (2, planner.horizon, model.actions.size)
             with pytest.raises(DataDependentOutputException):
                 planner.finish(model, find(), 0.0)
 

@@ -8,7 +8,8 @@ from armillary.agent import Agent
 from armillary.config import ModelConfig
 from armillary.costs import CriticGoal, LatentGoal
 from armillary.errors import ArmillaryError
-from armillary.model import Context, WorldModel
+from armillary.imagination import Context
+from armillary.model import WorldModel
 from armillary.planning import CEM, GradientPlanner
 
 
@@ -16,7 +17,7 @@ def problems(batch: int, model: WorldModel, steps: int = 1) -> tuple[Context, to
     generator = torch.Generator().manual_seed(0)
     z = torch.rand(batch, steps, 2, generator=generator)
     goal = z[:, -1] + 4 * torch.rand(batch, 2, generator=generator) - 2
-    return Context(z, torch.zeros(batch, steps - 1, model.blocks.size)), goal
+    return Context(z, torch.zeros(batch, steps - 1, model.actions.size)), goal
 
 
 def test_it_comes_closer_to_the_optimum_than_sampling_does():
@@ -32,7 +33,7 @@ def test_it_comes_closer_to_the_optimum_than_sampling_does():
 
 def test_restarts_find_the_valley_that_the_start_does_not_lie_in():
     model = LinearModel()
-    context = Context(torch.zeros(8, 1, 2), torch.zeros(8, 0, model.blocks.size))
+    context = Context(torch.zeros(8, 1, 2), torch.zeros(8, 0, model.actions.size))
 
     def valleys(z: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         """A deep one to the west and a shallow one to the east; the start is on the eastern slope."""
@@ -49,7 +50,7 @@ def test_the_best_that_was_seen_is_kept():
     model = LinearModel()
     context, goal = problems(10, model)
     good = CEM(horizon=5, iterations=10).plan(model, context, LatentGoal(goal))
-    wild = GradientPlanner(horizon=5, rate=50.0).plan(model, context, LatentGoal(goal), start=model.blocks.encode(good.blocks))
+    wild = GradientPlanner(horizon=5, rate=50.0).plan(model, context, LatentGoal(goal), start=model.actions.encode(good.blocks))
     assert (wild.cost <= good.cost + 1e-5).all()
 
 
@@ -58,7 +59,7 @@ def test_parameters_collect_no_gradients(predictor):
     model = LinearModel()
     config = ModelConfig(latent=2, skip=2, predictor=predictor, context=1 if predictor == "mlp" else 3, predictor_depth=1)
     learned = WorldModel(model.spec, config).eval()
-    learned.blocks = model.blocks
+    learned.actions = model.actions
     critic = learned.add_critic()
     context, goal = problems(3, learned, config.context)
     with torch.no_grad():
@@ -96,7 +97,7 @@ def test_what_has_no_gradient_is_refused():
     model, planner = LinearModel(), GradientPlanner()
     context, goal = problems(2, model)
     discrete = LinearModel(discrete=True)
-    choices = Context(context.z, torch.zeros(2, 0, discrete.blocks.size))
+    choices = Context(context.z, torch.zeros(2, 0, discrete.actions.size))
     with pytest.raises(ArmillaryError, match="4 choices; plan with CEM"):
         planner.plan(discrete, choices, LatentGoal(goal))
     weight = torch.ones(2, 16, requires_grad=True)

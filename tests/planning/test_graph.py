@@ -8,7 +8,7 @@ from linear_model import Displacement, LinearModel
 
 from armillary.costs import LatentGoal
 from armillary.errors import ArmillaryError
-from armillary.model import Context
+from armillary.imagination import Context
 from armillary.planning import CEM, RandomStreams
 from armillary.planning.graph import GraphSearch
 
@@ -31,7 +31,7 @@ def trapped() -> LinearModel:
 
 
 def context(*places: tuple[float, float], model: LinearModel) -> Context:
-    return Context(torch.tensor(places)[:, None], torch.zeros(len(places), 0, model.blocks.size))
+    return Context(torch.tensor(places)[:, None], torch.zeros(len(places), 0, model.actions.size))
 
 
 def arrives(planner, model: LinearModel, start: tuple[float, float], goal: tuple[float, float], steps: int) -> bool:
@@ -97,6 +97,6 @@ def test_settings_and_models_that_do_not_fit():
     with pytest.raises(ArmillaryError, match="a graph search needs"):
         replace(PLANNER, places=0)
     model = LinearModel(context=2)
-    past = Context(torch.zeros(1, 2, 2), torch.zeros(1, 1, model.blocks.size))
+    past = Context(torch.zeros(1, 2, 2), torch.zeros(1, 1, model.actions.size))
     with pytest.raises(ArmillaryError, match="context 1, and this one looks back on 2"):
         PLANNER.plan(model, past, LatentGoal(torch.zeros(1, 2)))

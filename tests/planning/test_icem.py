@@ -6,7 +6,7 @@ import torch
 from linear_model import LinearModel
 
 from armillary.costs import LatentGoal
-from armillary.model import Context
+from armillary.imagination import Context
 from armillary.planning import CEM, ICEM
 from armillary.planning.icem import coloured
 
@@ -14,7 +14,7 @@ from armillary.planning.icem import coloured
 def problems(batch: int, model: LinearModel, far: float) -> tuple[Context, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     z = torch.rand(batch, 1, 2, generator=generator)
-    return Context(z, torch.zeros(batch, 0, model.blocks.size)), z[:, 0] + far * (
+    return Context(z, torch.zeros(batch, 0, model.actions.size)), z[:, 0] + far * (
         2 * torch.rand(batch, 2, generator=generator) - 1
     )
 

@@ -6,7 +6,7 @@ from linear_model import LinearModel
 
 from armillary.costs import Cost, LatentGoal
 from armillary.errors import ArmillaryError
-from armillary.model import Context
+from armillary.imagination import Context
 from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, RandomShooting, RandomStreams
 
 PLANNERS = [
@@ -29,7 +29,7 @@ def contexts(batch: int, model: LinearModel, seed: int = 0) -> tuple[Context, to
     """Points within the unit square, and goals that five blocks can reach."""
     generator = torch.Generator().manual_seed(seed)
     z = torch.rand(batch, 1, 2, generator=generator)
-    return Context(z, torch.zeros(batch, 0, model.blocks.size)), z[:, 0] + 4 * torch.rand(batch, 2, generator=generator) - 2
+    return Context(z, torch.zeros(batch, 0, model.actions.size)), z[:, 0] + 4 * torch.rand(batch, 2, generator=generator) - 2
 
 
 class Everywhere(Cost):
@@ -65,7 +65,7 @@ def test_the_plan_that_is_returned_is_the_plan_that_was_judged(planner, discrete
     model = LinearModel(discrete=discrete, skip=3)
     context, goal = contexts(4, model)
     plan = planner.plan(model, context, LatentGoal(goal))
-    z = model.rollout(context, plan.blocks[:, None])
+    z = model.rollout(context, plan.blocks[:, None]).z
     torch.testing.assert_close(z[:, 0], plan.latents)
     torch.testing.assert_close(LatentGoal(goal)(z, plan.blocks[:, None])[:, 0], plan.cost)
     if discrete:
@@ -81,7 +81,7 @@ def test_the_plan_that_is_returned_is_the_plan_that_was_judged(planner, discrete
 @pytest.mark.parametrize("planner", PLANNERS, ids=NAMES)
 def test_plans_from_held_actions_are_held(planner):
     model = LinearModel(skip=4, held=True)
-    assert model.blocks.dim == 2
+    assert model.actions.dim == 2
     context, goal = contexts(5, model)
     actions = planner.plan(model, context, LatentGoal(goal)).actions.unflatten(1, (5, 4))
     torch.testing.assert_close(actions, actions[:, :, :1].expand_as(actions))
@@ -92,7 +92,7 @@ def test_one_problem_or_sixteen_are_planned_alike(planner, discrete):
     model = LinearModel(discrete=discrete)
     context, goal = contexts(16, model)
     together, alone = RandomStreams(3, range(16)), [RandomStreams(3, [i]) for i in range(16)]
-    start = torch.randn(16, 4, model.blocks.dim)
+    start = torch.randn(16, 4, model.actions.dim)
     for start in (None, start):  # noqa: B020  two decisions, so that streams must advance alike
         plan = planner.plan(model, context, LatentGoal(goal), start=start, streams=together)
         for i in range(16):
@@ -132,7 +132,7 @@ def test_a_warm_start_is_searched_around():
     model = LinearModel()
     context, goal = contexts(10, model)
     good = CEM(horizon=8).plan(model, context, LatentGoal(goal))
-    start = model.blocks.encode(good.blocks)
+    start = model.actions.encode(good.blocks)
     narrow = CEM(iterations=1, samples=20, elites=5, sigma=0.05, horizon=8)
     warm, cold = (narrow.plan(model, context, LatentGoal(goal), start=s) for s in (start, None))
     assert (warm.cost <= good.cost + 1e-4).all()  # sample 0 is the start

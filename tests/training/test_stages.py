@@ -40,13 +40,13 @@ def losses_of(stage: Stage) -> dict[str, torch.Tensor]:
 def test_frozen_windows_are_the_clips_of_the_recording_encoded(store, skip):
     clips = Clips(store, 3, skip=skip)
     model = new_model().eval()
-    model.blocks = type(model.blocks)(model.spec.action, skip)
+    model.actions = type(model.actions)(model.spec.action, skip)
     model.fit_scales(clips[:])
     latents = Latents(model, clips, 3)
     assert len(latents.starts) == len(clips)
     z, actions = latents.windows(torch.arange(len(clips)))
     batch = clips[:]
-    wanted = model.encode(batch.observations), model.blocks.standardise(batch.actions)
+    wanted = model.encode(batch.observations), model.actions.standardise(batch.actions)
     # In another order: here all windows of a track follow each other.
     key = [np.lexsort(x.flatten(1).detach().numpy().T.round(4)) for x in (wanted[1], actions)]
     torch.testing.assert_close(actions[key[1]], wanted[1][key[0]], rtol=1e-4, atol=1e-4)
