@@ -24,6 +24,10 @@ class NoStore(ArmillaryError):
     """There is no store of episodes at a path or URI."""
 
 
+class PluginError(ArmillaryError):
+    """A name that neither this library nor an installed package registers, or a package that registers it and is broken."""
+
+
 class OutOfRange(ArmillaryError, IndexError):
     """A number of something that is not there; sequences end with it, as Python asks."""
 

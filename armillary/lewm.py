@@ -86,7 +86,7 @@ def load_lewm(
         CorruptFile: no LeWM checkpoint, or one of a shape that this package has no model for.
     """
     images = spec.observed
-    if len(images) != 1 or images[0].kind != "image" or images[0].shape[2] != 3 or spec.action.kind != "box":
+    if len(images) != 1 or not images[0].is_picture or images[0].shape[2] != 3 or spec.action.kind != "box":
         raise ArmillaryError(f"LeWM sees one stream of colour images and takes box actions; the spec has {spec}")
     if {len(action_mean), len(action_std)} != {spec.action.n} or {len(image_mean), len(image_std)} != {3}:
         raise ArmillaryError(f"give a mean and a std for each of {spec.action.n} numbers of an action and 3 channels")

@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from armillary import weights
+from armillary import kinds, weights
 from armillary.actions import ActionBlocks
 from armillary.config import ModelConfig, Objective
 from armillary.device import pick_device
 from armillary.dynamics.predictors import new_predictor
 from armillary.episodes.clips import Batch
-from armillary.errors import ArmillaryError, CorruptFile
+from armillary.errors import ArmillaryError, CorruptFile, PluginError
 from armillary.header import check_config, check_provenance, check_spec, unallocated
 from armillary.imagination import Context, Rollout
 from armillary.objectives import prediction
@@ -32,7 +32,6 @@ from armillary.objectives.inverse import InverseDynamics
 from armillary.objectives.sigreg import centred_by_episode, directions, sigreg
 from armillary.objectives.temporal import TemporalDistance
 from armillary.objectives.vicreg import vicreg
-from armillary.perception.encoders import new_encoder
 from armillary.perception.fusion import Perception
 from armillary.perception.standard import Standardised
 from armillary.spec import Spec, Stream
@@ -75,9 +74,9 @@ class WorldModel(nn.Module):
         if config.objective.inverse and not spec.action.n:
             raise ArmillaryError("inverse dynamics tell actions, and the recording has none; set objective.inverse to 0")
         self.spec = spec.select([stream.name for stream in spec.observed])
-        encoders = {stream.name: new_encoder(stream, config) for stream in spec.observed}
+        encoders = {stream.name: kinds.of(stream).encoder(stream, config) for stream in spec.observed}
         if not config.projector:
-            if other := [stream.name for stream in spec.observed if stream.kind != "vector"]:
+            if other := [stream.name for stream in spec.observed if not stream.is_tabular]:
                 raise ArmillaryError(f"a model without a projector is for vectors alone; {', '.join(other)} is none")
             self.config = config = replace(config, latent=sum(encoder.features for encoder in encoders.values()))
         sizes = config.projector, config.latent, config.map_channels
@@ -305,6 +304,8 @@ class WorldModel(nn.Module):
             model = cls(spec, config)
             model.restore(tensors, header)
             model.provenance = header["provenance"]
+        except PluginError as error:
+            raise PluginError(f"{path}: {error}") from error
         except Exception as error:  # a header can ask for whatever a constructor refuses in its own way
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise CorruptFile(f"{path}: the weights do not fit the header ({reason})") from error

@@ -5,13 +5,13 @@ left out by name, with the reason.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from armillary.axes import check_axes, picture_shape
+from armillary import kinds
 from armillary.errors import ArmillaryError
-from armillary.kind_of import kind_of
 from armillary.spec import ActionSpace, Stream
 
 
@@ -44,14 +44,7 @@ def _stream_of(path: str, space: Any) -> Stream:
     shape, dtype = getattr(space, "shape", None), np.dtype(getattr(space, "dtype", None) or object)
     if shape is None or dtype.kind not in "biuf":
         raise ArmillaryError(f"{type(space).__name__} is not numbers")
-    kind = kind_of(path.rsplit(".", 1)[-1], shape, dtype)
-    if kind == "image":
-        return Stream(path or "image", "image", picture_shape(shape, check_axes(None, shape)))
-    if kind == "depth":
-        return Stream(path, "depth", tuple(side for side in shape if side != 1) if len(shape) == 3 else shape)
-    if kind in ("vector", "scan"):
-        size = int(np.prod(shape))
-        return Stream(path or "state", kind, (size,), unit=("",) * size if kind == "vector" else ())
+    kind = kinds.recognise(path.rsplit(".", 1)[-1], shape, dtype)
     if kind is None:
         what = (
             "which axis has the channels is not clear"
@@ -59,7 +52,10 @@ def _stream_of(path: str, space: Any) -> Stream:
             else "images are uint8, and vectors up to 64 numbers"
         )
         raise ArmillaryError(f"{dtype} {shape} is of no kind by itself: {what}; give a spec, or wrap the environment")
-    return Stream(path, kind, shape)
+    stream = Stream(path or "state", kind, kinds.get(kind).read_as(shape, dtype)[0])
+    if stream.is_picture:
+        return replace(stream, name=path or "image")
+    return replace(stream, unit=("",) * stream.shape[0]) if stream.is_tabular else stream
 
 
 def action_of(space: Any) -> ActionSpace:

@@ -2,7 +2,7 @@
 
 A Spec lists the observation streams and the action space. Two that have to agree are compared with `check`, and where
 they do not, the error names the stream and both shapes. Design choices:
-- a stream is a kind (which encoder fits, which unit its numbers are in) and a shape; the dtype follows from the kind;
+- a stream is a kind and a shape; its dtype, its encoder and all else that differs between kinds follow from the kind (kinds/);
 - `truth` marks privileged ground truth, for probes and judges. `observed` leaves it out, and models see only `observed`;
 - JSON in and out, with nothing lost, so that a checkpoint or a store describes itself.
 """
@@ -10,24 +10,13 @@ they do not, the error names the stream and both shapes. Design choices:
 import json
 import warnings
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
-from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
+from armillary import kinds
+from armillary.errors import ArmillaryError, CorruptFile, PluginError, SpecMismatch
 from armillary.files import parse_json
-
-Kind = Literal["image", "depth", "scan", "points", "vector", "signal"]
-
-# kind -> (dtype, its axes in words). Depth, scan and points are in metres, and NaN where nothing was measured.
-KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "image": ("uint8", ("height", "width", "channels")),
-    "depth": ("float32", ("height", "width")),
-    "scan": ("float32", ("beams",)),
-    "points": ("float32", ("points", "coordinates")),
-    "vector": ("float32", ("channels",)),
-    "signal": ("float32", ("samples", "channels")),
-}
 
 
 def _is_whole(number: Any) -> bool:
@@ -47,7 +36,7 @@ class Stream:
     Args:
         name: how recordings, batches and messages call it, for example `image` or `observation.state`.
         kind: image (H, W, C) uint8; depth (H, W), scan (beams,), points (N, 3 + C) in metres; vector (n,);
-            signal (samples per step, channels). All but images are float32.
+            signal (samples per step, channels); or one that a package adds, see `armillary.kinds`. All but images are float32.
         shape: the shape of one observation, without batch and time.
         unit: one unit for each channel of a vector or signal, in order ("rad", "m/s", "" where it is not known), or none at all
             where all channels are alike. It says which channels share a scale, see `scale_groups`.
@@ -63,7 +52,7 @@ class Stream:
     """
 
     name: str
-    kind: Kind
+    kind: str
     shape: tuple[int, ...]
     unit: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
@@ -80,14 +69,15 @@ class Stream:
         if not all(_is_whole(side) for side in self.shape):
             raise ArmillaryError(f"stream {self.name!r}: a shape is of whole numbers, not {self.shape}")
         object.__setattr__(self, "shape", tuple(int(side) for side in self.shape))
-        if not isinstance(self.kind, str) or self.kind not in KINDS:
-            raise ArmillaryError(f"stream {self.name!r}: kind {self.kind!r} is none of {', '.join(get_args(Kind))}")
-        axes = KINDS[self.kind][1]
-        if len(self.shape) != len(axes) or min(self.shape) < 1:
-            raise ArmillaryError(f"stream {self.name!r}: kind {self.kind} has shape ({', '.join(axes)}), not {self.shape}")
-        if self.kind == "points" and self.shape[-1] < 3:
-            raise ArmillaryError(f"stream {self.name!r}: points have at least x, y and z, not {self.shape[-1]} coordinates")
-        if self.full_turn and self.kind != "scan":
+        if not isinstance(self.kind, str):
+            raise ArmillaryError(f"stream {self.name!r}: a kind is a name, not {self.kind!r}")
+        try:
+            kind = kinds.get(self.kind)
+        except PluginError as error:
+            raise PluginError(f"stream {self.name!r}: {error}") from error
+        if fault := kind.fault(self.shape):
+            raise ArmillaryError(f"stream {self.name!r}: {fault}")
+        if self.full_turn and not kind.may_turn:
             raise ArmillaryError(f"stream {self.name!r}: full_turn is for scans, and this is {self.kind}")
         if self.optional and self.truth:
             raise ArmillaryError(f"stream {self.name!r}: truth is not optional; keep what is without it in a store of its own")
@@ -101,8 +91,8 @@ class Stream:
 
     @property
     def dtype(self) -> np.dtype:
-        """The dtype of its arrays: uint8 for images, float32 for everything else."""
-        return np.dtype(KINDS[self.kind][0])
+        """The dtype of its arrays: uint8 for images, float32 for all other kinds that are built in."""
+        return np.dtype(kinds.of(self).dtype)
 
     @property
     def angles(self) -> list[int]:
@@ -116,14 +106,23 @@ class Stream:
         Channels of one unit do, and those of a stream that declares no units at all; a channel whose unit is "" is by itself.
         Of points, x, y and z share one, and what comes with them another.
         """
-        if self.kind == "points" and not self.unit:
-            return tuple(int(i > 2) for i in range(self.shape[-1]))
-        return _groups(self.unit or ("alike",) * self.shape[-1])
+        own = None if self.unit else kinds.of(self).scale_groups(self)
+        return _groups(self.unit or ("alike",) * self.shape[-1]) if own is None else own
 
     @property
     def gaps(self) -> bool:
         """Whether it may hold NaN, where nothing was measured."""
-        return self.kind in ("depth", "scan", "points")
+        return kinds.of(self).gaps
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is (height, width, channels) uint8, which is stored, resized and shown as pictures are."""
+        return kinds.of(self).is_picture
+
+    @property
+    def is_tabular(self) -> bool:
+        """Whether it is (channels,) float32, each a number by itself, as a column of a table."""
+        return kinds.of(self).is_tabular
 
     @property
     def nbytes(self) -> int:
@@ -306,6 +305,7 @@ class Spec:
 
         Raises:
             ArmillaryError: the text is not such JSON.
+            PluginError: a stream is of a kind that no installed package registers.
         """
         try:
             plain = parse_json(text)
@@ -315,6 +315,8 @@ class Spec:
             for bound, absent in (("low", -np.inf), ("high", np.inf)):
                 action[bound] = [absent if x is None else x for x in action[bound]]
             return cls(tuple(Stream(**stream) for stream in plain["streams"]), ActionSpace(**action), plain["rate"])
+        except PluginError:
+            raise
         except (CorruptFile, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ArmillaryError(f"this is not a Spec in JSON ({type(error).__name__}: {error})") from error
 
@@ -322,7 +324,7 @@ class Spec:
     def from_env(cls, env: Any) -> "Spec":
         """The Spec of a Gymnasium environment or vector environment.
 
-        A world of ours carries its own as `stream_spec`. Elsewhere the kinds are found as kind_of.py says, every part of a
+        A world of ours carries its own as `stream_spec`. Elsewhere the kinds are found (`kinds.recognise`), every part of a
         dictionary or tuple is a stream, and a lone space is named `image` or `state`. What is no stream is left out, with a
         warning that names it.
 

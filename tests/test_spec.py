@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from armillary.errors import ArmillaryError, SpecMismatch
-from armillary.spec import KINDS, ActionSpace, Spec, Stream
+from armillary.kinds import BUILT_IN
+from armillary.spec import ActionSpace, Spec, Stream
 
 names = st.text(min_size=1, max_size=12)
 rates = st.none() | st.floats(1e-3, 1e6)
@@ -19,8 +20,9 @@ bounds = st.floats(-1e30, 1e30) | st.sampled_from([-np.inf, np.inf])
 
 @st.composite
 def streams(draw, name=None):
-    kind = draw(st.sampled_from(sorted(KINDS)))
-    shape = draw(st.lists(st.integers(1, 9), min_size=len(KINDS[kind][1]), max_size=len(KINDS[kind][1])))
+    kind = draw(st.sampled_from(sorted(BUILT_IN)))
+    axes = len(BUILT_IN[kind].axes)
+    shape = draw(st.lists(st.integers(1, 9), min_size=axes, max_size=axes))
     shape[-1] += 2 * (kind == "points")
 
     def each():

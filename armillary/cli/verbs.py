@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional
 
+from armillary import kinds
 from armillary.addresses import local_path
 from armillary.cli.shared import StorePath, bold, console, parse_numbers, parse_options, show
 from armillary.errors import ArmillaryError
@@ -147,7 +148,8 @@ def info(path: Positional[StorePath]) -> None:
     for stream in spec.streams:
         units = ", ".join(dict.fromkeys(stream.unit))
         standing = "truth" if stream.truth else "optional" if stream.optional else ""
-        streams.add_row(stream.name, stream.kind, str(stream.shape), units, standing)
+        shape = f"{stream.shape} {', '.join(kinds.of(stream).axes)}"
+        streams.add_row(stream.name, stream.kind, shape, units, standing)
     streams.add_row("action", spec.action.kind, str((spec.action.n,)), ", ".join(dict.fromkeys(spec.action.unit)), "")
     rate = f"{spec.rate:g} Hz" if spec.rate else "no rate"
     title = Text.assemble(bold(path), f", {rate}")

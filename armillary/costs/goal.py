@@ -82,7 +82,7 @@ def encode_frames(model: WorldModel, observations: Mapping[str, Any], *, exact: 
             frame = torch.as_tensor(given[stream.name], device=model.device)
             if frame.device.type == "cpu":  # a GPU would have to be waited for
                 check_finite(stream, frame)
-            frames[stream.name] = (frame if stream.kind == "image" else frame.float()).unsqueeze(1)
+            frames[stream.name] = (frame.float() if stream.dtype.kind == "f" else frame).unsqueeze(1)
     counts = {len(frame) for frame in frames.values()}
     parts = together(model.device, *counts) if exact and len(counts) == 1 else [slice(None)]
     return torch.cat([model.encode({name: frame[some] for name, frame in frames.items()}) for some in parts]).squeeze(1)

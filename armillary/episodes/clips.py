@@ -261,5 +261,5 @@ def _offered(episodes: Episodes, streams: Sequence[str] | None, truth: Sequence[
     chosen += [episodes.stream(name, truth=True) for name in truth]
     if image_size is not None:
         size = (image_size, image_size)
-        chosen = [replace(s, shape=(*size, s.shape[-1])) if s.kind == "image" else s for s in chosen]
+        chosen = [replace(s, shape=(*size, s.shape[-1])) if s.is_picture else s for s in chosen]
     return Spec(tuple(chosen), episodes.spec.action, episodes.spec.rate)

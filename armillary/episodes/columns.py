@@ -3,7 +3,7 @@
 Columns: episode, step; `observation/<stream>` and `truth/<stream>` (a dot, which Lance keeps for nested fields, becomes a
 slash), null in every row of an episode that is without an optional stream; action, if the world has any, null in the last row
 of an episode; in its first row alone info (JSON), digest and, where streams are optional, the names of those that are absent
-(JSON). Images are binary, one file or one raw frame a row, everything else is a list of float32 of fixed size.
+(JSON). Pictures are binary, one file or one raw frame a row, everything else is a list of fixed size of the stream's dtype.
 """
 
 import hashlib
@@ -32,15 +32,21 @@ def schema_of(spec: Spec, image_codecs: Mapping[str, str] | None = None) -> Any:
     action = [pa.field("action", kinds[spec.action.kind]())] if spec.action.n else []
     fields = [pa.field("episode", pa.int32(), nullable=False), pa.field("step", pa.int32(), nullable=False)]
     for stream in spec.streams:
-        if stream.kind == "image":
+        metadata = None
+        if stream.is_picture:
             plain = (image_codecs or {}).get(stream.name) == "plain"
             metadata = {"lance-encoding:compression": "none" if plain else "lz4"}
-            fields.append(pa.field(column_of(stream), pa.large_binary(), nullable=stream.optional, metadata=metadata))
-        else:
-            kind = pa.list_(pa.float32(), int(np.prod(stream.shape)))
-            fields.append(pa.field(column_of(stream), kind, nullable=stream.optional))
+        fields.append(pa.field(column_of(stream), _type_of(stream), nullable=stream.optional, metadata=metadata))
     last = ["info", "digest", *["absent"] * any(stream.optional for stream in spec.streams)]
     return pa.schema(fields + action + [pa.field(name, pa.large_string()) for name in last])
+
+
+def _type_of(stream: Stream) -> Any:
+    """The type of a stream's column."""
+    pa = require("pyarrow", "data")
+    if stream.is_picture:
+        return pa.large_binary()
+    return pa.list_(pa.from_numpy_dtype(stream.dtype), int(np.prod(stream.shape)))
 
 
 def to_json(info: dict, what: str) -> str:
@@ -84,7 +90,7 @@ def _check_stream(stream: Stream, values: np.ndarray, length: int, what: str) ->
         raise ArmillaryError(f"{what}: shape {values.shape}, expected {expected}")
     if values.dtype != stream.dtype:
         raise ArmillaryError(f"{what}: dtype {values.dtype}, expected {stream.dtype}; convert it with astype")
-    if stream.kind == "image":
+    if stream.dtype.kind != "f":
         return
     bad = np.isinf(values) if stream.gaps else ~np.isfinite(values)
     if bad.any():
@@ -135,9 +141,8 @@ def _to_arrow(values: np.ndarray | None, rows: int, stream: Stream, image_codecs
     """A stream's rows of one episode; nulls where it is absent."""
     pa = require("pyarrow", "data")
     if values is None:
-        size = int(np.prod(stream.shape))
-        return pa.nulls(rows, pa.large_binary() if stream.kind == "image" else pa.list_(pa.float32(), size))
-    if stream.kind == "image":
+        return pa.nulls(rows, _type_of(stream))
+    if stream.is_picture:
         return _images_to_arrow(values, stream, image_codecs[stream.name])
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), int(np.prod(stream.shape)))
 
@@ -152,7 +157,7 @@ def _images_to_arrow(frames: np.ndarray, stream: Stream, codec: str) -> Any:
 
 
 def from_arrow(column: Any, stream: Stream, codec: str | None, size: int | None) -> np.ndarray:
-    """The values (rows, *shape) of a stream's column; images at (size, size) if that is given. NaN, or black, where it is null.
+    """The values (rows, *shape) of a stream's column; pictures at (size, size) if that is given. NaN, or 0, where it is null.
 
     Raises:
         CorruptFile: a row that is not what the spec says.
@@ -161,11 +166,11 @@ def from_arrow(column: Any, stream: Stream, codec: str | None, size: int | None)
         there = column.is_valid().to_numpy(zero_copy_only=False)
         known = from_arrow(column.drop_null(), stream, codec, size) if there.any() else None
         shape = stream.shape if size is None else (size, size, stream.shape[-1])
-        values = np.full((len(column), *shape), 0 if stream.kind == "image" else np.nan, stream.dtype)
+        values = np.full((len(column), *shape), np.nan if stream.dtype.kind == "f" else 0, stream.dtype)
         if known is not None:
             values[there] = known
         return values
-    if stream.kind != "image":
+    if not stream.is_picture:
         return column.flatten().to_numpy().reshape(-1, *stream.shape)
     if codec not in codecs.PIXELS_AS_THEY_ARE:
         return codecs.decode([value.as_buffer() for value in column], stream.shape, size)

@@ -2,59 +2,41 @@
 
 Each check gives rows of a table: a value in words, a verdict and, where something is wrong, what to do. Lengths, duplicates,
 missing actions, jumps and units of vectors, and the digests of files, are checked in full, the rest on a sample: up to 64
-episodes, evenly spaced, and of each the middle 1000 rows (64 where there are only images, which are reduced to 32 px). What the
-thresholds are is named below.
+episodes, evenly spaced, and of each the middle 1000 rows of vectors and 64 of everything else (images at 32 px). What can be
+wrong with a stream by itself, its kind says (`Kind.checks`); here is what has to do with actions, episodes and the store. That
+is asked of vectors, or else of images, or else of outlines of what there is. What the thresholds are is named below.
 """
 
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
 
+from armillary import kinds
 from armillary.addresses import local_path
 from armillary.episodes import turning
 from armillary.episodes.checksums import Checksums
 from armillary.episodes.jumps import IMAGE_RATIO, USUAL, change, find_jumps, smooth_channels
 from armillary.episodes.lag import LAGS, action_gain, motion
 from armillary.episodes.store import Episodes
-from armillary.episodes.units import Blocks, merged
+from armillary.episodes.units import Blocks
 from armillary.episodes.verify import verify
 from armillary.errors import CorruptFile
-from armillary.spec import ActionSpace, Spec
+from armillary.kinds.check import Row, Verdict
+from armillary.spec import ActionSpace, Spec, Stream
 
-Verdict = Literal["ok", "warn", "fail"]
-
-_EPISODES, _ROWS, _IMAGE_ROWS, _IMAGE_SIZE = 64, 1000, 64, 32  # the sample
+_EPISODES, _ROWS, _OTHER_ROWS, _IMAGE_SIZE = 64, 1000, 64, 32  # the sample
 EXPLAINS = 0.02  # least gain in R2 that counts as an effect of the action
-FROZEN = 0.2, 0.9  # share of images equal to the one before, from which on to warn and to fail
 SLOW = 0.995  # autocorrelation of actions at lag 1
 SATURATED = 0.3  # share of action numbers at a bound
 STATES, ACTIONS = 0.05, 0.5  # least coverage
-UNLIKE = 1000  # ratio of spreads from which on channels that share a scale are doubtful
 MANY = 0.5  # share of episodes with a jump, above which to fail
 COPIES = 0.5  # share of episodes that are copies, from which on to fail
-_FILM = 8192  # images that are searched for jumps where there are no vectors
+_FILM = 8192  # rows that are searched for jumps where there are no vectors
 _TOGETHER = 65_536  # rows of vectors that are read at a time
 _CELLS = 16  # of state coverage, along each of two axes
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table."""
-
-    check: str
-    value: str
-    verdict: Verdict
-    advice: str = ""
-
-    @classmethod
-    def of(cls, check: str, value: str, verdict: Verdict | bool, advice: str) -> "Row":
-        """A row whose advice is left out when all is well; `True` warns."""
-        verdict = {True: "warn", False: "ok"}.get(verdict, verdict)
-        return cls(check, value, verdict, advice if verdict != "ok" else "")
 
 
 @dataclass(frozen=True)
@@ -75,15 +57,29 @@ class Report:
 
 @dataclass(frozen=True)
 class _Run:
-    """Consecutive rows of one episode, choices one-hot: vectors (T, V), images by name (T', 32, 32, C), actions of both.
+    """Consecutive rows of one episode, choices one-hot: vectors (T, V), actions beside them, and all other streams by name.
 
-    Of optional streams that the episode is without, vectors are NaN, and images are left out.
+    Those have rows of their own, (T', *shape), images (T', 32, 32, C), and actions beside them. Of optional streams that the
+    episode is without, vectors are NaN, and others are left out.
     """
 
     vectors: np.ndarray
-    images: dict[str, np.ndarray]
+    others: dict[str, np.ndarray]
     actions: np.ndarray
-    image_actions: np.ndarray
+    other_actions: np.ndarray
+    spec: Spec
+
+    @property
+    def images(self) -> dict[str, np.ndarray]:
+        return {name: values for name, values in self.others.items() if self.spec[name].is_picture}
+
+    @property
+    def seen(self) -> dict[str, np.ndarray]:
+        """What the episode has, by stream."""
+        vectors = [stream for stream in self.spec.observed if stream.is_tabular]
+        parts = np.split(self.vectors, np.cumsum([stream.shape[0] for stream in vectors])[:-1], axis=1)
+        named = {stream.name: part for stream, part in zip(vectors, parts, strict=False)}
+        return {name: part for name, part in named.items() if np.isfinite(part).any()} | self.others
 
 
 def damage(path: str | os.PathLike) -> Report | None:
@@ -127,7 +123,7 @@ def _content(episodes: Episodes, parts: Sequence[np.ndarray]) -> list[Row]:
     if rows[-1].verdict == "ok":
         common, done = _common(runs), spec.action
         angles = _angles(spec, runs)
-        seen = [*_jumps(episodes, runs, angles), *_constant(spec, runs), *_units(spec, runs), *_frozen(runs), *_states(common)]
+        seen = [*_jumps(episodes, runs, angles), *_of_kinds(spec, runs), *_states(common)]
         rows += (
             [_lag(common, angles[_everywhere(runs)]), *_idle(runs), *seen, *_habits(done, runs), *_actions(done, runs)]
             if done.n
@@ -147,15 +143,17 @@ def _read(episodes: Episodes, number: int) -> _Run:
     if spec.action.kind == "discrete":
         actions = actions[:, None] == np.arange(spec.action.n)
 
-    def middle(kind: str, count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        names, first = [s.name for s in spec.observed if s.kind == kind], max(0, (length - count) // 2)
+    def middle(streams: list[Stream], count: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        first = max(0, (length - count) // 2)
         rows = episodes.starts[number] + np.arange(first, min(length, first + count))
-        return episodes.read_rows(rows, names, image_size=_IMAGE_SIZE), actions[first : first + len(rows) - 1].astype(float)
+        read = episodes.read_rows(rows, [stream.name for stream in streams], image_size=_IMAGE_SIZE)
+        return read, actions[first : first + len(rows) - 1].astype(float)
 
-    (vectors, near), (images, image_actions) = middle("vector", _ROWS), middle("image", _IMAGE_ROWS)
-    images = {name: frames for name, frames in images.items() if name not in episodes.present or episodes.present[name][number]}
+    vectors, near = middle([stream for stream in spec.observed if stream.is_tabular], _ROWS)
+    others, beside = middle([stream for stream in spec.observed if not stream.is_tabular], _OTHER_ROWS)
+    others = {name: rows for name, rows in others.items() if name not in episodes.present or episodes.present[name][number]}
     flat = np.concatenate([np.empty((len(near) + 1, 0)), *vectors.values()], axis=1)
-    return _Run(flat, images, near, image_actions)
+    return _Run(flat, others, near, beside, spec)
 
 
 def _lengths(lengths: np.ndarray, length: int) -> Row:
@@ -195,10 +193,25 @@ def _absent(episodes: Episodes) -> Iterator[Row]:
 
 
 def _common(runs: list[_Run]) -> list[_Run]:
-    """The runs with the streams that all of them have."""
+    """The runs with the streams that all of them have; where these are neither vectors nor images, outlines are the vectors."""
     channels = _everywhere(runs)
-    images = [name for name in runs[0].images if all(name in run.images for run in runs)]
-    return [replace(run, vectors=run.vectors[:, channels], images={n: run.images[n] for n in images}) for run in runs]
+    names = [name for name in runs[0].others if all(name in run.others for run in runs)]
+    some = [replace(run, vectors=run.vectors[:, channels], others={n: run.others[n] for n in names}) for run in runs]
+    if channels.any() or some[0].images or not names:
+        return some
+    return [replace(run, vectors=_outlines(run.spec, run.others), actions=run.other_actions) for run in some]
+
+
+def _outlines(spec: Spec, seen: dict[str, np.ndarray]) -> np.ndarray:
+    """The outlines of these streams (T, *shape), side by side."""
+    return np.concatenate([kinds.of(spec[name]).outline(rows) for name, rows in seen.items()], axis=1)
+
+
+def _of_kinds(spec: Spec, runs: list[_Run]) -> Iterator[Row]:
+    """What the kinds say of their own streams."""
+    seen = [run.seen for run in runs]
+    for name in dict.fromkeys(stream.kind for stream in spec.observed):
+        yield from kinds.get(name).checks([stream for stream in spec.observed if stream.kind == name], seen)
 
 
 def _everywhere(runs: list[_Run]) -> np.ndarray:
@@ -215,6 +228,8 @@ def _missing(episodes: Episodes, runs: list[_Run]) -> Row:
     actions = np.delete(episodes.actions(), episodes.starts + episodes.lengths - 1, axis=0)
     bad = ~np.isfinite(actions).all(1) if actions.ndim == 2 else actions < 0
     count = int(bad.sum() + sum((~np.isfinite(run.vectors[:, _there(run)])).any(1).sum() for run in runs))
+    for values in (values for run in runs for name, values in run.others.items() if not run.spec[name].gaps):
+        count += int((~np.isfinite(values.reshape(len(values), -1))).any(1).sum())
     return Row.of(
         "NaN or missing", f"{count} rows", "fail" if count else "ok", "repair or remove these rows; nothing else was checked"
     )
@@ -222,23 +237,24 @@ def _missing(episodes: Episodes, runs: list[_Run]) -> Row:
 
 def _angles(spec: Spec, runs: list[_Run]) -> np.ndarray:
     """After how much each channel of the vectors is the same again; infinity where it does not wrap."""
-    unit = [unit for s in spec.observed if s.kind == "vector" for unit in s.unit or ("",) * s.shape[0]]
+    unit = [unit for s in spec.observed if s.is_tabular for unit in s.unit or ("",) * s.shape[0]]
     return turning.periods([run.vectors for run in runs], [i for i, one in enumerate(unit) if one == "rad"])
 
 
 def _lag(runs: list[_Run], period: np.ndarray) -> Row:
-    if runs[0].vectors.shape[1]:
+    if columns := runs[0].vectors.shape[1]:
+        period = period if columns == len(period) else np.full(columns, np.inf)  # of outlines
         states = [turning.features(run.vectors, period) for run in runs]
         changes = [np.diff(turning.unwrap(run.vectors, period), axis=0) for run in runs]
         gain = action_gain(states, [run.actions for run in runs], changes)
     elif runs[0].images:
         moves = [np.hstack([motion(images) for images in run.images.values()]) for run in runs]
-        gain = action_gain([np.empty((len(m) + 1, 0)) for m in moves], [run.image_actions for run in runs], moves)
+        gain = action_gain([np.empty((len(m) + 1, 0)) for m in moves], [run.other_actions for run in runs], moves)
     else:
         gain = None
     check = "lag of the action"
     if gain is None:
-        return Row.of(check, "not measured", "warn", "it takes 100 rows with vectors or images")
+        return Row.of(check, "not measured", "warn", "it takes 100 rows")
     best, now = LAGS[int(gain.argmax())], gain[LAGS.index(0)]
     value = f"{best:+d} rows; gain in R2 " + ", ".join(f"{lag:+d}: {g:.3f}" for lag, g in zip(LAGS, gain, strict=True))
     if gain.max() < EXPLAINS:
@@ -253,10 +269,10 @@ def _lag(runs: list[_Run], period: np.ndarray) -> Row:
 
 
 def _jumps(episodes: Episodes, runs: list[_Run], period: np.ndarray) -> Iterator[Row]:
-    """Jumps and changes of unit, in all vectors of the store; where there are none, jumps in images."""
+    """Jumps and changes of unit, in all vectors of the store; where there are none, jumps in images or whatever there is."""
     spec, jumps, blocks = episodes.spec, [], Blocks()
-    names = [stream.name for stream in spec.observed if stream.kind == "vector"]
-    cameras = [stream.name for stream in spec.observed if stream.kind == "image"]
+    names = [stream.name for stream in spec.observed if stream.is_tabular]
+    cameras = [stream.name for stream in spec.observed if stream.is_picture]
     if names:
         values = [turning.unwrap(run.vectors, period) for run in runs]
         usual = smooth_channels(values, [np.abs(np.diff(x, axis=0)) for x in values])
@@ -270,6 +286,13 @@ def _jumps(episodes: Episodes, runs: list[_Run], period: np.ndarray) -> Iterator
         changes = {n: change(rows) for n, rows in _whole(episodes, cameras[:1], chosen, _FILM)}
         usual = np.quantile(np.concatenate(list(changes.values())), USUAL, axis=0)
         jumps = [(n, int(t) + 1) for n, steps in changes.items() for t in find_jumps(steps, usual, IMAGE_RATIO)]
+    elif others := [stream.name for stream in spec.observed if not stream.optional]:
+        count = max(1, _FILM // int(np.median(episodes.lengths)))
+        chosen = _spread(np.flatnonzero(episodes.lengths > 1), min(count, _EPISODES))
+        values = {int(n): _outlines(spec, episodes.read(int(n), streams=others)) for n in chosen}
+        moves = {n: np.abs(np.diff(rows, axis=0)) for n, rows in values.items()}
+        usual = smooth_channels([*values.values()], [*moves.values()])
+        jumps = [(n, int(t) + 1) for n, steps in moves.items() for t in find_jumps(steps, usual)]
     which = ", ".join(f"episode {number} row {row}" for number, row in jumps[:5]) + ", ..." * (len(jumps) > 5)
     many = len({number for number, _ in jumps}) > MANY * len(episodes)
     advice = "what is seen jumps there, as after a reset or lost rows; end the episode before that row"
@@ -299,37 +322,8 @@ def _whole(episodes: Episodes, names: list[str], which: Sequence[int], together:
 
 
 def _channels(spec: Spec) -> list[str]:
-    vectors = [stream for stream in spec.observed if stream.kind == "vector"]
+    vectors = [stream for stream in spec.observed if stream.is_tabular]
     return [f"{stream.name}[{name}]" for stream in vectors for name in stream.channels or range(stream.shape[0])]
-
-
-def _units(spec: Spec, runs: list[_Run]) -> Iterator[Row]:
-    """Numbers that float32 cannot tell apart, and unlike channels that share a scale since no units are declared."""
-    names = _channels(spec)
-    if not names:
-        return
-    step = merged([run.vectors for run in runs])
-    lost = [f"{names[i]} (steps of {step[i]:g})" for i in np.flatnonzero(step)]
-    advice = "float32 cannot hold smaller changes at that magnitude; subtract a constant from these columns before the import"
-    yield Row.of("merged by float32", f"{len(lost)} of {len(names)} {', '.join(lost[:5])}".strip(), len(lost) > 0, advice)
-    first, unlike, every = 0, [], np.concatenate([run.vectors for run in runs])
-    for stream in [stream for stream in spec.observed if stream.kind == "vector"]:
-        rows = every[:, first : first + stream.shape[0]].astype(np.float64)
-        first, rows = first + stream.shape[0], rows[np.isfinite(rows).all(1)]
-        spread = rows.std(0) if len(rows) else np.zeros(stream.shape)
-        if not stream.unit and (spread > 0).any() and spread.max() > UNLIKE * spread[spread > 0].min():
-            unlike.append(f"{stream.name} ({spread.max() / spread[spread > 0].min():.0e} times)")
-    advice = "channels without units share a scale, and small ones count for little; declare units, or train with scale channel"
-    yield Row.of("unlike channels", ", ".join(unlike) or "none", len(unlike) > 0, advice)
-
-
-def _constant(spec: Spec, runs: list[_Run]) -> Iterator[Row]:
-    names, vectors = _channels(spec), np.concatenate([run.vectors for run in runs])
-    dead = np.flatnonzero(np.fmax.reduce(vectors) == np.fmin.reduce(vectors))
-    if names:
-        which = ", ".join(names[i] for i in dead[:8])
-        advice = "they carry nothing, or a sensor is unplugged; a stream that is dead can be left out"
-        yield Row.of("constant channels", f"{len(dead)} of {len(names)} {which}".strip(), len(dead) > 0, advice)
 
 
 def _idle(runs: list[_Run]) -> Iterator[Row]:
@@ -337,16 +331,6 @@ def _idle(runs: list[_Run]) -> Iterator[Row]:
     still = int((spread == 0).sum())
     verdict = "fail" if still == len(spread) else still > 0
     yield Row.of("constant actions", f"{still} of {len(spread)}", verdict, "what is never varied cannot be learned")
-
-
-def _frozen(runs: list[_Run]) -> Iterator[Row]:
-    for name in dict.fromkeys(name for run in runs for name in run.images):
-        seen = [run.images[name] for run in runs if name in run.images]
-        same = np.concatenate([(images[1:] == images[:-1]).all((1, 2, 3)) for images in seen])
-        share = same.mean() if len(same) else 0.0
-        advice = "the camera stalls or is slower than the actions, or nothing moves; take a larger frame skip"
-        verdict = "fail" if share >= FROZEN[1] else bool(share >= FROZEN[0])
-        yield Row.of(f"frozen {name}", f"{share:.0%} of images equal the one before", verdict, advice)
 
 
 def _habits(space: ActionSpace, runs: list[_Run]) -> Iterator[Row]:

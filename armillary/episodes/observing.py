@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from armillary.axes import check_axes, to_pictures
-from armillary.episodes.formats.depth import metres
+from armillary import kinds
 from armillary.errors import ArmillaryError
 from armillary.spaces import leaves
 from armillary.spec import Spec, Stream
@@ -42,22 +41,15 @@ def observe(observation: Any, spec: Spec) -> dict[str, np.ndarray]:
 def as_stream(values: np.ndarray, stream: Stream) -> np.ndarray:
     """Values (N, ...) as the stream has them, (N, *stream.shape), without a copy where they are.
 
-    Pictures of any order of axes are turned, alpha is cut off, whole numbers of depth are millimetres.
+    The kind says which orders of axes, units and types it takes (`Kind.take`): whole numbers of depth are millimetres.
 
     Raises:
-        ArmillaryError: another shape, or images that are not of whole numbers from 0 to 255.
+        ArmillaryError: another shape, or numbers that the kind does not take.
     """
     given = f"{values.dtype} {values.shape[1:]}"
-    if stream.kind == "image":
-        if values.shape[1:] != stream.shape and values.ndim > 2:
-            values = to_pictures(values, check_axes(None, values.shape[1:]))
-            values = values[..., :3] if (values.shape[-1], stream.shape[-1]) == (4, 3) else values
-        if values.dtype != np.uint8 and (values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255):
-            raise ArmillaryError(f"stream {stream.name!r}: images are uint8 from 0 to 255, and this is {values.dtype}")
-    elif stream.kind == "depth" and values.size == len(values) * np.prod(stream.shape):
-        values = metres(values.reshape(-1, *stream.shape)) if values.dtype.kind in "iu" else values.reshape(-1, *stream.shape)
-    elif stream.kind in ("vector", "scan"):
-        values = values.reshape(len(values), -1)
+    values = kinds.of(stream).take(stream, values)
+    if stream.dtype == np.uint8 != values.dtype and (values.dtype.kind not in "iu" or values.min() < 0 or values.max() > 255):
+        raise ArmillaryError(f"stream {stream.name!r}: {stream.kind} is uint8 from 0 to 255, and this is {values.dtype}")
     if values.shape[1:] != stream.shape:
         raise ArmillaryError(f"stream {stream.name!r}: expected {stream.shape}, and the environment gives {given}")
     values = values.astype(stream.dtype, copy=False)

@@ -33,7 +33,7 @@ def poses(episodes: Episodes, name: str) -> Float[np.ndarray, "n 3"]:
     """
     stream = episodes.stream(name)
     posed = {*PLACE, *QUATERNION} <= set(stream.channels)
-    if not posed and (stream.kind != "vector" or stream.shape != (3,)):
+    if not posed and (not stream.is_tabular or stream.shape != (3,)):
         raise ArmillaryError(
             f"stream {name!r} is {stream.kind} {stream.shape}; odometry is a vector of 3 (m ahead, m to the left, rad turned), "
             f"or has the channels {', '.join(PLACE + QUATERNION)}"

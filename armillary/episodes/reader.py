@@ -15,7 +15,7 @@ from armillary.episodes import images as codecs
 from armillary.episodes.checksums import Checksums
 from armillary.episodes.episode import Episode
 from armillary.episodes.faults import reading
-from armillary.errors import ArmillaryError, CorruptFile, OutOfRange, require
+from armillary.errors import ArmillaryError, CorruptFile, OutOfRange, PluginError, require
 from armillary.spec import Spec, Stream
 
 FORMAT = "armillary episodes 1"
@@ -41,6 +41,8 @@ class EpisodeReader:
             known = meta["format"] == FORMAT
             self.spec, self.codecs, self._info = Spec.from_json(meta["spec"]), meta["images"], meta["info"]
             self.unfinished = json.loads(metadata.get(UNFINISHED.encode(), b"null"))
+        except PluginError as error:
+            raise PluginError(f"{self.path}: {error}") from error
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptFile(f"{self.path} is a Lance dataset, but not a store of episodes") from error
         if not known:
@@ -150,7 +152,7 @@ class EpisodeReader:
     ) -> dict[str, np.ndarray]:
         """Streams at these rows of the whole store (`starts[episode] + step`), in any order; see `read`.
 
-        Where an optional stream is absent (`presence` says where), it is NaN, and an image is black.
+        Where an optional stream is absent (`presence` says where), it is NaN, and an image is black (0).
 
         Args:
             image_size: images come as (image_size, image_size), by the average of each area.
@@ -229,7 +231,7 @@ class EpisodeReader:
 
     def _read_stream(self, stream: Stream, rows: np.ndarray, back: np.ndarray, size: int | None) -> np.ndarray:
         """Values at `rows[back]`; `rows` are sorted and different, so that each is read once, and goes where it belongs."""
-        size = size if stream.kind == "image" else None
+        size = size if stream.is_picture else None
         shape = stream.shape if size is None else (size, size, stream.shape[-1])
         values, order = np.empty((len(back), *shape), stream.dtype), np.argsort(back, kind="stable")
         some = max(1, _CHUNK // stream.nbytes)

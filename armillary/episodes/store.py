@@ -79,7 +79,7 @@ class Episodes(EpisodeReader):
             ArmillaryError: the path exists (or, to overwrite, holds no store), or images cannot be kept in this codec.
         """
         lance, path = commits.lance(), address(path)
-        chosen = {stream.name: images for stream in spec.streams if stream.kind == "image"}
+        chosen = {stream.name: images for stream in spec.streams if stream.is_picture}
         for name, codec in chosen.items():
             codecs.check_codec(codec, spec[name])
         names = [columns.column_of(stream) for stream in spec.streams]

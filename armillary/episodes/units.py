@@ -1,10 +1,9 @@
-"""Signs of a wrong unit in a recording's numbers: a channel that changes its unit, and numbers that float32 cannot tell apart.
+"""Signs of a wrong unit in a recording's numbers: a channel that changes its unit.
 
 A change of unit is one moment in the order of the recording that separates all that is smaller from all that is larger, by the
 factor between two units in use. What is compared are blocks of some rows each, so that a number near 0 does not count.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,8 +19,6 @@ APART = 3.0  # least ratio of any block on one side of the change to any on the 
 MATCH = 0.15  # how far the ratio may be from the factor
 KELVIN, KELVIN_MATCH = 273.15, 10.0
 BLOCK = 50  # rows
-MERGED = 4  # steps of float32 that a channel's own steps have to be above
-_WHOLE = 2**24  # whole numbers below it are exact in float32
 
 
 @dataclass
@@ -92,13 +89,3 @@ def _split(values: Float[np.ndarray, " n"], gap: float) -> tuple[int, float, flo
             at = int(apart[0]) + 1
             return at, float(np.nanmedian(values[:at])), float(np.nanmedian(values[at:]))
     return 0, 0.0, 0.0
-
-
-def merged(runs: Sequence[Float[np.ndarray, "_ c"]]) -> Float[np.ndarray, " c"]:
-    """The step in which float32 holds each channel, where that is about as large as the channel's own steps; 0 elsewhere."""
-    rows, steps = np.concatenate(runs), np.concatenate([np.abs(np.diff(run, axis=0)) for run in runs])
-    largest = np.fmax.reduce(np.abs(rows))
-    resolution = np.spacing(largest.astype(np.float32)).astype(float)
-    own = np.array([np.quantile(moved, 0.9) if len(moved := s[s > 0]) else np.inf for s in steps.T])
-    exact = (largest < _WHOLE) & (rows == np.round(rows)).all(0)
-    return np.where((own <= MERGED * resolution) & ~exact, resolution, 0.0)

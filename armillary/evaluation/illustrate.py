@@ -7,7 +7,7 @@ import numpy as np
 from armillary.episodes.store import Episodes
 from armillary.evaluation import figures
 from armillary.evaluation.animation import animate
-from armillary.evaluation.imagination import imagined_control, imagined_recording, make_gallery
+from armillary.evaluation.imagination import imagined_control, imagined_recording, make_gallery, shown_stream
 from armillary.evaluation.judge import Judgement
 from armillary.evaluation.pairs import EvalSet
 from armillary.evaluation.report import write_report
@@ -33,22 +33,22 @@ def illustrate(
     """Write `out/report.html` with every figure that the arguments allow; see `write_report`.
 
     Args:
-        model, episodes: needed for pictures of what the model imagines; without images in the recording there are none.
+        model, episodes: needed for pictures of what the model imagines; there are none where nothing that it sees can be drawn.
         world, pairs: those of `judgement.control`, whose rollouts are shown.
         blocks: action blocks of an imagined stretch of a recording.
     """
     pictures: dict[str, list[figures.Figure]] = {}
     animation = None
-    if model is not None and episodes is not None and any(s.kind == "image" for s in model.spec.observed):
+    if model is not None and episodes is not None and (stream := shown_stream(model.spec)):
         held_out = judgement.facts.get("held_out", [])
-        place = next((s.name for s in episodes.spec.truth if s.kind == "vector" and s.shape[0] >= 2), None)
+        place = next((s.name for s in episodes.spec.truth if s.is_tabular and s.shape[0] >= 2), None)
         gallery = make_gallery(model, episodes, np.setdiff1d(np.arange(len(episodes)), held_out), place=place)
         pictures["probes"] = [figures.latent_map(gallery)]
         if pairs is not None and judgement.control and "model" in judgement.control.rollouts:
             far = np.argsort(-pairs.distance, kind="stable")[: 4 * SHOWN : 4]
             rollouts = judgement.control.rollouts["model"]
             shown = imagined_control(world, pairs, rollouts, gallery, far, skip=model.config.skip, place=place)
-            pictures["control"] = [figures.paths(shown)] if place else []
+            pictures["control"] = [figures.paths(shown)] if place and stream.is_picture else []
             pictures["control"].append(figures.strip(shown[0]))
         else:
             shown = imagined_recording(model, episodes, held_out, gallery, blocks, SHOWN)

@@ -93,7 +93,7 @@ def probe(
             torch.manual_seed(seed)
             fresh = model.untrained()
         features["untrained"] = lambda rows: encode_rows(fresh, episodes, rows)
-    if images := [s.name for s in model.spec.observed if s.kind == "image"]:
+    if images := [s.name for s in model.spec.observed if s.is_picture]:
         features["pixels"] = lambda rows: _pixels(episodes, images, rows)
     table: dict[str, dict[str, dict[str, Estimate]]] = {}
     for row, of in features.items():

@@ -175,7 +175,7 @@ def _timed(name: str, model: WorldModel, planner: Planner, decisions: int, batch
             agent.act(there)
     growth = _memory_mb() - before
     cuts = {f"p{percent}": 1e3 * np.percentile(seconds, percent, axis=0) for percent in (50, 95, 99)}
-    images = sorted({side for s in model.spec.observed if s.kind == "image" for side in _sides(model, s)})
+    images = sorted({side for s in model.spec.observed if s.is_picture for side in _sides(model, s)})
     return Speed(
         model=name,
         parameters=sum(p.numel() for p in model.parameters()),
@@ -210,7 +210,7 @@ def _observations(spec: Spec, batch: int, seed: int) -> list[dict[str, np.ndarra
 
     def values(stream: Stream) -> np.ndarray:
         shape = (batch, *stream.shape)
-        if stream.kind == "image":
+        if stream.dtype == np.uint8:
             return rng.integers(0, 256, shape, np.uint8)
         return rng.standard_normal(shape, np.float32).astype(stream.dtype)
 

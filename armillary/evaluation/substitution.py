@@ -146,7 +146,7 @@ def unveiled_spec(spec: Spec) -> Spec:
     Raises:
         ArmillaryError: there are none.
     """
-    streams = tuple(replace(stream, truth=False) for stream in spec.truth if stream.kind == "vector")
+    streams = tuple(replace(stream, truth=False) for stream in spec.truth if stream.is_tabular)
     if not streams:
         raise ArmillaryError("there is no vector of ground truth to take in place of what is sensed")
     return replace(spec, streams=streams)

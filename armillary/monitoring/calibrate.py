@@ -242,7 +242,7 @@ def sensor_names(spec: Spec) -> tuple[str, ...]:
     Raises:
         ArmillaryError: a stream that is no vector, or whose channels have no names.
     """
-    if other := [stream.name for stream in spec.observed if stream.kind != "vector" or not stream.channels]:
+    if other := [stream.name for stream in spec.observed if not (stream.is_tabular and stream.channels)]:
         raise ArmillaryError(f"tables have named sensors, and this model also sees {', '.join(other)}")
     return tuple(name for stream in spec.observed for name in stream.channels)
 

@@ -131,7 +131,7 @@ class Readout:
     @classmethod
     def fit(cls, model: WorldModel, episodes: Episodes, which: np.ndarray) -> "Readout":
         """From frames of these episodes."""
-        streams = [stream for stream in episodes.spec.streams if stream.kind == "vector" and _told(stream, model)]
+        streams = [stream for stream in episodes.spec.streams if stream.is_tabular and _told(stream, model)]
         if not streams:
             raise ArmillaryError(f"{episodes.path} has no vector to read off: neither sensors nor ground truth")
         rows = np.concatenate([episodes.starts[e] + np.arange(episodes.lengths[e]) for e in which])
@@ -236,7 +236,7 @@ def _context(model: WorldModel, episodes: Episodes, start: str, reading: Reading
 
 def _vectors(model: WorldModel, episodes: Episodes, number: int) -> list[str]:
     """The vectors that the model senses and the episode has."""
-    names = [stream.name for stream in model.spec.observed if stream.kind == "vector"]
+    names = [stream.name for stream in model.spec.observed if stream.is_tabular]
     return [name for name in names if name not in episodes.present or episodes.present[name][number]]
 
 

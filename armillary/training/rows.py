@@ -17,8 +17,8 @@ TRAINING_ROWS = "training_rows.safetensors"
 
 
 def write_training_rows(run: str | Path, episodes: Episodes, which: Iterable[int], spec: Spec) -> None:
-    """Note the rows of these episodes, where `spec` observes vectors alone: 2 MB at most."""
-    if all(stream.kind == "vector" and not stream.optional for stream in spec.observed):
+    """Note the rows of these episodes, where `spec` observes plain vectors alone: 2 MB at most."""
+    if all(stream.is_tabular and not stream.optional for stream in spec.observed):
         hashes = row_hashes(episodes, which, [stream.name for stream in spec.observed])
         weights.write(Path(run) / TRAINING_ROWS, {"hashes": torch.from_numpy(hashes.view(np.int64))}, {})
 

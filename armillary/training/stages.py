@@ -127,7 +127,7 @@ class Joint(Stage):
         if self.augmentation:
             looks = np.random.default_rng((int(rng.integers(2**32)), distributed.rank()))
             for stream in self.model.spec.observed:
-                if stream.kind == "image":
+                if stream.is_picture:
                     images = batch.observations[stream.name]
                     seen = self.augmentation(images.flatten(0, 1), looks)
                     batch.observations[stream.name] = seen.unflatten(0, images.shape[:2])

@@ -80,19 +80,19 @@ class GymWorld(SyncVectorEnv):
         probe.close()
         if "rgb_array" in modes:
             options["render_mode"] = "rgb_array"
-        elif not any(stream.kind == "image" for stream in streams_of(space)[0]):
+        elif not any(stream.is_picture for stream in streams_of(space)[0]):
             raise ArmillaryError(
                 f"{self.name}: there is nothing to see; its observation {space} is no image, and its render modes "
                 f"({', '.join(modes) or 'none'}) lack rgb_array"
             )
         streams, self.left_out = streams_of(space)
-        if vector and not any(stream.kind == "vector" for stream in streams):
+        if vector and not any(stream.is_tabular for stream in streams):
             raise ArmillaryError(f"{self.name}: its observation {space} is no flat Box; leave vector out")
         if max_steps is not None:
             options["max_episode_steps"] = max_steps
         super().__init__([lambda: Sensed(self._make(env_id, **options), size)] * num_envs, autoreset_mode=autoreset_mode)
         spec = Spec.from_env(self)
-        streams = [replace(stream, truth=stream.kind == "vector" and not vector) for stream in spec.streams]
+        streams = [replace(stream, truth=stream.is_tabular and not vector) for stream in spec.streams]
         self.stream_spec = replace(spec, streams=tuple(streams))
 
     def _make(self, env_id: str, **options: Any) -> gymnasium.Env:
@@ -149,18 +149,20 @@ class Sensed(gymnasium.ObservationWrapper):
     def __init__(self, env: gymnasium.Env, size: int) -> None:
         super().__init__(env)
         self.size, self._streams = size, streams_of(env.observation_space)[0]
-        seen = [stream.shape[-1] for stream in self._streams if stream.kind == "image"]
+        seen = [stream.shape[-1] for stream in self._streams if stream.is_picture]
         spaces = {} if seen else {"image": Box(0, 255, (size, size, 3), np.uint8)}
         for stream in self._streams:
-            if stream.kind == "image":
+            if stream.is_picture:
                 spaces[stream.name] = Box(0, 255, (size, size, stream.shape[-1]), np.uint8)
             else:
-                spaces[self._called(stream)] = Box(-np.inf, np.inf, stream.shape, np.float32)
+                spaces[self._called(stream)] = Box(
+                    *((0, 255) if stream.dtype == np.uint8 else (-np.inf, np.inf)), stream.shape, stream.dtype.type
+                )
         self._rendered, self.observation_space = not seen, Dict(spaces)
 
     def _called(self, stream: Stream) -> str:
         lone = not isinstance(self.env.observation_space, Dict | Tuple)
-        return "vector" if lone and stream.kind == "vector" else stream.name
+        return "vector" if lone and stream.is_tabular else stream.name
 
     def observation(self, observation: Any) -> dict[str, np.ndarray]:
         """The observation of the environment as one of `observation_space`."""
@@ -169,7 +171,7 @@ class Sensed(gymnasium.ObservationWrapper):
         for stream in self._streams:
             part = parts[""] if "" in parts else parts[stream.name]
             values = as_stream(to_numpy(part)[None], stream)
-            seen[self._called(stream)] = (resize(values, self.size) if stream.kind == "image" else values)[0]
+            seen[self._called(stream)] = (resize(values, self.size) if stream.is_picture else values)[0]
         return seen
 
     def _frame(self) -> np.ndarray:

@@ -13,6 +13,7 @@ from armillary.spec import ActionSpace, Spec, Stream
 BOX = ActionSpace("box", 2, (-1.0, -1.0), (1.0, 1.0))
 STATE = Stream("state", "vector", (3,), channels=("x", "y", "t"))
 IMAGE = Stream("image", "image", (48, 48, 3))
+LIDAR = Stream("lidar", "scan", (12,))
 FORCE, WRIST = Stream("force", "vector", (3,), optional=True), Stream("wrist", "image", (48, 48, 3), optional=True)
 
 
@@ -36,10 +37,17 @@ def picture(place: np.ndarray, light: float) -> np.ndarray:
     return frames
 
 
+def ranges(place: np.ndarray) -> np.ndarray:
+    """How far it is from there to twelve posts around the square, one of which is out of sight."""
+    angle = np.arange(12) * 2 * np.pi / 12
+    posts = 20 + 30 * np.stack([np.cos(angle), np.sin(angle)], 1)
+    return np.where(angle == 0, np.nan, np.linalg.norm(place[:, None] - posts, axis=2)).astype(np.float32)
+
+
 def episode_of(spec: Spec, rng: np.random.Generator, rows: int = 60, **options) -> Episode:
     place, actions = walk(rng, rows, **options)
     state = np.column_stack([place + 0.05 * rng.standard_normal(place.shape), rng.standard_normal(len(place))])
-    offered = {"vector": lambda: state.astype(np.float32), "image": lambda: picture(place, 30)}
+    offered = {"vector": lambda: state.astype(np.float32), "image": lambda: picture(place, 30), "scan": lambda: ranges(place)}
     return Episode({stream.name: offered[stream.kind]() for stream in spec.observed}, actions)
 
 
@@ -69,7 +77,7 @@ def shifted(by: int):
     return lambda e: Episode(e.observations, np.roll(e.actions, by, 0))
 
 
-@pytest.mark.parametrize("streams", [(STATE,), (IMAGE,)])
+@pytest.mark.parametrize("streams", [(STATE,), (IMAGE,), (LIDAR,)])
 @pytest.mark.parametrize("hold", [1, 4])
 @pytest.mark.parametrize("by", [-2, -1, 0, 1, 2])
 def test_lag_of_shifted_actions(examine, streams, hold, by):

@@ -179,7 +179,7 @@ def test_arrays_of_other_rows(tmp_path):
     assert load(tmp_path / "demo.hdf5", tmp_path / "store")[0].skipped == {
         1: f"obs/camera: a row is {(WIDTH, HEIGHT, 3)}, and {(HEIGHT, WIDTH, 3)} in the first episode",
         2: "obs/position: a row is (4,), and (2,) in the first episode",
-        10: "obs/camera: images of float64, and of uint8 in the first episode",
+        10: "obs/camera: image of float64, and of uint8 in the first episode",
     }
 
 

@@ -419,7 +419,7 @@ def test_observations_that_are_no_images():
     np.testing.assert_array_equal(as_stream(chw, stream), chw.transpose(0, 2, 3, 1))
     assert as_stream(chw, stream).dtype == np.uint8
     for values, words in (
-        (chw / 255, "images are uint8 from 0 to 255, and this is float64"),
+        (chw / 255, "image is uint8 from 0 to 255, and this is float64"),
         (chw * 2, "0 to 255"),
         (chw[:, :, :4], "expected"),
     ):

@@ -1,6 +1,6 @@
 """Arrays of somebody's recording as streams: which kind each is, and its rows in the form of that kind, a block at a time.
 
-The kind follows from type, shape and the last part of the name (kind_of.py). Beside that,
+The kind follows from type, shape and the last part of the name (`kinds.recognise`). Beside that,
 - JPEG and PNG files, one a row, are images, without alpha, or depth where they have 16 bits. Of an array, a fourth channel that
   is 255 all over the first row is alpha too; else it is a frame of a stack. Colours are RGB unless the caller says BGR: a file
   does not tell;
@@ -15,12 +15,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from armillary import kinds
 from armillary.axes import check_axes, picture_shape, to_pictures
 from armillary.episodes import images
-from armillary.episodes.formats.depth import DEPTH, decode_depth, metres
+from armillary.episodes.formats.depth import DEPTH, decode_depth
 from armillary.errors import ArmillaryError, CorruptFile
-from armillary.kind_of import kind_of
-from armillary.spec import ActionSpace, Kind, Stream
+from armillary.spec import ActionSpace, Stream
 
 BLOCK = 8 << 20  # bytes of an array that are read at once
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG")
@@ -36,12 +36,12 @@ class Hints:
         bgr: arrays of images whose colours are blue, green, red.
     """
 
-    kinds: Mapping[str, Kind]
+    kinds: Mapping[str, str]
     axes: Mapping[str, str]
     bgr: Sequence[str] = ()
 
     @classmethod
-    def of(cls, kinds: Mapping[str, Kind] | None, axes: Mapping[str, str] | None, bgr: Sequence[str]) -> "Hints":
+    def of(cls, kinds: Mapping[str, str] | None, axes: Mapping[str, str] | None, bgr: Sequence[str]) -> "Hints":
         """From options that may be None."""
         return cls(kinds or {}, axes or {}, bgr)
 
@@ -106,39 +106,34 @@ class Column:
             row, said = shape, ""
             if dtype.kind not in "biuf":
                 raise ArmillaryError(f"is of type {dtype}, not numbers")
-            found = kind or ("image" if axes or bgr else kind_of(path.rsplit("/", 1)[-1], shape, dtype))
+            found = kind or ("image" if axes or bgr else kinds.recognise(path.rsplit("/", 1)[-1], shape, dtype))
         if found is None:
             which = "say its kind, and of images the order of their axes" if dtype == np.uint8 else "say which"
             raise ArmillaryError(f"{dtype} {shape} is of no kind by itself; {which}")
-        if row is not None and found == "image":
-            if dtype != np.uint8:
-                raise ArmillaryError(f"{dtype} {shape} is no image: images are uint8 (height, width, channels)")
+        of = kinds.get(found)
+        if row is not None and of.dtype == "uint8" != dtype:
+            raise ArmillaryError(f"{dtype} {shape} is no {found}: its numbers are uint8 ({', '.join(of.axes)})")
+        if row is not None and of.is_picture:
             axes = check_axes(axes, shape)
             said = f" (axes {axes} of {shape})" * (axes not in ("hw", "hwc"))
             shape = picture_shape(shape, axes)
             if shape[-1] == 4 and len(array) and (to_pictures(array[0], axes)[..., 3] == 255).all():
                 shape, said = (*shape[:2], 3), f"{said} (without alpha)"
-        elif row is not None and found == "depth":
-            shape = tuple(side for side in shape if side != 1) if len(shape) == 3 else shape
-            said = " (millimetres, 0 as nothing)" if dtype.kind in "iu" else " (metres)"
-        elif found in ("vector", "scan"):
-            said = f" (from {shape})" * (len(shape) > 1)
-            shape = (int(np.prod(shape)),)
-        elif found == "signal" and len(shape) == 1:
-            shape = (*shape, 1)
+        elif row is not None:
+            shape, said = of.read_as(shape, dtype)
         if bgr:
-            if found != "image" or shape[-1] % 3:
+            if not of.is_picture or shape[-1] % 3:
                 raise ArmillaryError(f"bgr is said of images with three colours, and this is {found} {shape}")
             said += " (BGR to RGB)"
         stream = Stream(name, found, shape, truth=truth)  # which refuses a shape that does not fit
-        if size and found in ("image", "depth"):
+        if size and of.resizes:
             stream = Stream(name, found, (size, size, *shape[2:]), truth=truth)
         return cls(path, stream, shape, row, f"{found}{said}", axes or "", bgr)
 
     @property
     def coloured(self) -> bool:
         """Whether it holds colours that nobody said the order of."""
-        return self.stream.kind == "image" and self.stream.shape[-1] % 3 == 0 and not self.bgr
+        return self.stream.is_picture and self.stream.shape[-1] % 3 == 0 and not self.bgr
 
     def read(self, array: Any, start: int, stop: int) -> np.ndarray:
         """Rows of the array as the stream has them, (stop - start, *stream.shape); blocks follow the chunks of the file.
@@ -149,8 +144,8 @@ class Column:
         """
         if self.row not in (None, tuple(array.shape[1:])):
             raise CorruptFile(f"{self.path}: a row is {tuple(array.shape[1:])}, and {self.row} in the first episode")
-        if self.row is not None and self.stream.kind == "image" and array.dtype != np.uint8:
-            raise CorruptFile(f"{self.path}: images of {array.dtype}, and of uint8 in the first episode")
+        if self.row is not None and self.stream.dtype == np.uint8 != array.dtype:
+            raise CorruptFile(f"{self.path}: {self.stream.kind} of {array.dtype}, and of uint8 in the first episode")
         if len(array) < stop:
             raise CorruptFile(f"{self.path}: the file has {max(len(array) - start, 0)} rows where {stop - start} are needed")
         rows = np.empty((stop - start, *self.stream.shape), self.stream.dtype)
@@ -158,26 +153,24 @@ class Column:
         for at in range(start, stop, step):
             block = array[at : min(at + step, stop)]
             rows[at - start : at - start + len(block)] = self._converted(block)
-        if rows.dtype == np.float32 and not self.stream.gaps:
+        if rows.dtype.kind == "f" and not self.stream.gaps:
             for row, *_ in np.argwhere(~np.isfinite(rows))[:1]:
                 raise CorruptFile(f"{self.path}: not a finite number in row {row} of {stop - start}")
         return rows
 
     def _converted(self, block: np.ndarray) -> np.ndarray:
         size = self.stream.shape[0] if self.stream.shape[:2] != self.shape[:2] else None
-        if self.stream.kind == "image":
+        if self.stream.is_picture:
             if self.row is None:
                 frames = images.decode(list(block), self.shape, size, convert=True)
             else:
                 frames = to_pictures(block, self.axes)[..., : self.shape[-1]]
                 frames = images.resize(frames, size) if size else frames
             return frames.reshape(*frames.shape[:3], -1, 3)[..., ::-1].reshape(frames.shape) if self.bgr else frames
-        if self.stream.kind == "depth":
-            if self.row is None:
-                return decode_depth([_content(file) for file in block], self.shape, size)
-            return metres(block.reshape(-1, *self.shape), size)
+        if self.row is None:
+            return decode_depth([_content(file) for file in block], self.shape, size)
         with np.errstate(over="ignore"):
-            numbers = block.reshape(-1, *self.shape).astype(np.float32)
+            numbers = kinds.of(self.stream).take(self.stream, block, size).astype(self.stream.dtype)
         return np.where(np.isinf(numbers), np.nan, numbers) if self.stream.gaps else numbers
 
 
@@ -232,7 +225,7 @@ def read_actions(array: Any, start: int, stop: int, space: ActionSpace) -> np.nd
     return actions.reshape(stop - start, *space.shape).astype(space.dtype)
 
 
-def _picture(array: Any) -> tuple[Kind, tuple[int, ...], str] | None:
+def _picture(array: Any) -> tuple[str, tuple[int, ...], str] | None:
     """Kind, shape and a remark where the rows of an array are JPEG or PNG files, padded or of varying length."""
     loose = array.dtype == object or array.dtype.kind == "S"
     if not len(array) or not (loose or (array.dtype == np.uint8 and len(array.shape) == 2)):

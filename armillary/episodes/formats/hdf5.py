@@ -26,7 +26,7 @@ from armillary.episodes.formats.importing import ImportSummary, Missing, Name, c
 from armillary.episodes.formats.swm_layouts import reading
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile
-from armillary.spec import NO_ACTION, ActionSpace, Kind, Spec
+from armillary.spec import NO_ACTION, ActionSpace, Spec
 
 ACTIONS = ("actions", "action")
 
@@ -64,7 +64,7 @@ def import_hdf5(
     action: str | None = None,
     action_kind: Literal["box", "discrete"] | None = None,
     truth: Sequence[str] = (),
-    kinds: Mapping[str, Kind] | None = None,
+    kinds: Mapping[str, str] | None = None,
     axes: Mapping[str, str] | None = None,
     bgr: Sequence[str] = (),
     only: str | None = None,
@@ -213,7 +213,7 @@ def _choose(
         for name in arrays:
             if name.split("/")[0] in SEEN and name not in truth:
                 add(name, False, False)
-        if robomimic and any(column.stream.kind == "image" for column in columns):
+        if robomimic and any(column.stream.is_picture for column in columns):
             truth += [column.path for column in columns if column.path == "obs/object"]
             columns = [column for column in columns if column.path != "obs/object"]
     for name in streams or ():
@@ -298,7 +298,7 @@ class _Reader:
     def _check_following(self, group: Any, start: int, steps: int) -> None:
         """What follows each row has to be the next one; of images, which are large, that of the first row alone."""
         for column in self.columns:
-            rows = steps if column.stream.kind == "vector" else min(steps, 2)
+            rows = steps if column.stream.is_tabular else min(steps, 2)
             for first, last in parts(rows, self.longest):
                 after = column.read(group[f"next_{column.path}"], start + first, start + last - 1)
                 own = column.read(group[column.path], start + first + 1, start + last)

@@ -148,7 +148,7 @@ def import_lerobot(
         version=dataset.version,
         actions=tuple(actions),
         without_alpha=tuple(name for name in chosen if dataset.features[name].alpha),
-        coloured=tuple(s.name for s in spec.streams if s.kind == "image" and s.shape[-1] == 3 and s.name not in swapped),
+        coloured=tuple(s.name for s in spec.streams if s.is_picture and s.shape[-1] == 3 and s.name not in swapped),
         missing_cameras=tuple(lost),
     )
     reader = _Reader(dataset, Films(dataset.entries, dataset.fps), spec, actions, swapped, image_size)
@@ -287,14 +287,14 @@ class _Reader:
     def _stream(self, stream: Stream, entry: Entry, table: Any, shown: dict[str, np.ndarray], rows: slice) -> np.ndarray:
         """One stream of these rows of an episode."""
         name, shape = stream.name, self.dataset.features[stream.name].shape
-        if stream.kind == "vector":
+        if stream.is_tabular:
             return _numbers(table, name, stream.shape[0])
         if name in shown:
             tolerance = TOLERANCE / self.dataset.fps
             values = frames_at(entry.videos[name].path, shown[name][rows], size=self.size, tolerance=tolerance)
             if values.shape[1:] != stream.shape:
                 raise CorruptFile(f"{entry.videos[name].path}: frames are {values.shape[1:]}, the metadata say {stream.shape}")
-        elif stream.kind == "depth":
+        elif not stream.is_picture:
             return decode_depth(_files(self.dataset, table, name), shape[:2], self.size)
         else:
             values = images.decode(_files(self.dataset, table, name), shape, self.size, convert=True)

@@ -147,10 +147,10 @@ def _keys(spec: Spec, fill: float | None) -> tuple[dict[Stream, str], dict[str, 
             left_out[stream.name] = "some episodes may be without it, which LeRobot does not know"
         elif stream.gaps and fill is None:
             left_out[stream.name] = f"{stream.kind} may hold NaN where nothing was measured; give a number to fill it with"
-        elif stream.kind == "image" and stream.shape[-1] not in (1, 3):
+        elif stream.is_picture and stream.shape[-1] not in (1, 3):
             left_out[stream.name] = f"{stream.shape[-1]} channels, and a video has 1 or 3"
         else:
-            name, prefix = stream.name.replace("/", "."), "observation.images." if stream.kind == "image" else "observation."
+            name, prefix = stream.name.replace("/", "."), "observation.images." if stream.is_picture else "observation."
             keys[stream] = name if name.startswith("observation.") else prefix + name
     if not keys:
         raise ArmillaryError(f"nothing of it has a place in LeRobot: {'; '.join(map(': '.join, left_out.items()))}")
@@ -169,7 +169,7 @@ def _notes(spec: Spec, streams: list[Stream]) -> Iterator[str]:
     elif np.isfinite([*spec.action.low, *spec.action.high]).any():
         yield "the bounds of actions have no place in it"
     for stream in streams:
-        if stream.kind == "image" and stream.shape[-1] == 1:
+        if stream.is_picture and stream.shape[-1] == 1:
             yield f"{stream.name} is grey, in three equal channels"
-        elif stream.kind not in ("image", "vector"):
+        elif not (stream.is_picture or stream.is_tabular):
             yield f"{stream.name} is {stream.kind} {stream.shape}, flattened"

@@ -38,9 +38,9 @@ def _features(spec: Spec, keys: dict[Stream, str], fps: float) -> Features:
         return feature | ({"info": {"unit": list(unit)}} if unit else {})
 
     def one(stream: Stream) -> dict[str, Any]:
-        if stream.kind == "vector":
+        if stream.is_tabular:
             return numbers("float32", stream.shape[0], stream.channels, stream.unit)
-        if stream.kind != "image":
+        if not stream.is_picture:
             return numbers("float32", int(np.prod(stream.shape)))
         height, width, _ = stream.shape
         info = {"height": height, "width": width, "codec": "h264", "pix_fmt": pixel_format(height, width), "fps": fps}
@@ -93,7 +93,7 @@ class LeRobotWriter:
         self.films = {
             stream: Film(self.root, key, stream.shape[:2], self.rate, self.crf, self._last_place(f"videos/{key}"))
             for stream, key in self.keys.items()
-            if stream.kind == "image"
+            if stream.is_picture
         }
 
     def _last_place(self, kind: str) -> dict[str, int] | None:
@@ -137,7 +137,7 @@ class LeRobotWriter:
 
     def _columns(self, number: int, length: int, task: int) -> dict[str, np.ndarray]:
         """The numbers of one episode: (rows, n), or (rows,) where n is 1."""
-        vectors = {stream.name: key for stream, key in self.keys.items() if stream.kind != "image"}
+        vectors = {stream.name: key for stream, key in self.keys.items() if not stream.is_picture}
         seen = self.episodes.read(number, streams=[*vectors])
         columns = {vectors[name]: values.reshape(length, -1) for name, values in seen.items()}
         if self.fill is not None:

@@ -228,7 +228,7 @@ def _senses(
             if name in asked:
                 raise ArmillaryError(f"{name}: {error}") from error
             ignored[name] = str(error)
-    if action and senses[action].stream.kind != "vector":
+    if action and not senses[action].stream.is_tabular:
         raise ArmillaryError(f"{action}: an action is numbers, not {senses[action].stream.kind}")
     if action and senses[action].merged:
         raise ArmillaryError(f"{action}: several publishers share it, each with joints of its own; an action needs one")

@@ -24,7 +24,7 @@ from armillary.episodes.formats.minari_layouts import Layout, Space, leaves, ope
 from armillary.episodes.formats.swm_layouts import reading
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile
-from armillary.spec import ActionSpace, Kind, Spec
+from armillary.spec import ActionSpace, Spec
 
 COMBINATIONS = 4096  # of several choices, at most
 
@@ -54,7 +54,7 @@ def import_minari(
     *,
     streams: Sequence[str] | None = None,
     truth: Sequence[str] = ("rewards",),
-    kinds: Mapping[str, Kind] | None = None,
+    kinds: Mapping[str, str] | None = None,
     axes: Mapping[str, str] | None = None,
     bgr: Sequence[str] = (),
     rate: float | None = None,
@@ -138,7 +138,7 @@ def _choose(
         try:
             column = Column.of(names[name], arrays[names[name]], name, by_path, size=size, truth=name in truth)
             if names[name] == "observations":
-                lone = "image" if column.stream.kind == "image" else "state"
+                lone = "image" if column.stream.is_picture else "state"
                 column = replace(column, stream=replace(column.stream, name=lone))
             columns.append(column)
             del ignored[name]

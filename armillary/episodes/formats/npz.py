@@ -26,7 +26,6 @@ from armillary.episodes.formats.hdf5 import HDF5Summary, import_recording
 from armillary.episodes.formats.hdf5_layouts import Place, Recording, gathered, rows_of
 from armillary.episodes.formats.importing import Missing, check_options
 from armillary.errors import ArmillaryError, CorruptFile
-from armillary.spec import Kind
 
 WHOLE = 64 << 20  # bytes of an array that is read at once
 ENDS = ("terminals", "timeouts", "terminations", "truncations", "dones")
@@ -40,7 +39,7 @@ def import_npz(
     action: str | None = None,
     action_kind: Literal["box", "discrete"] | None = None,
     truth: Sequence[str] = (),
-    kinds: Mapping[str, Kind] | None = None,
+    kinds: Mapping[str, str] | None = None,
     axes: Mapping[str, str] | None = None,
     bgr: Sequence[str] = (),
     episode: str | None = None,

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from armillary.episodes import images
-from armillary.episodes.formats.depth import metres
 from armillary.episodes.formats.ros_numbers import numbers_in
 from armillary.episodes.formats.ros_pixels import ENCODINGS
 from armillary.errors import ArmillaryError, CorruptFile
+from armillary.kinds.depth import metres
 from armillary.spec import Stream
 
 Message = Any  # what the decoder gives: an object with the fields of its definition

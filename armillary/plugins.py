@@ -1,0 +1,47 @@
+"""What other packages add: entry points, such as those of the group `armillary.kinds`.
+
+A package that is installed registers names in its metadata, and a name is imported when it is first asked for. Files name what
+they need and nothing else: no text of a file is ever taken for the path of a module.
+"""
+
+import sys
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from armillary.errors import PluginError
+
+
+def registered(group: str) -> tuple[str, ...]:
+    """The names that installed packages register in a group, in alphabetical order."""
+    return tuple(sorted(_entries(group, tuple(sys.path))))
+
+
+def load(group: str, name: str) -> Any:
+    """What an installed package registers under this name; None if none does.
+
+    Raises:
+        PluginError: two packages register it, or it cannot be imported; the message names the packages.
+    """
+    entries = _entries(group, tuple(sys.path)).get(name, ())
+    if len(entries) > 1:
+        packages = ", ".join(sorted(_package(entry) for entry in entries))
+        raise PluginError(f"{group}: {name!r} is registered by {packages}; uninstall all but one")
+    for entry in entries:
+        try:
+            return entry.load()
+        except Exception as error:  # whatever the package does when it is imported
+            reason = f"{type(error).__name__}: {error}"
+            raise PluginError(f"{group}: {name!r} of {_package(entry)} cannot be imported ({reason})") from error
+    return None
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist else entry.value
+
+
+@lru_cache(maxsize=16)
+def _entries(group: str, path: tuple[str, ...]) -> dict[str, tuple[EntryPoint, ...]]:
+    """The entry points of a group by name, as `sys.path` is now; reading them takes milliseconds a package."""
+    found = entry_points(group=group)
+    return {name: tuple({entry for entry in found if entry.name == name}) for name in found.names}

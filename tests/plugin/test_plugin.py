@@ -1,0 +1,82 @@
+"""A package that nobody here knows adds to Armillary, which is recorded, trained, judged and shown without a change to it."""
+
+from contextlib import suppress
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.spaces import Box, Dict
+
+from armillary import cli
+from armillary.episodes.policies import random_policy
+from armillary.episodes.record import record
+from armillary.episodes.store import Episodes
+from armillary.errors import PluginError
+from armillary.spec import Spec, Stream
+
+ROWS, COLUMNS = 8, 6
+TINY = ["two-room", *(f"--recipe.{field}" for field in ("stages.0.steps=6", "stages.1.steps=6", "model.width=8"))]
+
+
+class Fingertip(gymnasium.Env):
+    """A ball that rolls about on a grid of taxels, one of which is broken."""
+
+    observation_space = Dict({"tactile": Box(0, np.inf, (ROWS, COLUMNS), np.float32)})
+    action_space = Box(-1, 1, (2,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.ball, self.left = self.np_random.uniform(1, [ROWS - 2, COLUMNS - 2]), 40
+        return self._felt(), {}
+
+    def step(self, action):
+        self.ball, self.left = np.clip(self.ball + 0.5 * action, 0, [ROWS - 1, COLUMNS - 1]), self.left - 1
+        return self._felt(), 0.0, False, self.left == 0, {}
+
+    def _felt(self):
+        at = np.stack(np.mgrid[:ROWS, :COLUMNS], -1)
+        pressure = 4 * np.exp(-np.square(at - self.ball).sum(-1) / 3)
+        pressure[0, 0] = np.nan
+        return {"tactile": pressure.astype(np.float32)}
+
+
+def record_touch(path):
+    env = Fingertip()
+    record(env, random_policy(Spec.from_env(env)), path, episodes=8, seed=0).close()
+    return path
+
+
+def said(capsys, *words) -> str:
+    """What a verb prints, on one line."""
+    with suppress(SystemExit):  # of 0: others fail what follows
+        cli.main([str(word) for word in words])
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_kind_of_stream_is_recorded_examined_trained_and_shown(plugin, tmp_path, capsys):
+    recording = record_touch(tmp_path / "touch")
+    with Episodes.open(recording) as episodes:
+        assert episodes.spec.streams == (Stream("tactile", "tactile", (ROWS, COLUMNS)),)
+        seen = episodes.read(3)["tactile"]
+        assert np.isnan(seen).sum() == np.isnan(seen[:, 0, 0]).sum() == len(seen) == 41
+    assert "(8, 6) rows, columns" in said(capsys, "info", recording)
+
+    found = said(capsys, "doctor", recording)
+    assert "touch of tactile" in found
+    assert "0 rows; gain in R2" in found
+    assert "verdict: ok" in found
+
+    run = tmp_path / "run"
+    said(capsys, "train", recording, "--out", run, "--held-out", 2, "--config.no-progress", *TINY)
+    assert "tactile" in said(capsys, "info", run)
+    said(capsys, "eval", run, "--horizons", 2, 5)
+    page = (run / "report.html").read_text()
+    assert "data:image" in page
+
+
+def test_without_the_package_its_recording_says_what_is_missing(installed, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(installed)
+        recording = record_touch(tmp_path / "touch")
+    with pytest.raises(PluginError, match=r"touch: stream 'tactile': kind 'tactile' is none of image, .*; a package can"):
+        Episodes.open(recording)
