@@ -135,6 +135,24 @@ def large_chunk(file, folder):
     file.create_dataset("data/demo_0/obs/large", (5, 3), "f4", maxshape=(None, 3), chunks=(1 << 27, 3))
 
 
+def bomb(file, folder):
+    packer = zlib.compressobj()
+    packed = b"".join(packer.compress(bytes(1 << 20)) for _ in range(600)) + packer.flush()
+    large = file.create_dataset(
+        "data/demo_0/obs/large", (5, 1 << 20), "u1", chunks=(1, 1 << 20), compression="gzip", shuffle=True
+    )
+    large.id.write_direct_chunk((2, 0), packed)
+
+
+def bomb_in_bomb(file, folder):
+    made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    made.set_chunk((1, 3))
+    for _ in range(2):
+        made.set_deflate(9)
+    space = h5py.h5s.create_simple((5, 3))
+    h5py.h5d.create(file.id, b"data/demo_0/large", h5py.h5t.NATIVE_FLOAT, space, made)
+
+
 def deep(file, folder):
     file.create_group("/".join(["data/demo_0", *"a" * 60]))
 
@@ -148,6 +166,8 @@ def deep(file, folder):
         (group_loop, "is the group /data once more"),
         (unstored, "declares"),
         (large_chunk, "declares"),
+        (bomb, r"the chunk at \(2, 0\) unpacks to more than the 1,048,576 bytes that it declares"),
+        (bomb_in_bomb, "unusual order of filters"),
         (deep, "nested more than"),
     ],
 )

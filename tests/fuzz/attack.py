@@ -102,32 +102,34 @@ def _child(name: str, first: int, last: int) -> None:
 
 
 def main(name: str, count: int = 2000, first: int = 0) -> int:
-    """Attack in children, a new one after each crash; the number of failures."""
+    """Attack in children, a new one after each crash; the number of failures. SIGTERM ends it with the counts so far."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     counts, failures, slowest, peak, at, end = Counter(), [], 0.0, 0.0, first, first + count
-    while at < end:
-        command = [sys.executable, __file__, "--child", name, str(at), str(end)]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        watch = None
-        for line in child.stdout:
-            said = json.loads(line)
-            watch = said.get("begins", watch)
-            if "found" in said:
-                at, watch = said["seed"] + 1, None
-                slowest, peak = max(slowest, said["seconds"]), max(peak, said["mb"])
-                counts[said["found"] if said["found"] in ("read", "refused") else "failed"] += 1
-                if said["found"] not in ("read", "refused"):
-                    failures.append((said["seed"], said["found"]))
-                    print(f"{name} {said['seed']}: {said['found']}", flush=True)
-        if child.wait() != 0 and watch is None:
-            sys.exit(f"{name}: the good files cannot be made or read: {child.stderr.read()[-2000:]}")
-        if watch is not None:
-            counts["crashed"] += 1
-            failures.append((watch, f"crashed with status {child.returncode}"))
-            print(f"{name} {watch}: {failures[-1][1]}", flush=True)
-            at = watch + 1
-    print(
-        json.dumps({"target": name, "mutations": count, **counts, "slowest_seconds": round(slowest, 2), "peak_mb": round(peak)})
-    )
+    try:
+        while at < end:
+            command = [sys.executable, __file__, "--child", name, str(at), str(end)]
+            child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            watch = None
+            for line in child.stdout:
+                said = json.loads(line)
+                watch = said.get("begins", watch)
+                if "found" in said:
+                    at, watch = said["seed"] + 1, None
+                    slowest, peak = max(slowest, said["seconds"]), max(peak, said["mb"])
+                    counts[said["found"] if said["found"] in ("read", "refused") else "failed"] += 1
+                    if said["found"] not in ("read", "refused"):
+                        failures.append((said["seed"], said["found"]))
+                        print(f"{name} {said['seed']}: {said['found']}", flush=True)
+            if child.wait() != 0 and watch is None:
+                sys.exit(f"{name}: the good files cannot be made or read: {child.stderr.read()[-2000:]}")
+            if watch is not None:
+                counts["crashed"] += 1
+                failures.append((watch, f"crashed with status {child.returncode}"))
+                print(f"{name} {watch}: {failures[-1][1]}", flush=True)
+                at = watch + 1
+    finally:
+        found = {"target": name, "mutations": at - first, **counts}
+        print(json.dumps({**found, "slowest_seconds": round(slowest, 2), "peak_mb": round(peak)}))
     return len(failures)
 
 

@@ -11,6 +11,7 @@ import math
 import signal
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,7 +26,10 @@ DEPTH = 50
 STEP_SECONDS = 10
 """Of the processor, for one object of a file, or for some rows of an array; a sound file takes milliseconds."""
 _ROWS = 64  # of an array, that are read at once
+_DEFLATE, _CHECKSUM = 1, 3
+_OF_SAME_SIZE = {2, _CHECKSUM}  # filters that unpack to what they are given: shuffle is the other one
 _TRIED = {5, 6}  # filters n-bit and scale-offset, which unpack by numbers that the file gives
+_HARMLESS = 512_000  # bytes of a chunk: deflate unpacks to 1032 times as many, at most
 
 
 def faults_in(files: Sequence[Path]) -> dict[Path, str]:
@@ -98,7 +102,10 @@ def _steps(file: Any) -> Iterator[None]:
             elif hasattr(item, "shape"):
                 _check_array(place, item)
                 _read_attributes(item)
-                yield from _try_rows(item)
+                made = item.id.get_create_plist()
+                filters = [made.get_filter(i)[0] for i in range(made.get_nfilters())]
+                yield from _check_chunks(place, item, filters)
+                yield from _try_rows(item, filters)
 
 
 def _read_attributes(item: Any) -> None:
@@ -107,15 +114,29 @@ def _read_attributes(item: Any) -> None:
             item.attrs[name]
 
 
-def _try_rows(array: Any) -> Iterator[None]:
+def _try_rows(array: Any, filters: list[int]) -> Iterator[None]:
     """Read all rows of an array whose bytes lead the library elsewhere: of variable length, or packed by some filters."""
-    packed = array.id.get_create_plist()
-    filters = {packed.get_filter(i)[0] for i in range(packed.get_nfilters())}
-    if array.shape and (array.dtype.hasobject or filters & _TRIED):
+    if array.shape and (array.dtype.hasobject or not _TRIED.isdisjoint(filters)):
         for first in range(0, len(array), _ROWS):
             yield
             with suppress(Exception):  # which the import meets again, and says where
                 array[first : first + _ROWS]
+
+
+def _check_chunks(place: str, array: Any, filters: list[int]) -> Iterator[None]:
+    """Require that no chunk unpacks to more than it declares, which the library would allocate."""
+    packed = [one for one in filters if one not in _OF_SAME_SIZE]
+    if len(packed) > 1 or (_DEFLATE in packed and packed[0] != next(one for one in filters[::-1] if one != _CHECKSUM)):
+        raise CorruptFile(f"{place} is compressed in an unusual order of filters ({filters}), which could unpack to any size")
+    if not array.chunks or _DEFLATE not in packed:
+        return
+    size, large = math.prod(array.chunks) * array.dtype.itemsize, []
+    array.id.chunk_iter(lambda chunk: large.append(chunk.chunk_offset) if chunk.size > _HARMLESS else None)
+    for offset in large:
+        yield
+        with suppress(zlib.error, OSError):
+            if len(zlib.decompressobj().decompress(array.id.read_direct_chunk(offset)[1], size + 1)) > size:
+                raise CorruptFile(f"{place}: the chunk at {offset} unpacks to more than the {size:,} bytes that it declares")
 
 
 def members(group: Any, *, linked_files: str = "skip") -> Iterator[tuple[str, Any]]:
