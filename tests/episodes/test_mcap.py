@@ -376,6 +376,35 @@ def test_damage_within(tmp_path):
     assert not (tmp_path / "store").exists()
 
 
+def test_messages_that_are_in_the_index_alone(tmp_path):
+    poses = [(START + i / 10, axes(i)) for i in range(10)]
+    topics = {"/one": ("geometry_msgs/Vector3", poses), "/two": ("geometry_msgs/Vector3", poses)}
+    path = write_mcap(tmp_path / "robot.mcap", topics, compression=CompressionType.NONE, enable_crcs=False)
+    message = b"\x05" + (22 + 28).to_bytes(8, "little")
+    content = path.read_bytes()
+    first, second = (message + channel.to_bytes(2, "little") for channel in (1, 2))
+    assert content.count(first) == content.count(second) == 10
+    path.write_bytes(content.replace(first, second))
+    with pytest.raises(ArmillaryError, match="its index lists 10 messages of /one, and 10 of them are not there"):
+        import_mcap(path, tmp_path / "store", streams=("/one",), progress=False)
+
+
+def test_a_definition_without_the_fields_of_its_kind(tmp_path, monkeypatch):
+    monkeypatch.setitem(ros_fakes.FIELDS, "geometry_msgs/Twist", "geometry_msgs/Vector3 angular")
+    turns = [(START + i / 10, {"angular": axes(i)}) for i in range(10)]
+    path = write_mcap(tmp_path / "robot.mcap", {"/turn": ("geometry_msgs/Twist", turns)})
+    with pytest.raises(ArmillaryError, match=r"/turn.*no attribute 'linear'"):
+        import_mcap(path, tmp_path / "store", action="/turn", progress=False)
+
+
+def test_a_message_shorter_than_its_header(tmp_path):
+    path = write_mcap(tmp_path / "robot.mcap", {"/scan": ("sensor_msgs/LaserScan", [(START, scan(np.ones(4), 0.1))] * 2)})
+    with McapFile(path) as file:
+        file.messages = lambda topics, reverse: iter([(1, "/scan", bytes(3))])
+        with pytest.raises(CorruptFile, match="cannot be read"):
+            file.latency("/scan")
+
+
 def test_messages_in_another_encoding_are_listed(tmp_path):
     writer = pytest.importorskip("mcap.writer")
     with (tmp_path / "json.mcap").open("wb") as file:

@@ -215,14 +215,14 @@ def _senses(
     for name in asked if streams is not None else dict.fromkeys((*file.topics, *truth, *([action] if action else []))):
         stream, options = name.strip("/").replace("/", "."), {"size": size, "points": points, "truth": name in truth}
         try:
-            first, *more = islice(file.decoded(name), FIRST if file.topics[name].kind in SHARED else 1)
-            with reading(file.path):
+            with reading(file.path):  # a definition may lack the fields that its kind has
+                first, *more = islice(file.decoded(name), FIRST if file.topics[name].kind in SHARED else 1)
                 found = sense(stream, file.topics[name].kind, first, more=more, **options)
-            if not _period(file.topics[name], found) > 0:
-                raise ArmillaryError("it has no rate: there is one message, or many are logged at one time")
-            if found.general and name not in asked:
-                _check_steady(file, file.topics[name], first)
-            senses[name], empty = without_nothing(found, file.decoded(name))
+                if not _period(file.topics[name], found) > 0:
+                    raise ArmillaryError("it has no rate: there is one message, or many are logged at one time")
+                if found.general and name not in asked:
+                    _check_steady(file, file.topics[name], first)
+                senses[name], empty = without_nothing(found, file.decoded(name))
             ignored |= {f"{name} {channel}": "it is NaN in every message" for channel in empty}
         except ArmillaryError as error:
             if name in asked:
@@ -348,7 +348,8 @@ def _until_whole(file: McapFile, name: str, found: Sense) -> int:
     """How many messages it takes until every channel has come; one more than there are, where one does not come."""
     there = np.zeros(found.stream.shape, bool)
     for count, message in enumerate(file.decoded(name), 1):
-        there |= np.isfinite(found.read(message))
+        with reading(file.path):
+            there |= np.isfinite(found.read(message))
         if there.all():
             return count
     return len(file.topics[name].times) + 1

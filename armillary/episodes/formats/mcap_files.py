@@ -142,12 +142,18 @@ class McapFile:
         """The messages of a topic, in the order in which they were logged.
 
         Raises:
-            CorruptFile: one cannot be decoded.
+            CorruptFile: one cannot be decoded, or is in the index alone.
         """
+        listed = left = len(self.topics[topic].times)
         for _, _, data in self.messages([topic]):
             with reading(self.path):
                 message = self.decode(topic, data)
             yield message
+            left -= 1
+        if left > 0:
+            raise CorruptFile(
+                f"{self.path.name}: its index lists {listed} messages of {topic}, and {left} of them are not there"
+            )
 
     def latency(self, topic: str) -> tuple[float, float] | None:
         """How long after its stamp a message was logged, in seconds, at the beginning and at the end; None without stamps."""
@@ -155,9 +161,9 @@ class McapFile:
             return None
         ends = []
         for reverse in (False, True):
-            some = [
-                time - _stamp(data) for time, _, data in islice(self.messages([topic], reverse=reverse), SOME) if _stamp(data)
-            ]
+            with reading(self.path):  # a message may be shorter than a header
+                first = islice(self.messages([topic], reverse=reverse), SOME)
+                some = [time - _stamp(data) for time, _, data in first if _stamp(data)]
             ends.append(float(np.median(some)) / 1e9 if some else np.nan)
         return (ends[0], ends[1]) if np.isfinite(ends).all() else None
 
