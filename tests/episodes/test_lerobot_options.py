@@ -101,6 +101,12 @@ def test_a_film_of_v3_whose_stamps_say_that_an_episode_is_one_frame_short(tmp_pa
     assert summary.left_out.total() == 1
 
 
+def test_a_film_without_a_frame(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("armillary.episodes.formats.lerobot_videos.frame_times", lambda path: np.empty(0))
+    with pytest.raises(ArmillaryError, match=r"file-000\.mp4: there is no frame in it"):
+        load(packed(tmp_path / "in", [4, 4], shown=[0]), tmp_path / "out")
+
+
 def test_long_episodes_are_cut_without_losing_a_step(tmp_path: Path) -> None:
     root = v2(tmp_path / "in")
     summary, store = load(root, tmp_path / "out", longest=6)

@@ -283,6 +283,16 @@ def test_hdf5_whose_lengths_do_not_match(tmp_path):
         import_swm(path, tmp_path / "other")
 
 
+def test_lengths_beyond_the_file_cost_nothing(tmp_path):
+    path = write_hdf5(tmp_path / "file.h5", rows())
+    with h5py.File(path, "a") as file:
+        del file["ep_len"], file["step_idx"]
+        file["ep_len"] = [*LENGTHS[:-1], 1 << 59]
+    assert list(load(path, tmp_path / "store")[0].skipped.values()) == [
+        f"pixels: the file has {LENGTHS[-1]} rows of this episode, which needs {1 << 59}"
+    ]
+
+
 def test_lance_whose_rows_are_missing_or_mixed_up(tmp_path):
     table = lance.dataset(str(write_lance(tmp_path / "table.lance", rows()))).to_table()
     holes = table.take([row for row in range(len(table)) if row != 7])

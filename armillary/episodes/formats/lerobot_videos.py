@@ -56,6 +56,8 @@ class Films:
             CorruptFile: the film cannot be read, or its frames cannot be told apart by rows; the message has the figures.
         """
         shown = self._times(video.path)
+        if not len(shown):
+            raise CorruptFile(f"{video.path}: there is no frame in it")
         if video.frames is None:
             return rows[: self._count(video, len(shown), len(rows), "in the video")]
         listed = self._shared[video.path]

@@ -162,10 +162,11 @@ class Arrays:
 
     def read(self, name: str, number: int, rows: int, size: int | None) -> np.ndarray:
         array, start = self._arrays[name], int(self.starts[number])
+        stop = max(start, min(start + rows, len(array)))  # ep_len may say any number
         if len(self.columns[name]) == 1:
-            return np.asarray(array[start : start + rows], np.float32).reshape(-1, *self.columns[name])
-        stops = range(start, start + rows, _BLOCK)
-        blocks = (to_pictures(array[at : min(at + _BLOCK, start + rows)], self._axes[name]) for at in stops)
+            return np.asarray(array[start:stop], np.float32).reshape(-1, *self.columns[name])
+        firsts = range(start, stop, _BLOCK) or [start]
+        blocks = (to_pictures(array[at : min(at + _BLOCK, stop)], self._axes[name]) for at in firsts)
         return np.concatenate([images.resize(block, size) if size and len(block) else block for block in blocks])
 
 
