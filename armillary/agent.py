@@ -2,7 +2,6 @@
 
 With a habit, Mode 1 proposes and Mode 2 refines: the search begins at what the habit would do, imagined to the horizon.
 
-- The configurator is a function from the goal's latent to the Cost that planning minimises; `set_goal` calls for a new one.
 - Time is counted in each environment by itself: every `skip` steps a frame is kept, every `execute` kept frames a plan is
   made, and between them the plan is carried out. Environments may be reset one by one.
 - Without a habit, the rest of the last plan is where the next search begins. The search's spread is full again.
@@ -10,7 +9,7 @@ With a habit, Mode 1 proposes and Mode 2 refines: the search begins at what the 
   computation.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from time import perf_counter
@@ -18,19 +17,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from armillary.arguments import environments, observed, seed_of, whole, whole_numbers
 from armillary.costs.cost import Cost
-from armillary.costs.goal import LatentGoal, encode_frames
+from armillary.costs.goal import LatentGoal
 from armillary.device import together
 from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.goals.goal import Goal
 from armillary.habit import Habit, propose
 from armillary.imagination import Imagination
+from armillary.latents import encode_frames
 from armillary.memory import Memory
 from armillary.model import WorldModel
 from armillary.planning.captured import Decision
-from armillary.planning.planner import Plan, Planner, RandomStreams
+from armillary.planning.planner import Plan, Planner
+from armillary.planning.problem import Problem
+from armillary.planning.streams import RandomStreams
 
 KEPT = 1000  # decisions
 
@@ -65,7 +67,7 @@ class Agent:
     Args:
         model: the world as the agent knows it. It is put in eval mode.
         planner: finds actions.
-        cost: configurator, from the goals' latents (B, D) to the Cost of B problems.
+        cost: what planning minimises, such as `goal_cost(model)`; distance in latent space by default.
         imagination: what plans are searched in, such as the model with actions shuffled; the model itself by default.
         habit: of the same model; proposes where the search for a plan begins.
         num_envs: N.
@@ -85,7 +87,7 @@ class Agent:
         self,
         model: WorldModel,
         planner: Planner,
-        cost: Callable[[Tensor], Cost] = LatentGoal,
+        cost: Cost | None = None,
         *,
         imagination: Imagination | None = None,
         habit: Habit | None = None,
@@ -104,19 +106,21 @@ class Agent:
         if captured and habit is not None:
             raise ArmillaryError("what a habit proposes is not captured; leave out the habit, or captured")
         num_envs, execute, seed = whole(num_envs, "num_envs", 1), whole(execute, "execute", 1, planner.horizon), seed_of(seed)
-        self.model, self.planner, self.cost, self.habit = model.eval(), planner, cost, habit
+        self.model, self.planner, self.habit = model.eval(), planner, habit
+        self.cost = LatentGoal() if cost is None else cost
         self.imagination = model if imagination is None else imagination
         self.num_envs, self.execute, self.exact = num_envs, execute, exact
         self.memory = Memory(num_envs, model.config.context, model.width, model.actions.size, model.device)
         self.decisions = Decisions()
         self.last_plan: Plan | None = None
         """the latest plan of each environment, N rows; replaced, never changed in place"""
-        self._goal = torch.zeros(num_envs, model.width, device=model.device)
+        self.goal = Goal(torch.zeros(num_envs, model.width, device=model.device))
+        """where each environment goes, N rows; `set_goal` writes them"""
         self._has_goal = np.zeros(num_envs, bool)
         self._streams = RandomStreams(seed, range(num_envs))
         self._steps = np.zeros(num_envs, np.int64)
         self._next_problem = 0
-        self._decision = Decision(model, planner, cost) if captured else None
+        self._decision = Decision(model, planner, self.cost) if captured else None
         self.reset()
 
     def reset(self, indices: Sequence[int] | np.ndarray | None = None, problems: Sequence[int] | None = None) -> None:
@@ -159,7 +163,7 @@ class Agent:
         goal = encode_frames(self.model, observations, exact=self.exact)
         if len(goal) not in (1, len(indices)):
             raise SpecMismatch(f"{len(goal)} goals for {len(indices)} environments; give one each, or one for all")
-        self._goal[indices] = goal
+        self.goal.z[indices] = goal
         self._has_goal[indices] = True
 
     @torch.no_grad()
@@ -223,20 +227,20 @@ class Agent:
         plans, order = [], []
         parts = [due[some] for some in together(self.model.device, len(due))] if self.exact else [due]
         for group, context in chain.from_iterable(map(self.memory.groups, parts)):
-            start, proposed = None, 0
+            goal, start, proposal = self.goal.take(group), None, None
             if self.habit is not None:
-                proposed = self.planner.horizon
-                start = propose(self.imagination, self.habit, context, self._goal[group], proposed)
+                proposal = propose(self.imagination, self.habit, context, goal.z, self.planner.horizon)
             elif self.last_plan is not None and self.execute < self.planner.horizon:
                 start = self.model.actions.encode(self.last_plan.blocks[group, self.execute :])
                 if (first := self._steps[group] == 0).any():
                     start[first] = 0
-            streams = self._streams.take(group)
+            problem = Problem(context, goal, start, proposal, self._streams.take(group))
             if at_once:
-                self.memory.z[group, -1], plan = at_once(self._some(seen, group), context, self._goal[group], start, streams)
+                self.memory.z[group, -1], plan = at_once(self._some(seen, group), problem)
             else:
-                plan = self.planner.plan(self.imagination, context, self.cost(self._goal[group]), start=start, streams=streams)
-            plan = replace(plan, model_calls=plan.model_calls + proposed)
+                plan = self.planner.plan(self.imagination, problem, self.cost)
+            if proposal is not None:
+                plan = replace(plan, model_calls=plan.model_calls + self.planner.horizon)
             calls += plan.model_calls * len(group)
             plans.append(plan)
             order.append(group)

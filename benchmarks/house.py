@@ -23,7 +23,7 @@ from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.evaluation.control import evaluate
 from armillary.evaluation.habitual import Habitual
-from armillary.evaluation.judge import configurator, machine
+from armillary.evaluation.judge import machine
 from armillary.evaluation.latents import learned_from
 from armillary.evaluation.pairs import TEST_SEED, EvalSet, make_eval_set
 from armillary.evaluation.rollouts import Planned, Policy
@@ -145,7 +145,7 @@ def judge(name: str, episodes: Episodes, unseen: Episodes, runs: Path, pairs: in
         torch.manual_seed(seed)
         for row, encoder in {"model": model, "untrained": model.untrained()}.items():
             result[row] = space(encoder, episodes, unseen, learned_from(model, episodes)[:READ], seed)
-        agent = Planned(model, TASK.planner, configurator, seed=seed, habit=habit)
+        agent = Planned(model, TASK.planner, "auto", seed=seed, habit=habit)
         others = {"behaviour_cloning": Habitual(model, habit)}
         if name != WHOLE:
             others, agent = {"model": agent, **others}, None

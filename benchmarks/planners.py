@@ -23,7 +23,7 @@ import tyro
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.evaluation.control import ControlResult, evaluate, over_seeds
-from armillary.evaluation.judge import BATCH, configurator, machine
+from armillary.evaluation.judge import BATCH, machine
 from armillary.evaluation.pairs import TEST_SEED, make_eval_set
 from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.statistics import spread
@@ -68,7 +68,7 @@ def judge_planners(run: Path, pairs: int, seed: int) -> tuple[ControlResult, dic
     world = make(info["world"], num_envs=pairs, max_steps=None, autoreset_mode="Disabled", **info["options"])
     seeds = [model.provenance["recording_seed"]]
     chosen = make_eval_set(world, pairs, UNSEEN, forbidden_seeds=seeds, options=info["options"], cross=True)
-    agents = {name: Timed(model, planner, configurator, seed=seed) for name, planner in PLANNERS.items()}
+    agents = {name: Timed(model, planner, "auto", seed=seed) for name, planner in PLANNERS.items()}
     with one_thread():
         result = evaluate(world, chosen, agents["CEM"], others=agents, batch=min(BATCH, pairs), singles=8, seed=seed)
     del result.rows["model"]  # the CEM once more

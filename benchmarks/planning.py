@@ -20,7 +20,7 @@ import tyro
 
 from armillary.agent import Agent
 from armillary.config import ModelConfig
-from armillary.costs import CriticGoal, LatentGoal
+from armillary.costs import goal_cost
 from armillary.imagination import Context
 from armillary.model import WorldModel
 from armillary.planning import CEM, MPPI, Planner, RandomShooting
@@ -74,8 +74,7 @@ def decide(model: WorldModel, planner: Planner, critic: bool, envs: int, args: A
             for s in model.spec.observed
         }
 
-    configure = (lambda z: CriticGoal(model.critic, z)) if critic else LatentGoal
-    agent = Agent(model, planner, configure, num_envs=envs, seed=args.seed)
+    agent = Agent(model, planner, goal_cost(model, "critic" if critic else "latent"), num_envs=envs, seed=args.seed)
     agent.set_goal(look(envs))
     for _ in range((10 + args.decisions) * model.config.skip):
         agent.act(look(envs))

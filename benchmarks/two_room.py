@@ -19,7 +19,7 @@ import tyro
 from armillary.demo import demo
 from armillary.device import one_thread
 from armillary.evaluation.control import evaluate, over_seeds
-from armillary.evaluation.judge import BATCH, configurator, default_planner
+from armillary.evaluation.judge import BATCH, default_planner
 from armillary.evaluation.pairs import TEST_SEED, make_eval_set
 from armillary.evaluation.rollouts import Planned
 from armillary.model import WorldModel
@@ -45,7 +45,7 @@ def main(
         with tempfile.TemporaryDirectory() as folder:
             judgement = demo(folder, door, pairs=pairs, seed=seed)
             model = WorldModel.load(folder)
-        agent = Planned(model, default_planner(model), configurator, seed=seed)
+        agent = Planned(model, default_planner(model), "auto", seed=seed)
         with one_thread():
             result = evaluate(world, anywhere, agent, batch=BATCH, seed=seed)
         facts = {name: judgement.facts[name] for name in ("seed", "machine", "train_seconds", "wall_seconds", "peak_memory_mb")}

@@ -91,9 +91,9 @@ def test_it_plans_once_in_execute_blocks_and_looks_once_a_block():
 
 def test_what_the_planner_is_given_is_what_was_seen_and_done():
     class Spy(CEM):
-        def plan(self, model, context, cost, **given):
-            contexts.append(context)
-            return super().plan(model, context, cost, **given)
+        def plan(self, imagination, problem, cost):
+            contexts.append(problem.context)
+            return super().plan(imagination, problem, cost)
 
     contexts = []
     agent = Agent(LinearModel(skip=2, context=3), Spy(horizon=4, samples=20), num_envs=1, execute=2)
@@ -120,18 +120,21 @@ def test_environments_are_reset_one_by_one():
     assert agent.decisions.problems == [2, 2, 1, 1, 1, 1, 1, 1]
 
 
-def test_a_cost_is_configured_for_the_goals_of_each_group():
+def test_one_cost_serves_the_goals_of_each_group():
     model, given = LinearModel(), []
 
-    def configure(z_goal: torch.Tensor):
-        given.append(z_goal.shape)
-        return LatentGoal(z_goal) + 0.01 * Effort(model.actions)
+    class Watched(LatentGoal):
+        def __call__(self, rollout, goal):
+            given.append(goal.z)
+            return super().__call__(rollout, goal)
 
     for exact in (False, True):
-        agent = Agent(model, MPPI(horizon=3, samples=20), configure, num_envs=3, exact=exact)
+        agent = Agent(model, MPPI(3, 20, 1), Watched() + 0.01 * Effort(model.actions), num_envs=3, exact=exact)
         agent.set_goal({"position": GOALS[:3]})
         live(agent, STARTS[:3], 2)
-    assert given == [(3, 2), *3 * [(1, 2)]]
+    assert [len(z) for z in given] == 2 * [3] + 3 * 2 * [1]
+    for z in (given[0], torch.cat(given[2::2])):
+        np.testing.assert_array_equal(z, GOALS[:3])
 
 
 def test_bad_settings_and_missing_goals_are_errors():

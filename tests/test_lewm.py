@@ -11,9 +11,10 @@ from torch import Tensor
 
 from armillary.costs import LatentGoal
 from armillary.errors import ArmillaryError, CorruptFile
+from armillary.goals import Goal
 from armillary.imagination import Context
 from armillary.model import WorldModel
-from armillary.planning import CEM
+from armillary.planning import CEM, Problem
 from armillary.spec import ActionSpace, Spec, Stream
 
 WIDTH, LATENT, DEPTH, HEADS, SIDE, PATCH, FRAMES = 12, 8, 2, 2, 28, 14, 3
@@ -208,8 +209,8 @@ def test_plans_and_checkpoints_of_ours_can_be_made_of_it(checkpoint, tmp_path: P
     again = WorldModel.load(tmp_path / "ours", "cpu")
     plans = []
     for one in (model, again):
-        context = Context(torch.ones(1, 1, LATENT), torch.zeros(1, 0, 10))
-        plans.append(CEM(samples=16, iterations=2, elites=4).plan(one, context, LatentGoal(torch.zeros(1, LATENT))))
+        problem = Problem(Context(torch.ones(1, 1, LATENT), torch.zeros(1, 0, 10)), Goal(torch.zeros(1, LATENT)))
+        plans.append(CEM(samples=16, iterations=2, elites=4).plan(one, problem, LatentGoal()))
     assert plans[0].actions.shape == (1, 25, 2)
     assert torch.equal(plans[0].actions, plans[1].actions)
 

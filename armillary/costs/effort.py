@@ -7,6 +7,8 @@ from torch import Tensor
 
 from armillary.actions import ActionBlocks
 from armillary.costs.cost import Cost
+from armillary.goals.goal import Goal
+from armillary.imagination import Rollout
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,8 +18,8 @@ class Effort(Cost):
     Nothing is cheaper than the recording's mean action, and actions like the recorded ones cost 1 on average.
     """
 
-    blocks: ActionBlocks
+    actions: ActionBlocks
     """`model.actions`, the statistics of the recorded actions"""
 
-    def __call__(self, z: Float[Tensor, "b s h d"], actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
-        return self.blocks.standardise(actions).square().mean((-2, -1))
+    def __call__(self, rollout: Rollout, goal: Goal) -> Float[Tensor, "b s"]:
+        return self.actions.standardise(rollout.actions).square().mean((-2, -1))

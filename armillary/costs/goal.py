@@ -5,21 +5,21 @@ the two-room world falls from 95% to 12%. Distance is squared and straight in la
 goal and saturates far from it, or counted in steps by the learned critic (CriticGoal), which knows the way round a wall.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import ClassVar, Literal, Protocol, get_args
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from armillary.arguments import check_finite, observed
 from armillary.costs.cost import Cost
-from armillary.device import together
 from armillary.errors import ArmillaryError
+from armillary.goals.goal import Goal
+from armillary.imagination import Rollout
 from armillary.model import WorldModel
 
 Reduce = Literal["sum", "last"]
+"""Over the steps of a rollout: their sum, or the last alone."""
+GoalCost = Literal["auto", "critic", "contrast", "latent"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,14 +30,32 @@ class LatentGoal(Cost):
         ArmillaryError: when called, if goal and rollout do not fit together; the message has both shapes.
     """
 
-    z_goal: Tensor
-    """(B, D) one goal for each problem, or (1, D) one for all"""
+    measures: ClassVar[bool] = True
+
     reduce: Reduce = "sum"
     """over the steps of the rollout: their sum, or the last alone"""
 
-    def __call__(self, z: Float[Tensor, "b s h d"], actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
-        z, goal = _align(z, self.z_goal, self.reduce)
-        return (z - goal).square().sum((-2, -1)) / z.shape[-1]
+    def __call__(self, rollout: Rollout, goal: Goal) -> Float[Tensor, "b s"]:
+        z, z_goal = _align(rollout.z, goal.z, self.reduce)
+        return (z - z_goal).square().sum((-2, -1)) / z.shape[-1]
+
+    def distance(self, a: Float[Tensor, "*#batch d"], b: Float[Tensor, "*#batch d"]) -> Float[Tensor, "..."]:
+        return (a - b).square().mean(-1)
+
+    def embed(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch e"]:
+        return z
+
+
+class Distance(Protocol):
+    """A learned distance, such as `model.critic` or `model.contrast`."""
+
+    def __call__(self, a: Float[Tensor, "*#batch d"], b: Float[Tensor, "*#batch d"]) -> Float[Tensor, "..."]:
+        """How far apart latents are."""
+        ...
+
+    def embed(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch e"]:
+        """Latents to points whose Euclidean distance orders them alike."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,44 +66,46 @@ class CriticGoal(Cost):
         ArmillaryError: when called, if goal and rollout do not fit together; the message has both shapes.
     """
 
-    critic: Callable[[Tensor, Tensor], Tensor]
-    """(..., D), (..., D) -> how far apart (...), such as `model.critic` or `model.contrast`"""
-    z_goal: Tensor
-    """(B, D) one goal for each problem, or (1, D) one for all"""
+    measures: ClassVar[bool] = True
+
+    critic: Distance
+    """such as `model.critic` or `model.contrast`"""
     reduce: Reduce = "sum"
     """over the steps of the rollout: their sum, or the last alone"""
 
-    def __call__(self, z: Float[Tensor, "b s h d"], actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
-        return self.critic(*_align(z, self.z_goal, self.reduce)).sum(-1)
+    def __call__(self, rollout: Rollout, goal: Goal) -> Float[Tensor, "b s"]:
+        return self.critic(*_align(rollout.z, goal.z, self.reduce)).sum(-1)
+
+    def __repr__(self) -> str:
+        return f"CriticGoal({type(self.critic).__name__}, reduce={self.reduce!r})"
+
+    def distance(self, a: Float[Tensor, "*#batch d"], b: Float[Tensor, "*#batch d"]) -> Float[Tensor, "..."]:
+        return self.critic(a, b)
+
+    def embed(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch e"]:
+        return self.critic.embed(z)
 
 
-def image_goal(model: WorldModel, observations: Mapping[str, Any], reduce: Reduce = "sum") -> LatentGoal:
-    """A LatentGoal from what the sensors give at the goal: one observation (B, *shape) of each stream, or (1, *shape)."""
-    return LatentGoal(encode_frames(model, observations), reduce)
-
-
-@torch.no_grad()
-def encode_frames(model: WorldModel, observations: Mapping[str, Any], *, exact: bool = True) -> Float[Tensor, "n d"]:
-    """Latents of N moments, each seen once.
+def goal_cost(model: WorldModel, name: GoalCost = "auto") -> Cost:
+    """How far a model's goals are.
 
     Args:
-        observations: arrays or tensors (N, *shape) by stream. Streams beyond the model's are left out.
-        exact: to the last bit, no latent depends on which others are asked for (`device.together`); else they are encoded in
-            one go, which is faster.
+        name: by the model's `critic`, by its temporal `contrast`, or by distance in `latent` space; `auto` takes the first of
+            these that the model has.
 
     Raises:
-        SpecMismatch: a stream that the model needs is missing, has another shape or dtype, or is not finite.
+        ArmillaryError: the model has no such part, or there is no such name.
     """
-    frames, given = {}, observed(model.spec, observations)
-    for stream in model.spec.observed:
-        if stream.name in given:
-            frame = torch.as_tensor(given[stream.name], device=model.device)
-            if frame.device.type == "cpu":  # a GPU would have to be waited for
-                check_finite(stream, frame)
-            frames[stream.name] = (frame.float() if stream.dtype.kind == "f" else frame).unsqueeze(1)
-    counts = {len(frame) for frame in frames.values()}
-    parts = together(model.device, *counts) if exact and len(counts) == 1 else [slice(None)]
-    return torch.cat([model.encode({name: frame[some] for name, frame in frames.items()}) for some in parts]).squeeze(1)
+    if name not in get_args(GoalCost):
+        raise ArmillaryError(f"expected one of the costs {', '.join(get_args(GoalCost))}; got {name!r}")
+    learned = {"critic": model.critic, "contrast": model.contrast}
+    if name == "auto":
+        name = next((part for part, distance in learned.items() if distance is not None), "latent")
+    if name == "latent":
+        return LatentGoal()
+    if learned[name] is None:
+        raise ArmillaryError(f"the model has no {name}; take 'auto' or 'latent', or train one with it")
+    return CriticGoal(learned[name])
 
 
 def _align(z: Tensor, z_goal: Tensor, reduce: Reduce) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation.control import ControlResult, Row, evaluate
-from armillary.evaluation.judge import configurator, default_planner
+from armillary.evaluation.judge import default_planner
 from armillary.evaluation.rollouts import Planned, Policy, Random
 from armillary.evaluation.run import open_run, world_and_pairs
 from armillary.evaluation.sanity import Check
@@ -106,7 +106,7 @@ def diagnose(
     def make_world(count: int) -> World:
         return make_named(chosen.world, chosen.options, num_envs=count, max_steps=None, autoreset_mode="Disabled")
 
-    agent = Planned(model, planner or default_planner(model), configurator, seed=seed)
+    agent = Planned(model, planner or default_planner(model), "auto", seed=seed)
     shared = {"planner": agent.planner, "seed": seed, "make_world": make_world}
     batch = min(BATCH, len(chosen))
     common = {"random": Random(model.spec.action, model.config.skip, seed)}
@@ -127,8 +127,8 @@ def diagnose(
         console.print(f"{time.perf_counter() - began:5.0f} s  learning the true distance from labels")
         measured = labelled_distance(model, make_world, seed=seed)
         others = {
-            "true distance": replace(agent, configure=lambda model: measured),
-            "true dynamics": Simulated(model, configure=configurator, **shared),
+            "true distance": replace(agent, cost=measured),
+            "true dynamics": Simulated(model, cost="auto", **shared),
             "true dynamics and distance": Simulated(model, true_distance=True, **shared),
         }
         result = judged(world, {"model": agent, **others})

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from armillary.costs.goal import encode_frames
 from armillary.device import together
 from armillary.habit.cloning import Habit
+from armillary.latents import encode_frames
 from armillary.model import WorldModel
 
 
@@ -34,7 +34,7 @@ class Habitual:
         self.z_goal, self.step = encode_frames(self.model.eval(), goal_observation), 0
 
     def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
-        space, skip = self.model.spec.action, self.model.config.skip
+        skip = self.model.config.skip
         self.decided = self.step % skip == 0
         if self.decided:
             z = encode_frames(self.model, observation).unsqueeze(1)
@@ -42,7 +42,6 @@ class Habitual:
             self.z = first if self.step == 0 else torch.cat([self.z[:, 1:], z], 1)
             parts = together(self.model.device, len(z))
             blocks = torch.cat([self.habit.act(self.z[some], self.z_goal[some]) for some in parts])
-            actions = blocks.unflatten(-1, (skip, space.n))
-            self.actions = (actions.argmax(-1) if space.kind == "discrete" else actions).cpu().numpy()
+            self.actions = self.model.actions.split(blocks.unsqueeze(1)).cpu().numpy()
         self.step += 1
         return self.actions[:, (self.step - 1) % skip]

@@ -6,18 +6,14 @@ A `Judgement` is one JSON file, `results.json`, whose first keys are the numbers
 
 import resource
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
-from torch import Tensor
 
-from armillary.costs.cost import Cost
-from armillary.costs.goal import CriticGoal, LatentGoal
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control import ControlResult, evaluate
@@ -93,12 +89,6 @@ class Judgement:
             raise CorruptFile(f"{path} holds no results of `armillary eval` ({type(error).__name__}: {error})") from error
 
 
-def configurator(model: WorldModel) -> Callable[[Tensor], Cost]:
-    """What a model's goals cost: by its critic if it has one, else by its temporal contrast, else distance in latent space."""
-    learned = model.critic or model.contrast
-    return partial(CriticGoal, learned) if learned is not None else LatentGoal
-
-
 def default_planner(model: WorldModel) -> Planner:
     """CEM. A critic sees beyond the horizon, which may then be shorter, and the search smaller."""
     return CEM(horizon=4, sigma=0.8, samples=48, elites=5) if model.critic is not None else CEM()
@@ -142,7 +132,7 @@ def judge(
     if pairs is not None:
         model.spec.check(world.stream_spec, "world")
         pairs.refuse([model.provenance.get("recording_seed")])
-        agent = Planned(model, planner or default_planner(model), configurator, seed=seed)
+        agent = Planned(model, planner or default_planner(model), "auto", seed=seed)
         result.control = evaluate(world, pairs, agent, batch=min(BATCH, world.num_envs), seed=seed)
     result.facts["peak_memory_mb"] = peak_memory_mb()
     return result

@@ -10,7 +10,6 @@ it has a row by itself, and so has the planner.
 from collections.abc import Collection
 from dataclasses import replace
 
-from armillary.costs.goal import LatentGoal
 from armillary.episodes.store import Episodes
 from armillary.evaluation.habitual import Habitual
 from armillary.evaluation.judge import default_planner
@@ -35,7 +34,7 @@ def methods(agent: Planned, episodes: Episodes, seed: int, without: Collection[s
     rows = {"no_habit": replace(agent, habit=None)} if agent.habit is not None else {}
     rows |= {name: replace(agent, planner=planner) for name, planner in _planners(agent).items()}
     if model.critic is not None or model.contrast is not None:
-        rows["latent_distance"] = replace(agent, configure=lambda model: LatentGoal)
+        rows["latent_distance"] = replace(agent, cost="latent")
     habits = {"behaviour_cloning": agent.habit} if agent.habit is not None else {}
     for name, config in HABITS.items():
         if name not in (*habits, *without):
@@ -48,10 +47,8 @@ def said(method: Planned | Habitual) -> str:
     """What a method is, with all its settings."""
     if isinstance(method, Habitual):
         return repr(method.habit.config)
-    cost = method.configure(method.model)
     proposed = f", from {method.habit.config}" if method.habit is not None else ""
-    learned = "".join(f"({type(part).__name__})" for part in getattr(cost, "args", ()))
-    return f"{method.planner}, {getattr(cost, 'func', cost).__name__}{learned}{proposed}"
+    return f"{method.planner}, {method.minimised}{proposed}"
 
 
 def _planners(agent: Planned) -> dict[str, Planner]:

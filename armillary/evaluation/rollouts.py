@@ -12,17 +12,16 @@ Design choices:
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-from torch import Tensor
 
 from armillary.agent import Agent
 from armillary.costs.cost import Cost
-from armillary.costs.goal import LatentGoal
+from armillary.costs.goal import GoalCost, goal_cost
 from armillary.errors import ArmillaryError
 from armillary.habit import Habit
 from armillary.imagination import Imagination
@@ -151,22 +150,26 @@ class Oracle:
 class Planned:
     """A learned agent: sees the observed streams, and plans with its model. See `Agent` for the arguments.
 
-    `configure` gives the agent's configurator for a model, so that an untrained model is judged by its own critic:
-    `lambda model: partial(CriticGoal, model.critic)`.
+    A cost that is given by name is made for the model (`goal_cost`), so that an untrained model is judged by its own critic.
     """
 
     model: WorldModel
     planner: Planner
-    configure: Callable[[WorldModel], Callable[[Tensor], Cost]] = lambda model: LatentGoal
+    cost: Cost | GoalCost = "latent"
     seed: int = 0
     habit: Habit | None = None
     imagination: Imagination | None = None
     decided: bool = field(init=False, default=False)
     """Whether the last `act` made plans."""
 
+    @property
+    def minimised(self) -> Cost:
+        """The cost, made for the model."""
+        return goal_cost(self.model, self.cost) if isinstance(self.cost, str) else self.cost
+
     def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict[str, np.ndarray], steps: int) -> None:
         how = {"habit": self.habit, "imagination": self.imagination, "num_envs": len(problems), "seed": self.seed}
-        self.agent = Agent(self.model, self.planner, self.configure(self.model), **how)
+        self.agent = Agent(self.model, self.planner, self.minimised, **how)
         self.agent.reset(problems=problems.tolist())
         self.agent.set_goal(goal_observation)
 

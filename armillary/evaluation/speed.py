@@ -23,9 +23,10 @@ from rich.table import Table
 
 from armillary.agent import Agent
 from armillary.config import ModelConfig, Size
+from armillary.costs.goal import goal_cost
 from armillary.device import describe, one_thread, pick_device, synchronize
 from armillary.errors import ArmillaryError
-from armillary.evaluation.judge import configurator, default_planner, peak_memory_mb
+from armillary.evaluation.judge import default_planner, peak_memory_mb
 from armillary.files import as_json, write_whole
 from armillary.model import WorldModel
 from armillary.planning.cem import CEM
@@ -156,7 +157,7 @@ def _untrained(size: Size, seed: int) -> WorldModel:
 
 def _timed(name: str, model: WorldModel, planner: Planner, decisions: int, batch: int, seed: int, captured: bool) -> Speed:
     skip, seen_by = model.config.skip, model if captured else _waiting(model)
-    agent = Agent(seen_by, planner, configurator(model), num_envs=batch, seed=seed, captured=captured)
+    agent = Agent(seen_by, planner, goal_cost(model), num_envs=batch, seed=seed, captured=captured)
     seen = _observations(model.spec, batch, seed)
     agent.set_goal(seen[-1])
     seconds = np.full((decisions, len(PARTS)), np.nan)  # filled, so that all its memory is there before any is measured

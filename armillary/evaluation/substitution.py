@@ -21,11 +21,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from armillary.costs.cost import Cost
-from armillary.costs.goal import CriticGoal, encode_frames
+from armillary.costs.goal import CriticGoal, goal_cost
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation.rollouts import Planned, drawing
-from armillary.imagination import Context, Rollout
+from armillary.goals.goal import Goal
+from armillary.imagination import Context, PlanSpace, Rollout
+from armillary.latents import encode_frames
 from armillary.model import WorldModel
 from armillary.spec import Spec
 from armillary.worlds.world import World
@@ -33,6 +35,79 @@ from armillary.worlds.world import World
 LABELS = 50_000  # pairs of moments whose distance is told
 MakeWorld = Callable[[int], World]
 """A world of so many environments, with autoreset disabled and no limit of steps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrueRollout(Rollout):
+    """What the world itself did."""
+
+    states: Tensor
+    """(B, S, H, state) float64; rounded to float32, a layout is another one than the goal's"""
+
+
+@dataclass(frozen=True, eq=False)
+class TrueDynamics:
+    """An Imagination: the world itself, from where it is now.
+
+    Args:
+        model: encodes what the world shows.
+        make_world: of the world that is judged in.
+        state: (B, state) where each problem begins.
+        draws: whether latents are those of what the world shows; else they are its states, and nothing is drawn.
+    """
+
+    model: WorldModel
+    make_world: MakeWorld
+    state: np.ndarray
+    draws: bool = True
+
+    @property
+    def actions(self) -> PlanSpace:
+        return self.model.actions
+
+    @property
+    def context_length(self) -> int:
+        return self.model.context_length
+
+    def rollout(self, context: Context, blocks: Float[Tensor, "b s h a"]) -> TrueRollout:
+        """As of any Imagination.
+
+        Raises:
+            ArmillaryError: it is to start elsewhere than where the world is.
+        """
+        batch, samples, _, _ = blocks.shape
+        if batch != len(self.state):
+            raise ArmillaryError(
+                f"the true dynamics start from {len(self.state)} true states, not from {batch} latents; "
+                "plan with a search among sequences of actions, such as CEM"
+            )
+        skip, single = self.model.config.skip, self.actions.split(blocks).flatten(0, 1).cpu().numpy()
+        world, states, z = self.make_world(len(single)), [], []
+        with drawing(world, self.draws):
+            world.reset(options={"state": np.repeat(self.state, samples, axis=0)})
+            for step in range(single.shape[1]):
+                observation, *_ = world.step(single[:, step])
+                if (step + 1) % skip == 0:
+                    states.append(torch.tensor(world.state))
+                    z.append(encode_frames(self.model, observation, exact=False) if self.draws else states[-1])
+        states, z = (torch.stack(each, 1).unflatten(0, (batch, samples)) for each in (states, z))
+        return TrueRollout(context, blocks, z.to(blocks.device, torch.float32), states=states)
+
+
+@dataclass(frozen=True, eq=False)
+class TrueDistance(Cost):
+    """The sum of the shortest paths to the goal's state, of true rollouts alone."""
+
+    world: World
+
+    def __call__(self, rollout: Rollout, goal: Goal) -> Float[Tensor, "b s"]:
+        if not isinstance(rollout, TrueRollout):
+            raise ArmillaryError("the true distance is of true states; plan by the true dynamics, with a search such as CEM")
+        states = rollout.states.numpy()
+        goals = np.broadcast_to(goal.state.numpy()[:, None, None], states.shape)
+        size = states.shape[-1]
+        steps = self.world.shortest_path(states.reshape(-1, size), goals.reshape(-1, size))
+        return torch.from_numpy(steps.reshape(states.shape[:-1]).sum(-1)).to(rollout.z)
 
 
 @dataclass
@@ -51,44 +126,31 @@ class Simulated(Planned):
     def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict[str, np.ndarray], steps: int) -> None:
         super().begin(problems, goal, goal_observation, steps)
         self.agent.exact = False  # all problems are stepped at once
-        self.agent.imagination = copy.copy(self.model)
-        self.agent.imagination.rollout = self._simulate
-        self.goal = goal
         if self.true_distance:
-            self.agent.cost = lambda z_goal: self._distance
+            self.agent.cost = TrueDistance(self._world(1))
+            self.agent.goal = replace(self.agent.goal, state=torch.tensor(goal))
 
     def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
-        self.state = state
+        self.agent.imagination = TrueDynamics(self.model, self._world, state, draws=not self.true_distance)
         return super().act(observation, state)
 
-    def _simulate(self, context: Context, actions: Float[Tensor, "b s h a"]) -> Rollout:
-        batch, samples, _, _ = actions.shape
-        skip, single = self.model.config.skip, self.model.actions.split(actions).flatten(0, 1).cpu().numpy()
-        world = self._worlds.get(len(single)) or self._worlds.setdefault(len(single), self.make_world(len(single)))
-        after = []
-        with drawing(world, not self.true_distance):
-            world.reset(options={"state": np.repeat(self.state, samples, axis=0)})
-            for step in range(single.shape[1]):
-                observation, *_ = world.step(single[:, step])
-                if (step + 1) % skip == 0:
-                    states = torch.from_numpy(world.state)
-                    after.append(states if self.true_distance else encode_frames(self.model, observation, exact=False))
-        self._futures = torch.stack(after, 1).unflatten(0, (batch, samples))
-        return Rollout(context, actions, self._futures.to(actions.device, torch.float32))
-
-    def _distance(self, z: Float[Tensor, "b s h d"], actions: Float[Tensor, "b s h a"]) -> Float[Tensor, "b s"]:
-        states = self._futures.numpy()  # not z: rounded to float32, a layout is another one than the goal's
-        goals = np.broadcast_to(self.goal[:, None, None], states.shape)
-        size = states.shape[-1]
-        steps = next(iter(self._worlds.values())).shortest_path(states.reshape(-1, size), goals.reshape(-1, size))
-        return torch.from_numpy(steps.reshape(states.shape[:-1]).sum(-1)).to(z)
+    def _world(self, count: int) -> World:
+        if count not in self._worlds:
+            self._worlds[count] = self.make_world(count)
+        return self._worlds[count]
 
 
 class LabelledDistance(nn.Module):
-    """Env steps between what two latents show, (..., D) and (..., D) to (...); learned from labels."""
+    """Env steps between what two latents show, (..., D) and (..., D) to (...); learned from labels.
 
-    def __init__(self, latent: int, width: int = 256) -> None:
+    Args:
+        latent: D.
+        points: where graph search tells places apart, since a network of two latents has no such space of its own.
+    """
+
+    def __init__(self, latent: int, points: Callable[[Tensor], Tensor], width: int = 256) -> None:
         super().__init__()
+        self.embed = points
         self.net = nn.Sequential(
             nn.Linear(3 * latent, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1)
         )
@@ -100,8 +162,8 @@ class LabelledDistance(nn.Module):
 
 def labelled_distance(
     model: WorldModel, make_world: MakeWorld, *, episodes: int = 200, steps: int = 60, updates: int = 3000, seed: int = 0
-) -> Callable[[Tensor], Cost]:
-    """A configurator of costs by the world's shortest path, learned from fresh play of which the true states are known.
+) -> CriticGoal:
+    """A cost by the world's shortest path, learned from fresh play of which the true states are known.
 
     Args:
         model: encodes; it is not changed.
@@ -123,7 +185,7 @@ def labelled_distance(
     z, states = torch.stack(z, 1), np.stack(states, 1)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        distance = LabelledDistance(z.shape[-1]).to(z.device)
+        distance = LabelledDistance(z.shape[-1], goal_cost(model).embed).to(z.device)
     optimizer = torch.optim.AdamW(distance.parameters(), 1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, updates)
     which, (a, b) = rng.integers(episodes, size=LABELS), rng.integers(steps + 1, size=(2, LABELS))
@@ -137,7 +199,7 @@ def labelled_distance(
         optimizer.step()
         schedule.step()
     distance.requires_grad_(False)
-    return lambda z_goal: CriticGoal(distance, z_goal)
+    return CriticGoal(distance)
 
 
 def unveiled_spec(spec: Spec) -> Spec:

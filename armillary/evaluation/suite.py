@@ -26,7 +26,7 @@ from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control import ControlResult, evaluate
-from armillary.evaluation.judge import configurator, default_planner, peak_memory_mb
+from armillary.evaluation.judge import default_planner, peak_memory_mb
 from armillary.evaluation.latents import learned_from
 from armillary.evaluation.lax import judge_laxly
 from armillary.evaluation.methods import methods, said
@@ -163,7 +163,7 @@ def run_task(
         result |= {"training": {"commit": at, **facts, **({} if resumed else spent)}, "sets": {}, "shift": {}}
         keep()
 
-    agent = Planned(model, task.planner or default_planner(model), configurator, seed=seed, habit=habit)
+    agent = Planned(model, task.planner or default_planner(model), "auto", seed=seed, habit=habit)
     first, *_ = task.sets.values()
     parts = [("sets", label, goals, pairs) for label, goals in task.sets.items()]
     for factor in make(task.world, **task.options).all_factors:

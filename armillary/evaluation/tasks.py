@@ -10,7 +10,7 @@ from typing import Any
 
 from armillary.evaluation.judge import BATCH
 from armillary.habit import HabitConfig
-from armillary.planning import CEM, ICEM, MPPI, Arrive, GraphSearch, Planner
+from armillary.planning import CEM, ICEM, MPPI, GraphSearch, Planner, StayAtGoal
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,11 @@ SUITE: dict[str, Task] = {
             horizon=4,
             actions=8,
             spacing=0.35,
-            enough=0.7,  # env steps, as the critic counts them
+            goal_radius=0.7,  # env steps, as the critic counts them
             places=250,
             refine=CEM(samples=32, iterations=3, elites=5, sigma=0.8),
         ),
-        without=("gradient", "latent_distance"),  # slow; in another unit than `enough`
+        without=("gradient", "latent_distance"),  # slow; in another unit than `goal_radius`
     ),
     # A habit finds the way as long as the critic counts more than four steps, as far as the planner looks; then that refines.
     "house": Task(
@@ -111,8 +111,8 @@ SUITE: dict[str, Task] = {
         steps=60,
         options={"layouts": "seen", "size": 32, "streams": ("image", "depth", "scan", "odometry")},
         senses=("image", "depth", "scan"),
-        planner=Arrive(
-            refine=ICEM(horizon=4, samples=48, iterations=1, elites=5, sigma=0.3, floor=0.02), within=0.8, trust=4.0
+        planner=StayAtGoal(
+            refine=ICEM(horizon=4, samples=48, iterations=1, elites=5, sigma=0.3, floor=0.02), goal_radius=0.8, habit_beyond=4.0
         ),
         habit=HabitConfig(reach=25, width=384, steps=9000),
         without=("icem", "mppi", "gradient", "random_shooting", "latent_distance"),

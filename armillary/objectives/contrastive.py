@@ -29,7 +29,11 @@ class TemporalContrast(nn.Module):
 
     def forward(self, a: Float[Tensor, "*#batch d"], b: Float[Tensor, "*#batch d"]) -> Float[Tensor, "..."]:
         """How far apart in the space in which moments are compared: what lasts counts there, what always moves does less."""
-        return self.log_sharpness.exp() * (self.head(a) - self.head(b)).square().sum(-1)
+        return self.log_sharpness.exp() * (self.embed(a) - self.embed(b)).square().sum(-1)
+
+    def embed(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch e"]:
+        """Latents to points in that space."""
+        return self.head(z)
 
     def loss(self, z: Float[Tensor, "b t d"]) -> Float[Tensor, ""]:
         """Cross-entropy of finding the match among the clips of this process, both ways; log(b) is chance.

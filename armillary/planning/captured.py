@@ -19,12 +19,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from armillary.costs.cost import Cost
-from armillary.costs.goal import encode_frames
 from armillary.device import Captured, compiles, works_aside
 from armillary.errors import ArmillaryError
+from armillary.goals.goal import Goal
 from armillary.imagination import Context, Rollout
+from armillary.latents import encode_frames
 from armillary.model import WorldModel
-from armillary.planning.planner import Found, Plan, Planner, RandomStreams
+from armillary.planning.planner import Found, Plan, Planner
+from armillary.planning.problem import Problem
 
 TILE = 64
 """Samples that a GPU multiplies as one."""
@@ -40,7 +42,7 @@ class Decision:
         ArmillaryError: the planner goes back through gradients, or does more than search, so that it can't be captured.
     """
 
-    def __init__(self, model: WorldModel, planner: Planner, cost: Callable[[Tensor], Cost]) -> None:
+    def __init__(self, model: WorldModel, planner: Planner, cost: Cost) -> None:
         if planner.differentiates or type(planner).plan is not Planner.plan:
             raise ArmillaryError(f"{type(planner).__name__} cannot be captured; take CEM, ICEM, MPPI or RandomShooting")
         self.model, self.planner, self.cost = model, planner, cost
@@ -51,35 +53,32 @@ class Decision:
         self._captured = Captured(self._decide, model.device)
 
     @torch.no_grad()
-    def __call__(
-        self, observations: Mapping[str, Any], context: Context, goal: Tensor, start: Tensor | None, streams: RandomStreams
-    ) -> tuple[Tensor, Plan]:
+    def __call__(self, observations: Mapping[str, Any], problem: Problem) -> tuple[Tensor, Plan]:
         """Latents (B, D) of what is seen, and the plan.
 
         Args:
             observations: arrays or tensors (B, *shape) by stream.
-            context: whose last latents are left out, since they are those of `observations`.
-            goal: latents (B, D).
-            start, streams: as in `Planner.plan`.
+            problem: with streams, a goal that is latents alone, and no proposal. The last latents of its context are left out,
+                since they are those of `observations`.
         """
         began = perf_counter()
         names = [stream.name for stream in self.model.spec.observed if stream.name in observations]
         inputs = {f"see {name}": torch.as_tensor(observations[name]) for name in names}
-        inputs |= {"z": context.z, "actions": context.actions, "goal": goal}
-        inputs |= {} if start is None else {"start": start}
+        inputs |= {"z": problem.context.z, "actions": problem.context.actions, "goal": problem.goal.z}
+        inputs |= {} if problem.start is None else {"start": problem.start}
         shapes = tuple((name, *tensor.shape) for name, tensor in inputs.items())
         size = self.planner.horizon, self.model.actions.dim
         if shapes in self._asked:
-            drawn = {f"draw {i}": streams.normal(*asked, *size) for i, asked in enumerate(self._asked[shapes])}
+            drawn = {f"draw {i}": problem.streams.normal(*asked, *size) for i, asked in enumerate(self._asked[shapes])}
             z, *found = self._captured(**inputs, **drawn)
             if works_aside(self.model.device):
-                streams.draw_ahead((*asked, *size) for asked in self._asked[shapes])
+                problem.streams.draw_ahead((*asked, *size) for asked in self._asked[shapes])
         else:
             asked = self._asked[shapes] = []
 
             def draw(*sizes: int) -> Tensor:
                 asked.append(sizes)
-                return streams.normal(*sizes, *size).to(self.model.device)
+                return problem.streams.normal(*sizes, *size).to(self.model.device)
 
             z, *found = self._run(self.model, inputs, draw)
         return z, self.planner.finish(self.model, Found(*found), began)
@@ -111,4 +110,5 @@ class Decision:
         z = encode_frames(model, seen)
         context = Context(torch.cat([inputs["z"][:, :-1], z.unsqueeze(1)], 1), inputs["actions"])
         self._shared = model.share(context) if model is self._compiled else None
-        return z, *self.planner.find(model, context, self.cost(inputs["goal"]), inputs.get("start"), draw)
+        problem = Problem(context, Goal(inputs["goal"]), inputs.get("start"))
+        return z, *self.planner.find(model, problem, self.cost, draw)

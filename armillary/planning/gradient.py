@@ -10,18 +10,18 @@ A clipped action has no slope, so that a restart beyond the bounds stays there: 
 actions lie. With that, projecting onto the bounds after each step, or passing the slope straight through, changed nothing.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from armillary.costs.cost import Cost
 from armillary.errors import ArmillaryError
-from armillary.imagination import Context
-from armillary.model import WorldModel
+from armillary.imagination import Imagination
 from armillary.planning.planner import Draw, Plan, Planner, Score
+from armillary.planning.problem import Problem
 
 
 @dataclass
@@ -49,19 +49,19 @@ class GradientPlanner(Planner):
                 f"gradient planning needs a horizon, iterations and samples of 1 or more, rate > 0 and sigma >= 0: {self}"
             )
 
-    def plan(self, model: WorldModel, context: Context, cost: Callable[[Tensor, Tensor], Tensor], **options: Any) -> Plan:
+    def plan(self, imagination: Imagination, problem: Problem, cost: Cost) -> Plan:
         """As `Planner.plan`; `model_calls` counts steps that were imagined, not those that were gone back.
 
         Raises:
             ArmillaryError: actions are choices, the latents were made in inference mode, or the cost has no gradient.
         """
-        space = model.actions.space
+        space = imagination.actions.space
         if space.kind == "discrete" or space.whole:
             what = "whole numbers" if space.whole else f"{space.n} choices"
             raise ArmillaryError(f"gradients need continuous actions, and these are {what}; plan with CEM, ICEM or MPPI")
-        if context.z.is_inference():
+        if problem.context.z.is_inference():
             raise ArmillaryError("latents made in torch.inference_mode have no gradients; make them under torch.no_grad")
-        return super().plan(model, context, cost, **options)
+        return super().plan(imagination, problem, cost)
 
     # A recurrent network in eval mode can be differentiated by PyTorch's own kernels, and not by cuDNN's.
     @torch.backends.cudnn.flags(enabled=False)

@@ -3,10 +3,12 @@
 import common
 import torch
 
-from armillary.costs.goal import LatentGoal, encode_frames
+from armillary.costs import LatentGoal
+from armillary.goals import Goal
 from armillary.imagination import Context
+from armillary.latents import encode_frames
 from armillary.model import WorldModel
-from armillary.planning import CEM, Plan
+from armillary.planning import CEM, Plan, Problem
 from armillary.spec import ActionSpace, Spec, Stream
 
 
@@ -21,7 +23,7 @@ def main() -> None:
     def plan(iterations: int) -> Plan:
         z, goal = (encode_frames(model, {"pixels": images[name][None]}) for name in ("start", "goal"))
         cem = CEM(5, settings["samples"], iterations, elites=30, sigma=1.0, narrowest=1.0, floor=0.0)
-        return cem.plan(model, Context(z[:, None], nothing), LatentGoal(goal, "last"))
+        return cem.plan(model, Problem(Context(z[:, None], nothing), Goal(goal)), LatentGoal("last"))
 
     model.fast = settings["fast"]
     plan(1)  # what is loaded at first use
@@ -32,8 +34,8 @@ def main() -> None:
     @torch.inference_mode()
     def costs(plans: torch.Tensor) -> torch.Tensor:
         """In the peer's unit: summed over dimensions, at the last step."""
-        z = model.rollout(Context(theirs["z"], nothing), plans).z
-        return LatentGoal(theirs["goal"][:, -1], "last")(z, plans) * z.shape[-1]
+        rollout = model.rollout(Context(theirs["z"], nothing), plans)
+        return LatentGoal("last")(rollout, Goal(theirs["goal"][:, -1])) * rollout.z.shape[-1]
 
     for name, same in theirs["sets"].items():
         ours = costs(same["plans"])

@@ -23,7 +23,7 @@ def test_habits_and_probes_learn_from_what_the_model_learned_from(tmp_path, monk
     store = store_with_truth(tmp_path / "store", [np.linspace(0, 1, 30)] * 6)
     monkeypatch.setattr(comparing, "train_habit", lambda *given, which, **_: learned.append(list(which)) or Mock())
     monkeypatch.setattr(judging, "probe", lambda model, episodes, train, held, **_: learned.append(list(train)))
-    comparing.methods(Planned(model, CEM(), judging.configurator, seed=0), store, 0)
+    comparing.methods(Planned(model, CEM(), "auto", seed=0), store, 0)
     judge(model, episodes=store, held_out=[1, 4])
     assert len(learned) == 1 + len(comparing.HABITS)
     assert all(which == [0, 2, 5] for which in learned)

@@ -16,7 +16,9 @@ from armillary.evaluation.substitution import (
     unveiled_spec,
     unveiled_world,
 )
-from armillary.planning import CEM
+from armillary.goals import Goal
+from armillary.imagination import Context, Rollout
+from armillary.planning import CEM, GraphSearch, StayAtGoal
 from armillary.spec import Spec
 from armillary.worlds import make
 
@@ -50,11 +52,19 @@ def test_imagined_latents_are_those_of_what_the_world_shows(pairs):
     np.testing.assert_allclose(first * 64, result.states[1, 0, :2], atol=0.3)
 
 
+@pytest.mark.parametrize("planner", [GraphSearch(), StayAtGoal()], ids=["graph", "stay"])
+def test_planners_that_need_more_than_true_rollouts_are_refused(pairs, planner):
+    model = Known(make_world(1).stream_spec)
+    policy = Simulated(model, planner, make_world=make_world, true_distance=True)
+    with pytest.raises(ArmillaryError, match=r"such as CEM|does not say how far apart"):
+        run(make_world(1), policy, pairs.start[:1], pairs.goal[:1], pairs.budget[:1])
+
+
 def test_distance_from_labels_knows_the_way():
     model = Known(make_world(1).stream_spec)
     cost = labelled_distance(model, make_world, episodes=30, steps=30, updates=500)
     places = torch.tensor([[[[0.2, 0.5]]], [[[0.4, 0.5]]]])
-    near, far = cost(places[1, 0])(places, places)[:, 0]
+    near, far = cost(Rollout(Context(places[:, 0], places[:, 0, :0]), places, places), Goal(places[1, 0]))[:, 0]
     assert far < near
     assert far < 0.8
     assert abs(near - 0.2 * 64 / 12.5) < 0.8

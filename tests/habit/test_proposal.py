@@ -6,7 +6,6 @@ import torch
 from linear_model import LinearModel
 
 from armillary.agent import Agent
-from armillary.costs import LatentGoal
 from armillary.errors import SpecMismatch
 from armillary.habit import Habit, HabitConfig, propose
 from armillary.imagination import Context
@@ -58,7 +57,7 @@ def test_the_planner_refines_what_is_proposed():
         def act(self, z, z_goal, remaining=None):
             return super().act(z, -z_goal)
 
-    agent = Agent(model, CEM(horizon=4), LatentGoal, habit=Wrong(model))
+    agent = Agent(model, CEM(horizon=4), habit=Wrong(model))
     agent.set_goal({"position": np.array([[6, 0]], np.float32)})
     assert agent.act({"position": np.zeros((1, 2), np.float32)})[0, 0] > 0
 

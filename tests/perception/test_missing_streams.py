@@ -6,7 +6,6 @@ import torch
 
 from armillary.agent import Agent
 from armillary.config import ModelConfig, Objective
-from armillary.costs import LatentGoal
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
@@ -57,7 +56,7 @@ def test_it_plans_with_what_is_left(model):
     rng = np.random.default_rng(1)
     start, goal = rng.uniform(-0.9, 0.9, (2, 20, 2))
     for alive in (("camera", "position"), ("camera",), ("position",)):
-        agent, position = Agent(model, CEM(samples=48, iterations=3), LatentGoal, num_envs=20, exact=False), start
+        agent, position = Agent(model, CEM(samples=48, iterations=3), num_envs=20, exact=False), start
         agent.set_goal({name: sensed(goal)[name] for name in alive})
         for step in range(18):
             left = alive if step >= 3 else ("camera", "position")  # it dies on the way

@@ -14,8 +14,9 @@ from armillary import device
 from armillary.agent import Agent
 from armillary.costs import LatentGoal
 from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.goals import Goal
 from armillary.imagination import Context
-from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, RandomShooting, captured
+from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Problem, RandomShooting, captured
 
 PLANNERS = [CEM(3, 12, 2, 4), ICEM(horizon=3, samples=16, iterations=3, elites=4), MPPI(3, 12, 2), RandomShooting(3, 12)]
 
@@ -122,7 +123,7 @@ def test_nothing_in_a_search_waits_for_the_device(planner, predictor, fast):
 
     def find():
         draw = lambda *asked: torch.zeros(2, *asked, *sizes)  # noqa: E731
-        return planner.find(model, context, LatentGoal(torch.zeros(1, 8)), None, draw)
+        return planner.find(model, Problem(context, Goal(torch.zeros(1, 8))), LatentGoal(), draw)
 
     with torch.no_grad():
         find()  # what is made at first use

@@ -6,10 +6,11 @@ import pytest
 import torch
 from linear_model import Displacement, LinearModel
 
-from armillary.costs import LatentGoal
+from armillary.costs import CriticGoal, Effort, LatentGoal
 from armillary.errors import ArmillaryError
+from armillary.goals import Goal
 from armillary.imagination import Context
-from armillary.planning import CEM, RandomStreams
+from armillary.planning import CEM, Problem, RandomStreams
 from armillary.planning.graph import GraphSearch
 
 PLANNER = GraphSearch(horizon=4, actions=12, depth=40, spacing=0.8)
@@ -30,16 +31,17 @@ def trapped() -> LinearModel:
     return model
 
 
-def context(*places: tuple[float, float], model: LinearModel) -> Context:
-    return Context(torch.tensor(places)[:, None], torch.zeros(len(places), 0, model.actions.size))
+def problem(*places: tuple[float, float], goal: tuple[float, float], model: LinearModel) -> Problem:
+    context = Context(torch.tensor(places)[:, None], torch.zeros(len(places), 0, model.actions.size))
+    return Problem(context, Goal(torch.tensor([goal])))
 
 
 def arrives(planner, model: LinearModel, start: tuple[float, float], goal: tuple[float, float], steps: int) -> bool:
-    now = context(start, model=model)
+    now = problem(start, goal=goal, model=model)
     for _ in range(steps):
-        plan = planner.plan(model, now, LatentGoal(torch.tensor([goal])))
-        now = Context(plan.latents[:, :1], now.actions)
-    return bool((now.z[0, 0] - torch.tensor(goal)).norm() < 0.7)
+        plan = planner.plan(model, now, LatentGoal())
+        now = replace(now, context=Context(plan.latents[:, :1], now.context.actions))
+    return bool((now.context.z[0, 0] - torch.tensor(goal)).norm() < 0.7)
 
 
 def test_it_goes_away_from_the_goal_to_get_there():
@@ -50,19 +52,17 @@ def test_it_goes_away_from_the_goal_to_get_there():
 
 def test_near_goals_are_left_to_the_other_planner():
     model = trapped()
-    goal = LatentGoal(torch.tensor([[3.0, 3.0]]))
-    plan = PLANNER.plan(model, context((2.0, 2.0), model=model), goal)
+    plan = PLANNER.plan(model, problem((2.0, 2.0), goal=(3.0, 3.0), model=model), LatentGoal())
     assert plan.cost < 0.5
     assert plan.actions.shape == (1, PLANNER.horizon * model.config.skip, 2)
     assert plan.model_calls > PLANNER.refine.samples * PLANNER.horizon
 
 
 def test_a_problem_has_its_plan_whatever_else_is_planned():
-    model, goals = trapped(), torch.tensor([[2.0, -6.0], [-3.0, -5.0]])
-    both = PLANNER.plan(
-        model, context((-2.0, -6.0), (-2.0, -6.0), model=model), LatentGoal(goals), streams=RandomStreams(0, [5, 6])
-    )
-    alone = PLANNER.plan(model, context((-2.0, -6.0), model=model), LatentGoal(goals[1:]), streams=RandomStreams(0, [6]))
+    model, goals = trapped(), Goal(torch.tensor([[2.0, -6.0], [-3.0, -5.0]]))
+    pair = replace(problem((-2.0, -6.0), (-2.0, -6.0), goal=(0.0, 0.0), model=model), goal=goals)
+    both = PLANNER.plan(model, replace(pair, streams=RandomStreams(0, [5, 6])), LatentGoal())
+    alone = PLANNER.plan(model, replace(pair.take([1]), streams=RandomStreams(0, [6])), LatentGoal())
     torch.testing.assert_close(both.blocks[1:], alone.blocks)
     assert both.cost.shape == (2,)
 
@@ -70,33 +70,34 @@ def test_a_problem_has_its_plan_whatever_else_is_planned():
 def test_where_nothing_moves_there_is_one_place():
     model = trapped()
     model.predictor.forward = lambda z, actions: z.clone()
-    plan = PLANNER.plan(model, context((1.0, 1.0), model=model), LatentGoal(torch.tensor([[5.0, 5.0]])))
+    plan = PLANNER.plan(model, problem((1.0, 1.0), goal=(5.0, 5.0), model=model), LatentGoal())
     torch.testing.assert_close(plan.latents, torch.ones(1, 4, 2))
 
 
 def test_it_searches_no_further_than_to_a_place_that_is_cheap_enough():
-    model, now = trapped(), context((-2.0, -6.0), model=trapped())
-    goal = LatentGoal(torch.tensor([[2.0, -6.0]]))
-    calls = [replace(PLANNER, enough=enough).plan(model, now, goal).model_calls for enough in (0.0, 1.0, 100.0)]
+    model, now = trapped(), problem((-2.0, -6.0), goal=(2.0, -6.0), model=trapped())
+    planners = [replace(PLANNER, goal_radius=radius) for radius in (0.0, 1.0, 100.0)]
+    calls = [planner.plan(model, now, LatentGoal()).model_calls for planner in planners]
     assert calls[0] > calls[1] > calls[2]
     assert calls[2] < PLANNER.actions + 2000
-    assert replace(PLANNER, enough=1.0).plan(model, now, goal).latents[0, -1, 1] > -6 + 4  # up, towards the opening
+    assert planners[1].plan(model, now, LatentGoal()).latents[0, -1, 1] > -6 + 4  # up, towards the opening
 
 
-def test_where_there_is_a_critic_it_says_how_far_apart_places_are():
+def test_the_cost_says_how_far_apart_places_are():
     """A critic that does not see y takes all places above each other for one, so that the opening is not found."""
-    model, now = trapped(), context((-2.0, -6.0), model=trapped())
-    goal = LatentGoal(torch.tensor([[-2.0, 8.0]]))
-    calls = [PLANNER.plan(model, now, goal).model_calls]
-    model.add_critic().embed = lambda z: z[..., :1]
-    calls.append(PLANNER.plan(model, now, goal).model_calls)
+    model, now = trapped(), problem((-2.0, -6.0), goal=(-2.0, 8.0), model=trapped())
+    critic = model.add_critic()
+    critic.embed = lambda z: z[..., :1]
+    calls = [PLANNER.plan(model, now, cost).model_calls for cost in (LatentGoal(), CriticGoal(critic))]
     assert calls[1] < calls[0] / 2
+    with pytest.raises(ArmillaryError, match="Effort does not say how far apart"):
+        PLANNER.plan(model, now, Effort(model.actions))
 
 
 def test_settings_and_models_that_do_not_fit():
     with pytest.raises(ArmillaryError, match="a graph search needs"):
         replace(PLANNER, places=0)
     model = LinearModel(context=2)
-    past = Context(torch.zeros(1, 2, 2), torch.zeros(1, 1, model.actions.size))
+    past = Problem(Context(torch.zeros(1, 2, 2), torch.zeros(1, 1, model.actions.size)), Goal(torch.zeros(1, 2)))
     with pytest.raises(ArmillaryError, match="context 1, and this one looks back on 2"):
-        PLANNER.plan(model, past, LatentGoal(torch.zeros(1, 2)))
+        PLANNER.plan(model, past, LatentGoal())

@@ -6,17 +6,17 @@ import torch
 from linear_model import LinearModel
 
 from armillary.costs import LatentGoal
-from armillary.imagination import Context
-from armillary.planning import CEM, ICEM
+from armillary.goals import Goal
+from armillary.imagination import Context, Rollout
+from armillary.planning import CEM, ICEM, Problem
 from armillary.planning.icem import coloured
 
 
-def problems(batch: int, model: LinearModel, far: float) -> tuple[Context, torch.Tensor]:
+def problems(batch: int, model: LinearModel, far: float) -> Problem:
     generator = torch.Generator().manual_seed(0)
     z = torch.rand(batch, 1, 2, generator=generator)
-    return Context(z, torch.zeros(batch, 0, model.actions.size)), z[:, 0] + far * (
-        2 * torch.rand(batch, 2, generator=generator) - 1
-    )
+    goal = z[:, 0] + far * (2 * torch.rand(batch, 2, generator=generator) - 1)
+    return Problem(Context(z, torch.zeros(batch, 0, model.actions.size)), Goal(goal))
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 5, 64])
@@ -45,23 +45,23 @@ def test_the_last_block_is_not_tied_to_the_first():
 
 def test_few_samples_find_better_plans_than_the_cem_does():
     model = LinearModel(held=False)
-    context, goal = problems(30, model, 4.0)
+    problem = problems(30, model, 4.0)
     few = {"horizon": 8, "elites": 4, "iterations": 3, "sigma": 1.2}
-    cem = CEM(samples=20, **few).plan(model, context, LatentGoal(goal))
-    icem = ICEM(samples=24, **few).plan(model, context, LatentGoal(goal))
+    cem = CEM(samples=20, **few).plan(model, problem, LatentGoal())
+    icem = ICEM(samples=24, **few).plan(model, problem, LatentGoal())
     assert icem.model_calls <= cem.model_calls
     assert icem.cost.mean() < 0.95 * cem.cost.mean()
 
 
 def test_the_plan_is_the_best_of_all_that_was_imagined():
     model = LinearModel(held=False)
-    context, goal = problems(10, model, 4.0)
+    problem = problems(10, model, 4.0)
     seen = []
 
-    def cost(z: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-        seen.append(LatentGoal(goal)(z, actions))
+    def cost(rollout: Rollout, goal: Goal) -> torch.Tensor:
+        seen.append(LatentGoal()(rollout, goal))
         return seen[-1]
 
     # A spread that never falls: the last round is no better than the others.
-    plan = ICEM(samples=40, decay=1.0, narrowest=1.0, sigma=2.0, floor=2.0).plan(model, context, cost)
+    plan = ICEM(samples=40, decay=1.0, narrowest=1.0, sigma=2.0, floor=2.0).plan(model, problem, cost)
     torch.testing.assert_close(plan.cost, torch.cat(seen, 1).amin(1))

@@ -1,13 +1,16 @@
 """Planners on dynamics that are known: do they reach, stay within bounds and the data's shape, and plan alike in any batch?"""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from linear_model import LinearModel
 
 from armillary.costs import Cost, LatentGoal
 from armillary.errors import ArmillaryError
-from armillary.imagination import Context
-from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, RandomShooting, RandomStreams
+from armillary.goals import Goal
+from armillary.imagination import Context, Rollout
+from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Problem, RandomShooting, RandomStreams
 
 PLANNERS = [
     CEM(horizon=5),
@@ -25,49 +28,50 @@ BOX_OR_DISCRETE = [
 ]
 
 
-def contexts(batch: int, model: LinearModel, seed: int = 0) -> tuple[Context, torch.Tensor]:
+def problems(batch: int, model: LinearModel, seed: int = 0) -> Problem:
     """Points within the unit square, and goals that five blocks can reach."""
     generator = torch.Generator().manual_seed(seed)
     z = torch.rand(batch, 1, 2, generator=generator)
-    return Context(z, torch.zeros(batch, 0, model.actions.size)), z[:, 0] + 4 * torch.rand(batch, 2, generator=generator) - 2
+    goal = z[:, 0] + 4 * torch.rand(batch, 2, generator=generator) - 2
+    return Problem(Context(z, torch.zeros(batch, 0, model.actions.size)), Goal(goal))
 
 
 class Everywhere(Cost):
     """A cost that is `value` where a sequence's first action goes east, and the distance to the goal elsewhere."""
 
-    def __init__(self, goal: torch.Tensor, value: float, above: float = 0.0) -> None:
-        self.goal, self.value, self.above = LatentGoal(goal), value, above
+    def __init__(self, value: float) -> None:
+        self.value = value
 
-    def __call__(self, z: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
-        return torch.where(actions[:, :, 0, 0] > self.above, self.value, self.goal(z, actions))
+    def __call__(self, rollout: Rollout, goal: Goal) -> torch.Tensor:
+        return torch.where(rollout.actions[:, :, 0, 0] > 0, self.value, LatentGoal()(rollout, goal))
 
 
 @pytest.mark.parametrize(("planner", "discrete"), BOX_OR_DISCRETE)
 def test_a_plan_leads_to_the_goal(planner, discrete):
     model = LinearModel(discrete=discrete)
-    context, goal = contexts(20, model)
-    plan = planner.plan(model, context, LatentGoal(goal))
-    stay = (context.z[:, 0] - goal).norm(dim=-1)
-    reached = (plan.latents[:, -1] - goal).norm(dim=-1)
+    problem = problems(20, model)
+    plan = planner.plan(model, problem, LatentGoal())
+    stay = (problem.context.z[:, 0] - problem.goal.z).norm(dim=-1)
+    reached = (plan.latents[:, -1] - problem.goal.z).norm(dim=-1)
     assert reached.mean() < 0.5 * stay.mean()
 
 
 def test_cem_beats_random_shooting_of_as_many_candidates():
     model = LinearModel(held=False)
-    context, goal = contexts(20, model)
-    shot = RandomShooting(horizon=8, samples=500).plan(model, context, LatentGoal(goal))
-    assert CEM(horizon=8).plan(model, context, LatentGoal(goal)).cost.mean() < 0.8 * shot.cost.mean()
-    assert MPPI(horizon=8).plan(model, context, LatentGoal(goal)).cost.mean() < 0.8 * shot.cost.mean()
+    problem = problems(20, model)
+    shot = RandomShooting(horizon=8, samples=500).plan(model, problem, LatentGoal())
+    assert CEM(horizon=8).plan(model, problem, LatentGoal()).cost.mean() < 0.8 * shot.cost.mean()
+    assert MPPI(horizon=8).plan(model, problem, LatentGoal()).cost.mean() < 0.8 * shot.cost.mean()
 
 
 @pytest.mark.parametrize(("planner", "discrete"), BOX_OR_DISCRETE)
 def test_the_plan_that_is_returned_is_the_plan_that_was_judged(planner, discrete):
     model = LinearModel(discrete=discrete, skip=3)
-    context, goal = contexts(4, model)
-    plan = planner.plan(model, context, LatentGoal(goal))
-    z = model.rollout(context, plan.blocks[:, None]).z
-    torch.testing.assert_close(z[:, 0], plan.latents)
-    torch.testing.assert_close(LatentGoal(goal)(z, plan.blocks[:, None])[:, 0], plan.cost)
+    problem = problems(4, model)
+    plan = planner.plan(model, problem, LatentGoal())
+    rollout = model.rollout(problem.context, plan.blocks[:, None])
+    torch.testing.assert_close(rollout.z[:, 0], plan.latents)
+    torch.testing.assert_close(LatentGoal()(rollout, problem.goal)[:, 0], plan.cost)
     if discrete:
         assert plan.actions.dtype == torch.int64
         assert plan.actions.shape == (4, 15)
@@ -82,23 +86,22 @@ def test_the_plan_that_is_returned_is_the_plan_that_was_judged(planner, discrete
 def test_plans_from_held_actions_are_held(planner):
     model = LinearModel(skip=4, held=True)
     assert model.actions.dim == 2
-    context, goal = contexts(5, model)
-    actions = planner.plan(model, context, LatentGoal(goal)).actions.unflatten(1, (5, 4))
+    problem = problems(5, model)
+    actions = planner.plan(model, problem, LatentGoal()).actions.unflatten(1, (5, 4))
     torch.testing.assert_close(actions, actions[:, :, :1].expand_as(actions))
 
 
 @pytest.mark.parametrize(("planner", "discrete"), BOX_OR_DISCRETE)
 def test_one_problem_or_sixteen_are_planned_alike(planner, discrete):
     model = LinearModel(discrete=discrete)
-    context, goal = contexts(16, model)
+    problem = problems(16, model)
     together, alone = RandomStreams(3, range(16)), [RandomStreams(3, [i]) for i in range(16)]
     start = torch.randn(16, 4, model.actions.dim)
     for start in (None, start):  # noqa: B020  two decisions, so that streams must advance alike
-        plan = planner.plan(model, context, LatentGoal(goal), start=start, streams=together)
+        problem = replace(problem, start=start, streams=together)
+        plan = planner.plan(model, problem, LatentGoal())
         for i in range(16):
-            own = Context(context.z[i : i + 1], context.actions[i : i + 1])
-            begin = None if start is None else start[i : i + 1]
-            single = planner.plan(model, own, LatentGoal(goal[i : i + 1]), start=begin, streams=alone[i])
+            single = planner.plan(model, replace(problem.take([i]), streams=alone[i]), LatentGoal())
             torch.testing.assert_close(single.actions, plan.actions[i : i + 1], rtol=0, atol=1e-5)
             torch.testing.assert_close(single.latents, plan.latents[i : i + 1], rtol=0, atol=1e-5)
 
@@ -120,8 +123,8 @@ def test_streams_differ_by_problem_and_seed_and_advance():
 
 def test_plans_repeat_without_streams_and_are_ordinary_tensors():
     model = LinearModel()
-    context, goal = contexts(2, model)
-    one, two = (CEM().plan(model, context, LatentGoal(goal)) for _ in range(2))
+    problem = problems(2, model)
+    one, two = (CEM().plan(model, problem, LatentGoal()) for _ in range(2))
     assert torch.equal(one.actions, two.actions)
     weight = torch.ones(2, requires_grad=True)
     (one.latents * weight).sum().backward()  # an inference tensor would refuse
@@ -130,14 +133,14 @@ def test_plans_repeat_without_streams_and_are_ordinary_tensors():
 
 def test_a_warm_start_is_searched_around():
     model = LinearModel()
-    context, goal = contexts(10, model)
-    good = CEM(horizon=8).plan(model, context, LatentGoal(goal))
+    problem = problems(10, model)
+    good = CEM(horizon=8).plan(model, problem, LatentGoal())
     start = model.actions.encode(good.blocks)
     narrow = CEM(iterations=1, samples=20, elites=5, sigma=0.05, horizon=8)
-    warm, cold = (narrow.plan(model, context, LatentGoal(goal), start=s) for s in (start, None))
+    warm, cold = (narrow.plan(model, replace(problem, start=s), LatentGoal()) for s in (start, None))
     assert (warm.cost <= good.cost + 1e-4).all()  # sample 0 is the start
     assert warm.cost.mean() < 0.5 * cold.cost.mean()
-    part = narrow.plan(model, context, LatentGoal(goal), start=start[:, :3])
+    part = narrow.plan(model, replace(problem, start=start[:, :3]), LatentGoal())
     torch.testing.assert_close(part.blocks[:, :3], good.blocks[:, :3], rtol=0, atol=0.2)
     assert part.blocks[:, 3:].abs().max() < 0.3  # beyond the start: the mean action, which is near zero
 
@@ -146,9 +149,9 @@ def test_a_warm_start_is_searched_around():
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_futures_without_a_finite_cost_are_not_chosen(planner, value):
     model = LinearModel()
-    context, _ = contexts(8, model)
-    east = context.z[:, 0] + torch.tensor([2.0, 0.0])
-    plan = planner.plan(model, context, Everywhere(east, value))
+    context = problems(8, model).context
+    east = Goal(context.z[:, 0] + torch.tensor([2.0, 0.0]))
+    plan = planner.plan(model, Problem(context, east), Everywhere(value))
     assert (plan.blocks[:, 0, 0] <= 0).all()
     assert plan.cost.isfinite().all()
 
@@ -156,23 +159,25 @@ def test_futures_without_a_finite_cost_are_not_chosen(planner, value):
 @pytest.mark.parametrize("planner", PLANNERS, ids=NAMES)
 def test_no_finite_future_at_all_is_an_error_that_names_the_problem(planner):
     model = LinearModel()
-    context, goal = contexts(3, model)
-    goal[1] = torch.nan
+    problem = problems(3, model)
+    problem.goal.z[1] = torch.nan
     with pytest.raises(ArmillaryError, match=r"problems \[1\]"):
-        planner.plan(model, context, LatentGoal(goal))
+        planner.plan(model, problem, LatentGoal())
 
 
 def test_shapes_that_do_not_fit_are_errors():
     model = LinearModel()
-    context, goal = contexts(3, model)
-    cost = LatentGoal(goal)
+    problem = problems(3, model)
     with pytest.raises(ArmillaryError, match="2 random streams for 3 problems"):
-        CEM().plan(model, context, cost, streams=RandomStreams(0, range(2)))
+        CEM().plan(model, replace(problem, streams=RandomStreams(0, range(2))), LatentGoal())
     for shape in ((3, 9, 2), (2, 8, 2), (3, 8, 4)):
         with pytest.raises(ArmillaryError, match=r"\(3, <= 8, 2\)"):
-            CEM(horizon=8).plan(model, context, cost, start=torch.zeros(shape))
+            CEM(horizon=8).plan(model, replace(problem, start=torch.zeros(shape)), LatentGoal())
+    for shape in ((3, 9, 2), (3, 7, 2)):
+        with pytest.raises(ArmillaryError, match=r"proposal .* \(3, 8, 2\)"):
+            CEM(horizon=8).plan(model, replace(problem, proposal=torch.zeros(shape)), LatentGoal())
     with pytest.raises(ArmillaryError, match=r"shape \(3, 50, 8\); expected \(3, 50\)"):
-        CEM(horizon=8, samples=50).plan(model, context, lambda z, actions: z.sum(-1))
+        CEM(horizon=8, samples=50).plan(model, problem, lambda rollout, goal: rollout.z.sum(-1))
 
 
 @pytest.mark.parametrize(
@@ -201,13 +206,13 @@ def test_settings_that_make_no_search_are_refused(planner, settings):
 
 def test_a_plan_counts_what_it_imagined():
     model = LinearModel()
-    context, goal = contexts(2, model)
-    assert CEM(samples=30, iterations=4, horizon=6).plan(model, context, LatentGoal(goal)).model_calls == (4 * 30 + 2) * 6
-    assert RandomShooting(samples=50, horizon=8).plan(model, context, LatentGoal(goal)).model_calls == 51 * 8
+    problem = problems(2, model)
+    assert CEM(samples=30, iterations=4, horizon=6).plan(model, problem, LatentGoal()).model_calls == (4 * 30 + 2) * 6
+    assert RandomShooting(samples=50, horizon=8).plan(model, problem, LatentGoal()).model_calls == 51 * 8
     icem = ICEM(samples=60, iterations=4, elites=10, decay=2, horizon=6)  # never below twice the elites
-    assert icem.plan(model, context, LatentGoal(goal)).model_calls == (60 + 30 + 20 + 20 + 2) * 6
+    assert icem.plan(model, problem, LatentGoal()).model_calls == (60 + 30 + 20 + 20 + 2) * 6
     gradient = GradientPlanner(samples=5, iterations=3, horizon=6)
-    assert gradient.plan(model, context, LatentGoal(goal)).model_calls == (3 * 5 + 6) * 6
+    assert gradient.plan(model, problem, LatentGoal()).model_calls == (3 * 5 + 6) * 6
 
 
 @pytest.mark.parametrize("asked", [[(3, 4), (2,)], [(3, 4), (5,)], [(4, 3)]])

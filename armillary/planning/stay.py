@@ -8,30 +8,30 @@ To stay is to do nothing, an action of zeros, so that this is for worlds that th
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from armillary.costs.cost import Cost
 from armillary.errors import ArmillaryError
-from armillary.imagination import Context
-from armillary.model import WorldModel
+from armillary.imagination import Imagination, Rollout
 from armillary.planning.cem import CEM
-from armillary.planning.planner import Draw, Plan, Planner, RandomStreams, Score
+from armillary.planning.planner import Draw, Plan, Planner, Score
+from armillary.planning.problem import Problem
 
 
 @dataclass
-class Arrive(Planner):
-    """Zeros where the goal is near, `start` where it is far, and else `refine`, whose horizon it has."""
+class StayAtGoal(Planner):
+    """Zeros where the goal is near, the habit's proposal where it is far, and else `refine`, whose horizon it has."""
 
     refine: Planner = field(default_factory=CEM)
     """plans the way"""
-    within: float = 1.0
+    goal_radius: float = 1.0
     """the goal is reached where being here costs no more than this: steps, where the cost is the critic's"""
-    trust: float = math.inf
-    """where being here costs more than this, what the search was to start from is done, such as what a habit proposes"""
+    habit_beyond: float = math.inf
+    """where being here costs more than this, what the habit proposes is done, if there is one"""
 
     def __post_init__(self) -> None:
         self.horizon = self.refine.horizon
@@ -39,30 +39,24 @@ class Arrive(Planner):
     def search(self, mean: Float[Tensor, "b h k"], score: Score, draw: Draw) -> Float[Tensor, "b c h k"]:
         return self.refine.search(mean, score, draw)
 
-    def plan(
-        self,
-        model: WorldModel,
-        context: Context,
-        cost: Callable[[Tensor, Tensor], Tensor],
-        *,
-        start: Tensor | None = None,
-        streams: RandomStreams | None = None,
-    ) -> Plan:
-        if model.actions.space.kind != "box":
-            raise ArmillaryError("to stay is an action of zeros, and this model chooses among actions; plan without Arrive")
-        plan = self.refine.plan(model, context, cost, start=start, streams=streams)
+    def plan(self, imagination: Imagination, problem: Problem, cost: Cost) -> Plan:
+        space, context = imagination.actions, problem.context
+        if space.space.kind != "box":
+            raise ArmillaryError("staying takes an action of zeros, and these actions are choices; plan without StayAtGoal")
+        plan = self.refine.plan(imagination, problem, cost)
         with torch.inference_mode():
-            here = cost(context.z[:, -1:, None], torch.zeros_like(plan.blocks)[:, None, :1])[:, 0]
-            others = [(here <= self.within, torch.zeros_like(plan.blocks))]
-            if start is not None and start.shape[1] == self.horizon:
-                others.append((here > self.trust, model.actions.decode(start)))
+            nothing = torch.zeros_like(plan.blocks)
+            here = cost(Rollout(context, nothing[:, None, :1], context.z[:, -1:, None]), problem.goal)[:, 0]
+            others = [(here <= self.goal_radius, nothing)]
+            if problem.proposal is not None:
+                others.append((here > self.habit_beyond, space.decode(problem.proposal)))
             for chosen, blocks in others:
-                z = model.rollout(context, blocks[:, None]).z
+                rollout = imagination.rollout(context, blocks[:, None])
                 found = {
-                    "actions": model.actions.split(blocks),
+                    "actions": space.split(blocks),
                     "blocks": blocks,
-                    "latents": z[:, 0],
-                    "cost": cost(z, blocks[:, None])[:, 0],
+                    "latents": rollout.z[:, 0],
+                    "cost": cost(rollout, problem.goal)[:, 0],
                 }
                 rows = {name: chosen.view(-1, *[1] * (values.ndim - 1)) for name, values in found.items()}
                 plan = replace(plan, **{name: torch.where(rows[name], found[name], getattr(plan, name)) for name in found})
