@@ -91,7 +91,14 @@ class ActionBlocks(nn.Module):
         self.basis = (vectors[:, :kept] * variance[:kept].sqrt()).to(self.mean)
 
     def standardise(self, raw: Float[Tensor, "*batch a"]) -> Float[Tensor, "*batch a"]:
-        """Raw blocks to zero mean, in units of their scale, as the predictor takes them."""
+        """Raw blocks to zero mean, in units of their scale, as the predictor takes them.
+
+        Raises:
+            ArmillaryError: blocks of another size.
+        """
+        if raw.shape[-1] != self.size:
+            taken = f"this model takes {self.skip} actions of {self.space.n} = {self.size}"
+            raise ArmillaryError(f"action blocks have {raw.shape[-1]} numbers; {taken}")
         return (raw - self.mean) / self.std
 
     def encode(self, raw: Float[Tensor, "*batch a"]) -> Float[Tensor, "*batch k"]:

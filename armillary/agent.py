@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from armillary.arguments import environments, observed, seed_of, whole, whole_numbers
+from armillary.backends.captured import Decision
 from armillary.costs.cost import Cost
 from armillary.costs.goal import LatentGoal
 from armillary.device import together
@@ -29,7 +31,6 @@ from armillary.imagination import Imagination
 from armillary.latents import encode_frames
 from armillary.memory import Memory
 from armillary.model import WorldModel
-from armillary.planning.captured import Decision
 from armillary.planning.planner import Plan, Planner
 from armillary.planning.problem import Problem
 from armillary.planning.streams import RandomStreams
@@ -75,7 +76,7 @@ class Agent:
         seed: of the random streams. The agent is deterministic given seed, observations and calls.
         exact: what is done in one environment does not depend, to the last bit, on which others there are (on a CPU; see
             `device.together`). Without it, they are computed in one go.
-        captured: from what is seen to the plan, a GPU has one recorded graph to do (`planning/captured.py`).
+        captured: from what is seen to the plan, a GPU has one recorded graph to do (`backends/captured.py`).
 
     Raises:
         ArmillaryError: `num_envs` or `execute` is below 1, or the plan is shorter than what is to be executed of it; a model
@@ -120,7 +121,7 @@ class Agent:
         self._streams = RandomStreams(seed, range(num_envs))
         self._steps = np.zeros(num_envs, np.int64)
         self._next_problem = 0
-        self._decision = Decision(model, planner, self.cost) if captured else None
+        self._decision = Decision(model, self.imagination, planner, self.cost) if captured else None
         self.reset()
 
     def reset(self, indices: Sequence[int] | np.ndarray | None = None, problems: Sequence[int] | None = None) -> None:
@@ -160,11 +161,15 @@ class Agent:
             ArmillaryError: environments that are not there, or named twice.
         """
         indices = environments(indices, self.num_envs)
-        goal = encode_frames(self.model, observations, exact=self.exact)
+        goal = self.encode(observations)
         if len(goal) not in (1, len(indices)):
             raise SpecMismatch(f"{len(goal)} goals for {len(indices)} environments; give one each, or one for all")
         self.goal.z[indices] = goal
         self._has_goal[indices] = True
+
+    def encode(self, observations: Mapping[str, Any]) -> Tensor:
+        """Latents (n, D) of what n environments show, (n, *shape) by stream, each encoded by itself if the agent is `exact`."""
+        return encode_frames(self.model, observations, exact=self.exact)
 
     @torch.no_grad()
     def act(self, observations: Mapping[str, Any]) -> np.ndarray:
@@ -212,7 +217,7 @@ class Agent:
         Where encoding is a part of deciding, it isn't done, and the latents are still to come.
         """
         began = perf_counter()
-        z = encode_frames(self.model, self._some(seen, kept), exact=self.exact) if encodes else self.memory.z[kept, -1]
+        z = self.encode(self._some(seen, kept)) if encodes else self.memory.z[kept, -1]
         seconds = perf_counter() - began
         done = z.new_zeros(len(kept), self.model.actions.size)
         if self.last_plan is not None:

@@ -91,9 +91,6 @@ class WorldModel(nn.Module):
         self.provenance: dict[str, Any] = {}
         self.learned: frozenset[str] | None = None
         """Of a model that goes on to learn, the streams whose scales stay, with those of actions. None of a new one."""
-        self.fast = False
-        """A transformer's `rollout` in bfloat16 and by windows that restart instead of sliding: two to three times as fast, and
-        costs rank nearly as the exact ones do."""
 
     @property
     def device(self) -> torch.device:
@@ -144,20 +141,12 @@ class WorldModel(nn.Module):
 
     def predict(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> Float[Tensor, "b t d"]:
         """The latent after each of `z`, given the raw action block taken there; teacher-forced, parallel in time."""
-        return self.predictor(z, self.actions.standardise(self._check(actions)))
+        return self.predictor(z, self.actions.standardise(actions))
 
-    def rollout(self, context: Context, blocks: Float[Tensor, "b s h a"], shared: Any = None) -> Rollout:
-        """Imagine S sequences of H raw action blocks from each of B contexts, open loop.
-
-        Args:
-            shared: `share` of this context, which many rollouts need only once; what is missing is computed.
-        """
-        past, actions = (self.actions.standardise(self._check(raw)) for raw in (context.actions, blocks))
-        return Rollout(context, blocks, self.predictor.imagine(context.z, past, actions, fast=self.fast, shared=shared))
-
-    def share(self, context: Context) -> Any:
-        """What all rollouts from this context have in common; None if nothing."""
-        return self.predictor.share(context.z, self.actions.standardise(self._check(context.actions)), fast=self.fast)
+    def rollout(self, context: Context, blocks: Float[Tensor, "b s h a"]) -> Rollout:
+        """Imagine S sequences of H raw action blocks from each of B contexts, open loop."""
+        past, actions = (self.actions.standardise(raw) for raw in (context.actions, blocks))
+        return Rollout(context, blocks, self.predictor.imagine(context.z, past, actions))
 
     def surprise(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b t-1"]:
         """Mean squared error, over what moves, of each one-step prediction: how unexpected each latent after the first is."""
@@ -171,7 +160,7 @@ class WorldModel(nn.Module):
             generator: draws SIGReg's directions; the same on every process.
         """
         aim, z = self.config.objective, self.encode(batch.observations, batch.present)
-        actions = self.actions.standardise(self._check(batch.actions))
+        actions = self.actions.standardise(batch.actions)
         losses, weights = {}, {}
         if aim.prediction:
             weights["prediction"] = aim.prediction
@@ -221,7 +210,6 @@ class WorldModel(nn.Module):
                 new.mean, new.std = old.mean.clone(), old.std.clone()
         if self.critic is not None:
             fresh.add_critic()
-        fresh.fast = self.fast
         return fresh.to(self.device).eval()
 
     def with_streams(self, *streams: Stream) -> "WorldModel":
@@ -248,7 +236,7 @@ class WorldModel(nn.Module):
         if new:
             ours[first] = F.pad(ours[first], (0, fresh[first].shape[1] - ours[first].shape[1]))
         grown.restore({**fresh, **ours}, self.describe())
-        grown.learned, grown.provenance, grown.fast = frozenset(own), self.provenance, self.fast
+        grown.learned, grown.provenance = frozenset(own), self.provenance
         return grown.to(self.device).eval()
 
     def describe(self) -> dict[str, Any]:
@@ -317,11 +305,3 @@ class WorldModel(nn.Module):
         from armillary.lewm import load_lewm  # it builds on this file
 
         return load_lewm(path, spec, **normalisation)
-
-    def _check(self, actions: Tensor) -> Tensor:
-        if actions.shape[-1] != self.actions.size:
-            n, skip = self.spec.action.n, self.config.skip
-            raise ArmillaryError(
-                f"action blocks have {actions.shape[-1]} numbers; this model takes {skip} actions of {n} = {self.actions.size}"
-            )
-        return actions

@@ -57,13 +57,7 @@ class MapPredictor(Predictor):
         return self.imagine(z, past, actions.unsqueeze(1))[:, 0]
 
     def imagine(
-        self,
-        z: Float[Tensor, "b c d"],
-        past: Float[Tensor, "b c-1 a"],
-        actions: Float[Tensor, "b s h a"],
-        *,
-        fast: bool = False,
-        shared: None = None,
+        self, z: Float[Tensor, "b c d"], past: Float[Tensor, "b c-1 a"], actions: Float[Tensor, "b s h a"]
     ) -> Float[Tensor, "b s h d"]:
         samples, horizon = actions.shape[1:3]
         now, grid = z[:, -1].split([self.moving, z.shape[-1] - self.moving], -1)

@@ -6,7 +6,6 @@ window. `imagine` is `rollout` of many sequences from each context, for planning
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -48,23 +47,9 @@ class Predictor(nn.Module):
             states.append(self(window, actions[:, start : step + 1])[:, -1])
         return torch.stack(states[-horizon:], 1)
 
-    def share(self, z: Float[Tensor, "b c d"], past: Float[Tensor, "b c-1 a"], *, fast: bool = False) -> Any:
-        """What all that is imagined from these contexts has in common, for many calls of `imagine`; None if nothing."""
-        return None
-
     def imagine(
-        self,
-        z: Float[Tensor, "b c d"],
-        past: Float[Tensor, "b c-1 a"],
-        actions: Float[Tensor, "b s h a"],
-        *,
-        fast: bool = False,
-        shared: Any = None,
+        self, z: Float[Tensor, "b c d"], past: Float[Tensor, "b c-1 a"], actions: Float[Tensor, "b s h a"]
     ) -> Float[Tensor, "b s h d"]:
-        """`rollout` of S sequences from each context; with `fast`, by a shorter way to about the same, if there is one.
-
-        Args:
-            shared: what `share` gave for the same z, past and `fast`; what is missing is computed.
-        """
+        """`rollout` of S sequences from each context."""
         z, past = (x.unsqueeze(1).expand(-1, actions.shape[1], -1, -1).flatten(0, 1) for x in (z, past))
         return self.rollout(z, past, actions.flatten(0, 1)).unflatten(0, actions.shape[:2])

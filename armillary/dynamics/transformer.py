@@ -3,9 +3,7 @@
 Imagining (`imagine`) gives what sliding a window gives, with less work: what an action does to each block is computed once;
 while the window still grows, only the new token is; tokens of the context, which all samples share, are computed once for
 all; and the last block answers for the last token alone. Once the window slides, its tokens change their positions, and all
-of them are computed anew. `fast` saves that too, and computes in bfloat16: a full window is left, but for its last two latents,
-and grows again. A prediction then sees between 2 latents and `context`, as many as in training. To reuse what was computed
-at other positions instead would be faster still, and ranks plans worse than to forget it.
+of them are computed anew.
 """
 
 import warnings
@@ -16,14 +14,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from armillary.attention import Block, Seen
-from armillary.device import autocast
 from armillary.distributed import BatchNorm
-from armillary.dynamics.halved import Halved
 from armillary.dynamics.predictor import Predictor
 
-Shared = list[list[Seen]]
+Windows = list[list[Seen]]
 """What each block has seen of the context, window by window."""
-KEPT = 2  # latents: two show a velocity
 # Linux's malloc gives freed memory back to the system until a block of up to 32 MB has been freed; then it keeps twice as much.
 # Getting it back, page by page, took 6% of a rollout of 300 samples.
 KEPT_BYTES = 31 * 2**20
@@ -70,7 +65,6 @@ class TransformerPredictor(Predictor):
             if head
             else nn.Linear(latent, latent)
         )
-        self._halved = Halved["TransformerPredictor"]()
         np.empty(KEPT_BYTES, np.uint8)
 
     def forward(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> Float[Tensor, "b t d"]:
@@ -85,39 +79,20 @@ class TransformerPredictor(Predictor):
             x = block(x, condition)
         return self._answer(z.flatten(0, 1), x.flatten(0, 1)).unflatten(0, z.shape[:2])
 
-    def share(
-        self, z: Float[Tensor, "b c d"], past: Float[Tensor, "b c-1 a"], *, fast: bool = False
-    ) -> list[list[Seen]] | None:
-        if self.training:
-            return None
-        if not fast:
-            return self._share(z, past, self.context)
-        with autocast(z.device):
-            return self._double(z.device)._share(z, past, min(KEPT, self.context))
-
     def imagine(
-        self,
-        z: Float[Tensor, "b c d"],
-        past: Float[Tensor, "b c-1 a"],
-        actions: Float[Tensor, "b s h a"],
-        *,
-        fast: bool = False,
-        shared: Shared | None = None,
+        self, z: Float[Tensor, "b c d"], past: Float[Tensor, "b c-1 a"], actions: Float[Tensor, "b s h a"]
     ) -> Float[Tensor, "b s h d"]:
         if self.training:
-            return super().imagine(z, past, actions, fast=fast)
-        shared = self.share(z, past, fast=fast) if shared is None else shared
-        if not fast:
-            return self._imagine(z, actions, shared, self.context)
-        with autocast(z.device):
-            return self._double(z.device)._imagine(z, actions, shared, min(KEPT, self.context)).float()
+            return super().imagine(z, past, actions)
+        return self.go_on(z, actions, self.look_back(z, past))
 
-    def _double(self, device: torch.device) -> "TransformerPredictor":
-        halve = torch.is_autocast_enabled(device.type) and not torch.is_grad_enabled()
-        return self._halved(self) if halve else self
+    def look_back(self, z: Float[Tensor, "b c d"], past: Float[Tensor, "b c-1 a"], kept: int | None = None) -> Windows:
+        """What each block has seen of the context but for its last step, in each window that reaches back so far.
 
-    def _share(self, z: Tensor, past: Tensor, kept: int) -> Shared:
-        """What each block has seen of the context but for its last step, in each window that reaches back so far."""
+        Args:
+            kept: latents of a full window that are left when the next comes; all but one by default, so that it slides.
+        """
+        kept = self.context if kept is None else kept
         condition = self.embed(past).unsqueeze(1)
         modulations = [block.modulation(condition) for block in self.blocks]
         windows, first = [], max(0, z.shape[1] - self.context)
@@ -128,20 +103,23 @@ class TransformerPredictor(Predictor):
             first += self.context + 1 - kept
         return windows
 
-    def _imagine(self, z: Tensor, actions: Tensor, shared: Shared, kept: int) -> Tensor:
-        """As `imagine`; of a full window, `kept` latents are left when the next comes."""
+    def go_on(
+        self, z: Float[Tensor, "b c d"], actions: Float[Tensor, "b s h a"], windows: Windows, kept: int | None = None
+    ) -> Float[Tensor, "b s h d"]:
+        """`imagine`, after `look_back` on the same context with the same `kept`."""
+        kept = self.context if kept is None else kept
         samples, horizon = actions.shape[1:3]
         condition = self.embed(actions)
         modulations = [block.modulation(condition) for block in self.blocks]
         states = [z[:, None, -1].expand(-1, samples, -1)]
-        before, windows = min(z.shape[1], self.context) - 1, iter(shared)
-        first, seen = -before, [[*tokens] for tokens in next(windows, [[] for _ in self.blocks])]
+        before, ahead = min(z.shape[1], self.context) - 1, iter(windows)
+        first, seen = -before, [[*tokens] for tokens in next(ahead, [[] for _ in self.blocks])]
         fed = 0
         for now in range(horizon):
             if now + 1 - first > self.context:
                 first = now + 1 - kept
                 fed = max(first, 0)
-                seen = [[*tokens] for tokens in next(windows, [[] for _ in self.blocks])]
+                seen = [[*tokens] for tokens in next(ahead, [[] for _ in self.blocks])]
             x = torch.stack(states[fed:], 2)
             x = self._feed(x, fed - first, [modulation[:, :, fed : now + 1] for modulation in modulations], seen, wanted=1)
             fed = now + 1

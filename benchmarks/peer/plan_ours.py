@@ -3,6 +3,7 @@
 import common
 import torch
 
+from armillary.backends.low_precision import LowPrecision
 from armillary.costs import LatentGoal
 from armillary.goals import Goal
 from armillary.imagination import Context
@@ -23,9 +24,9 @@ def main() -> None:
     def plan(iterations: int) -> Plan:
         z, goal = (encode_frames(model, {"pixels": images[name][None]}) for name in ("start", "goal"))
         cem = CEM(5, settings["samples"], iterations, elites=30, sigma=1.0, narrowest=1.0, floor=0.0)
-        return cem.plan(model, Problem(Context(z[:, None], nothing), Goal(goal)), LatentGoal("last"))
+        return cem.plan(imagination, Problem(Context(z[:, None], nothing), Goal(goal)), LatentGoal("last"))
 
-    model.fast = settings["fast"]
+    imagination = LowPrecision(model) if settings["fast"] else model
     plan(1)  # what is loaded at first use
     found = []
     times = common.timed(lambda: found.append(plan(settings["iterations"])), settings["repeats"])
@@ -34,7 +35,7 @@ def main() -> None:
     @torch.inference_mode()
     def costs(plans: torch.Tensor) -> torch.Tensor:
         """In the peer's unit: summed over dimensions, at the last step."""
-        rollout = model.rollout(Context(theirs["z"], nothing), plans)
+        rollout = imagination.rollout(Context(theirs["z"], nothing), plans)
         return LatentGoal("last")(rollout, Goal(theirs["goal"][:, -1])) * rollout.z.shape[-1]
 
     for name, same in theirs["sets"].items():
@@ -42,7 +43,7 @@ def main() -> None:
         facts[f"cost_error_{name}"] = error(ours, same["costs"])
         facts[f"rank_correlation_{name}"] = rank_correlation(ours, same["costs"])
     facts["latent_error"] = error(encode_frames(model, {"pixels": images["start"][None]}), theirs["z"][:, 0])
-    model.fast = False
+    imagination = model
     facts["cost_of_plan"], facts["cost_of_their_plan"] = (costs(p[:, None]).item() for p in (found[-1].blocks, theirs["found"]))
     common.answer(**times, **facts)
 

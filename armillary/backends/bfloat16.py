@@ -16,7 +16,7 @@ from armillary.device import packs_matrices
 Module = TypeVar("Module", bound=nn.Module)
 
 
-class Halved(Generic[Module]):
+class Bfloat16(Generic[Module]):
     """Calls give the double of the module at hand."""
 
     def __init__(self) -> None:

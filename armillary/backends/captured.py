@@ -1,54 +1,49 @@
 """The whole decision as one function of tensors, from what is sensed to a plan, so that a GPU can do it in one go.
 
 Encoding and search together are thousands of small operations, which a GPU does faster than a host can ask for them. Captured
-(`device.Captured`), they are one; and what is imagined, which is most of them, is compiled into fewer. It is the same code that
-runs step by step: perception and `Planner.find`. Design choices:
+(`device.Captured`), they are one; and what is imagined, which is most of them, is compiled into fewer (`Compiled`). It is the
+same code that runs step by step: perception and `Planner.find`. Design choices:
 - random numbers are drawn by the host, in the order in which the search asks for them, so that a plan depends on
   (seed, problem) alone, on every device. What it asks for is noted when it first runs, with these shapes, step by step; later
   on they are drawn while the device is busy with the decision before;
 - what the search begins at, the goal and the rest of the context come in as tensors, and the latent goes out with the plan.
 """
 
-import copy
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from armillary.backends.compiled import Compiled
 from armillary.costs.cost import Cost
 from armillary.device import Captured, compiles, works_aside
 from armillary.errors import ArmillaryError
 from armillary.goals.goal import Goal
-from armillary.imagination import Context, Rollout
+from armillary.imagination import Context, Imagination
 from armillary.latents import encode_frames
 from armillary.model import WorldModel
 from armillary.planning.planner import Found, Plan, Planner
 from armillary.planning.problem import Problem
-
-TILE = 64
-"""Samples that a GPU multiplies as one."""
 
 
 class Decision:
     """Decides for B problems at once.
 
     Args:
-        model, planner, cost: as an Agent has them, and as they stay: what is recorded does not know of later changes.
+        model, imagination, planner, cost: as an Agent has them, and as they stay: what is recorded does not know of later
+            changes.
 
     Raises:
         ArmillaryError: the planner goes back through gradients, or does more than search, so that it can't be captured.
     """
 
-    def __init__(self, model: WorldModel, planner: Planner, cost: Cost) -> None:
+    def __init__(self, model: WorldModel, imagination: Imagination, planner: Planner, cost: Cost) -> None:
         if planner.differentiates or type(planner).plan is not Planner.plan:
             raise ArmillaryError(f"{type(planner).__name__} cannot be captured; take CEM, ICEM, MPPI or RandomShooting")
-        self.model, self.planner, self.cost = model, planner, cost
-        self._compiled, self._samples, self._shared = copy.copy(model), 0, None
-        self._rollout = torch.compile(lambda *given: model.rollout(*given).z, dynamic=False)
-        self._compiled.rollout = self._imagine
+        self.model, self.imagination, self.planner, self.cost = model, imagination, planner, cost
+        self._compiled = Compiled(imagination)
         self._asked: dict[tuple, list[tuple[int, ...]]] = {}
         self._captured = Captured(self._decide, model.device)
 
@@ -80,35 +75,20 @@ class Decision:
                 asked.append(sizes)
                 return problem.streams.normal(*sizes, *size).to(self.model.device)
 
-            z, *found = self._run(self.model, inputs, draw)
-        return z, self.planner.finish(self.model, Found(*found), began)
+            z, *found = self._run(inputs, draw)
+        return z, self.planner.finish(self.imagination, Found(*found), began)
 
     def _decide(self, **inputs: Tensor) -> tuple:
         """As it is captured: what was drawn is handed out in order."""
         drawn = (inputs[name].to(self.model.device) for name in inputs if name.startswith("draw "))
         # An episode's few first decisions, with a shorter context, are not worth compiling for.
-        full = inputs["z"].shape[1] == self.model.config.context
-        model = self._compiled if full and compiles(self.model.device) else self.model
-        return self._run(model, inputs, lambda *_: next(drawn))
+        full = inputs["z"].shape[1] == self.model.context_length
+        return self._run(inputs, lambda *_: next(drawn), compiled=full and compiles(self.model.device))
 
-    def _imagine(self, context: Context, blocks: Tensor) -> Rollout:
-        """`WorldModel.rollout`, compiled once for as many samples as there ever are: a few cost a GPU as much as hundreds.
-
-        Whole tiles of samples spare it from filling up each matrix by itself, and weights that are taken as constants let it
-        compute products that have a factor in common as one.
-        """
-        import torch._inductor.config as compiler  # two seconds, which only those who compile have to wait for
-
-        count = blocks.shape[1]
-        self._samples = max(self._samples, -(-count // TILE) * TILE)
-        with compiler.patch(freezing=True):
-            z = self._rollout(context, F.pad(blocks, (0, 0, 0, 0, 0, self._samples - count)), self._shared)
-        return Rollout(context, blocks, z[:, :count])
-
-    def _run(self, model: WorldModel, inputs: dict[str, Tensor], draw: Callable[..., Tensor]) -> tuple:
+    def _run(self, inputs: dict[str, Tensor], draw: Callable[..., Tensor], compiled: bool = False) -> tuple:
         seen = {name.removeprefix("see "): inputs[name] for name in inputs if name.startswith("see ")}
-        z = encode_frames(model, seen)
+        z = encode_frames(self.model, seen)
         context = Context(torch.cat([inputs["z"][:, :-1], z.unsqueeze(1)], 1), inputs["actions"])
-        self._shared = model.share(context) if model is self._compiled else None
         problem = Problem(context, Goal(inputs["goal"]), inputs.get("start"))
-        return z, *self.planner.find(model, problem, self.cost, draw)
+        imagination = self._compiled.begin(context) if compiled else self.imagination
+        return z, *self.planner.find(imagination, problem, self.cost, draw)

@@ -12,11 +12,14 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 
 from armillary import device
 from armillary.agent import Agent
+from armillary.backends import captured
+from armillary.backends.compiled import TILE
+from armillary.backends.low_precision import LowPrecision
 from armillary.costs import LatentGoal
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.goals import Goal
 from armillary.imagination import Context
-from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Problem, RandomShooting, captured
+from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Problem, RandomShooting
 
 PLANNERS = [CEM(3, 12, 2, 4), ICEM(horizon=3, samples=16, iterations=3, elites=4), MPPI(3, 12, 2), RandomShooting(3, 12)]
 
@@ -64,7 +67,7 @@ def test_filled_up_and_drawn_ahead_it_is_the_same(predictor, monkeypatch):
                 agent.reset([1])
         actions = [agent.act(observations(step, 2)) for agent in agents]
         np.testing.assert_allclose(*actions, atol=1e-5)
-    assert set(asked) == {captured.TILE}  # though iterations have fewer and fewer candidates
+    assert set(asked) == {TILE}  # though iterations have fewer and fewer candidates
 
 
 TRACE = """
@@ -73,14 +76,15 @@ sys.path.insert(0, "tests")
 import torch
 from armillary.imagination import Context
 from small_models import small_model
+from armillary.backends.low_precision import LowPrecision
 model = small_model("transformer")
-model.fast = True
+fast = LowPrecision(model)
 size, context = model.actions.size, model.config.context
 given = Context(torch.randn(2, context, 8), torch.randn(2, context - 1, size)), torch.randn(2, 5, 3, size)
 with torch.inference_mode():
-    expected = model.rollout(*given).z
-    traced = torch.compile(lambda *given: model.rollout(*given).z, backend="eager", fullgraph=True, dynamic=False)
-    torch.testing.assert_close(traced(*given, model.share(given[0])), expected)
+    expected = fast.rollout(*given).z
+    traced = torch.compile(lambda *given: fast.rollout(*given).z, backend="eager", fullgraph=True, dynamic=False)
+    torch.testing.assert_close(traced(*given, fast.share(given[0])), expected)
 """
 
 
@@ -117,20 +121,20 @@ def test_each_set_of_shapes_is_recorded_once(monkeypatch):
 @pytest.mark.parametrize("planner", PLANNERS, ids=lambda planner: type(planner).__name__)
 def test_nothing_in_a_search_waits_for_the_device(planner, predictor, fast):
     model = small_model(predictor)
-    model.fast = fast
+    imagination = LowPrecision(model) if fast else model
     sizes = planner.horizon, model.actions.dim
     context = Context(torch.zeros(2, model.config.context, 8), torch.zeros(2, model.config.context - 1, model.actions.size))
 
     def find():
         draw = lambda *asked: torch.zeros(2, *asked, *sizes)  # noqa: E731
-        return planner.find(model, Problem(context, Goal(torch.zeros(1, 8))), LatentGoal(), draw)
+        return planner.find(imagination, Problem(context, Goal(torch.zeros(1, 8))), LatentGoal(), draw)
 
     with torch.no_grad():
         find()  # what is made at first use
         with FakeTensorMode(allow_non_fake_inputs=True):  # numbers without values: whoever asks for one fails
             assert find().blocks.shape == (2, planner.horizon, model.actions.size)
             with pytest.raises(DataDependentOutputException):
-                planner.finish(model, find(), 0.0)
+                planner.finish(imagination, find(), 0.0)
 
 
 def test_what_cannot_be_captured():
