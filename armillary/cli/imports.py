@@ -295,10 +295,10 @@ def mcap(
     resume: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """MCAP files of ROS 2: images, depth, scans, point clouds, inertial units, joints, odometry, on one control clock.
+    """Recordings of ROS (.mcap, .db3, .bag): images, depth, scans, clouds, inertial units, joints, on one control clock.
 
     Args:
-        path: a file, or the folder of a bag.
+        path: a file, or a folder of files of one kind: MCAP or SQLite of ROS 2, bags of ROS 1.
         out: the new store.
         streams: topics that a model may see; all that have a kind of stream unless given.
         truth: topics to keep as ground truth, which no model sees.

@@ -1,4 +1,4 @@
-"""Messages of ROS 2, and MCAP files of them, for the tests of their readers."""
+"""Messages of ROS, and files of them (MCAP, .bag and .db3), for the tests of their readers."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -90,13 +90,72 @@ def write_mcap(
     """
     from mcap_ros2.writer import Writer
 
-    flat = [(time, topic, kind, content) for topic, (kind, some) in topics.items() for time, content in some]
     with path.open("wb") as file, Writer(file, **options) as writer:
         kinds = {kind: kind if kind.count("/") > 1 else kind.replace("/", "/msg/") for kind, _ in topics.values()}
         schemas = {kind: writer.register_msgdef(name, definition(kind)) for kind, name in kinds.items()}
-        for time, topic, kind, content in sorted(flat, key=lambda one: one[0]):
+        for time, topic, kind, content in _in_order(topics, late):
+            writer.write_message(topic, schemas[kind], content, log_time=time)
+    return path
+
+
+def write_rosbag(
+    path: Path, topics: dict[str, tuple[str, list[tuple[float, dict]]]], *, late: Any = None, compression: str | None = None
+) -> Path:
+    """The same as `write_mcap`, as a bag of ROS 1 (.bag), or a SQLite file of ROS 2 (.db3), written by `rosbags`.
+
+    Args:
+        compression: of a bag, bz2 or lz4; of a SQLite file, "message".
+    """
+    from rosbags import rosbag1, rosbag2
+    from rosbags.typesys import Stores, get_typestore
+
+    if path.suffix == ".bag":
+        store, writer = get_typestore(Stores.ROS1_NOETIC), rosbag1.Writer(path)
+        if compression:
+            writer.set_compression(rosbag1.Writer.CompressionFormat[compression.upper()])
+        serialize = store.serialize_ros1
+    else:
+        store, writer = get_typestore(Stores.ROS2_HUMBLE), rosbag2.Writer(path.with_suffix(""), version=9)
+        if compression:
+            writer.set_compression(rosbag2.CompressionMode.MESSAGE, rosbag2.CompressionFormat.ZSTD)
+        serialize = store.serialize_cdr
+    with writer:
+        kinds = {kind: kind.replace("/", "/msg/") for kind, _ in topics.values()}
+        connections = {topic: writer.add_connection(topic, kinds[kind], typestore=store) for topic, (kind, _) in topics.items()}
+        for time, topic, kind, content in _in_order(topics, late):
+            writer.write(connections[topic], time, serialize(_typed(store, kinds[kind], content), kinds[kind]))
+    if path.suffix == ".db3":
+        (path.with_suffix("") / path.name).rename(path)
+    return path
+
+
+def _in_order(topics: dict[str, tuple[str, list[tuple[float, dict]]]], late: Any) -> list[tuple[int, str, str, dict]]:
+    """Time in ns, topic, kind and content of each message, with headers, in the order of their times."""
+    found = []
+    for topic, (kind, some) in topics.items():
+        for time, content in some:
             stamp = round(1e9 * (time - (late(topic, time) if late else 0)))
             header = {"stamp": {"sec": stamp // 10**9, "nanosec": stamp % 10**9}, "frame_id": ""}
             headed = {"header": header} if FIELDS[kind].startswith("std_msgs/Header") else {}
-            writer.write_message(topic, schemas[kind], {**headed, **content}, log_time=round(1e9 * time))
-    return path
+            found.append((round(1e9 * time), topic, kind, {**headed, **content}))
+    return sorted(found, key=lambda one: one[0])
+
+
+def _typed(store: Any, kind: str, content: dict[str, Any]) -> Any:
+    """A message of `rosbags`; what is not said is zero, or empty."""
+    return store.types[kind](**{name: _valued(store, content.get(name), *desc) for name, desc in store.fielddefs[kind][1]})
+
+
+def _valued(store: Any, value: Any, node: int, about: Any) -> Any:
+    if node == 2:  # a message
+        return _typed(store, about, value or {})
+    if node == 1:  # text, or a number
+        return value if value is not None else "" if about[0] == "string" else 0
+    (inner, of), count = about
+    if inner == 2:
+        return [_typed(store, of, one) for one in value or ()]
+    if of[0] == "string":
+        return list(value or ())
+    if isinstance(value, bytes):
+        return np.frombuffer(value, np.uint8)
+    return np.array(np.zeros(count) if value is None else value, of[0])

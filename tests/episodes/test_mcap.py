@@ -322,7 +322,7 @@ def test_long_files_are_cut_and_read_as_far_as_they_are_needed(tmp_path, monkeyp
 def test_topics_that_are_not_there_or_do_not_fit(tmp_path):
     path = write(tmp_path / "robot.mcap", {**ROBOT, "/once": ("sensor_msgs/Imu", 0.1, 0.0)}, 1.0)
     for options, words in (
-        ({"streams": ("/cam",)}, r"no topic '/cam' of ROS 2; there are /camera/image_raw \(sensor_msgs/msg/Image, 30\)"),
+        ({"streams": ("/cam",)}, r"no topic '/cam' of ROS; there are /camera/image_raw \(sensor_msgs/msg/Image, 30\)"),
         ({"streams": ("/rosout",)}, "/rosout: messages of std_msgs/msg/String have no stream"),
         ({"streams": ("/once",)}, "/once: it has no rate"),
         ({"streams": ("/imu",), "truth": ("/imu",)}, "'/imu' is named twice"),
@@ -338,9 +338,9 @@ def test_topics_that_are_not_there_or_do_not_fit(tmp_path):
         with pytest.raises(ArmillaryError, match=words):
             import_mcap(path, tmp_path / "store", **options)
     (tmp_path / "empty").mkdir()
-    (tmp_path / "ros1.bag").write_bytes(b"#ROSBAG V2.0")
-    for name in ("nowhere.mcap", "empty", "ros1.bag"):
-        with pytest.raises(ArmillaryError, match=f"{name}: there is no MCAP file"):
+    (tmp_path / "robot.mcap.zstd").write_bytes(b"")
+    for name in ("nowhere.mcap", "empty", "robot.mcap.zstd"):
+        with pytest.raises(ArmillaryError, match=f"{name}: there is no recording of ROS"):
             import_mcap(tmp_path / name, tmp_path / "store")
     assert not (tmp_path / "store").exists()
 

@@ -60,21 +60,33 @@ def swm_hdf5(folder: Path) -> None:
 
 
 def mcap(folder: Path) -> None:
-    from episodes.ros_fakes import axes, image, scan, write_mcap
+    from episodes.ros_fakes import write_mcap
+    from mcap.writer import CompressionType
+
+    write_mcap(folder / "file.mcap", _messages(), enable_crcs=False, compression=CompressionType.NONE, chunk_size=4096)
+
+
+def bag(folder: Path) -> None:
+    from episodes.ros_fakes import write_rosbag
+
+    write_rosbag(folder / "file.bag", _messages())
+
+
+def db3(folder: Path) -> None:
+    from episodes.ros_fakes import write_rosbag
+
+    write_rosbag(folder / "file.db3", _messages())
+
+
+def _messages() -> dict[str, tuple[str, list[tuple[float, dict]]]]:
+    from episodes.ros_fakes import axes, image, scan
 
     pixels = np.zeros((4, 4, 3), np.uint8)
-    topics = {
+    return {
         "/camera": ("sensor_msgs/Image", [(i / 10, image(pixels, "rgb8")) for i in range(6)]),
         "/scan": ("sensor_msgs/LaserScan", [(i / 10, scan(np.ones(4), 0.1)) for i in range(6)]),
         "/cmd": ("geometry_msgs/Twist", [(i / 10, {"linear": axes(1), "angular": axes(0)}) for i in range(6)]),
     }
-    write_mcap(folder / "file.mcap", topics, enable_crcs=False, compression=_uncompressed(), chunk_size=4096)
-
-
-def _uncompressed() -> Any:
-    from mcap.writer import CompressionType
-
-    return CompressionType.NONE
 
 
 def table(folder: Path) -> None:

@@ -89,6 +89,8 @@ TARGETS = {
     "swm_hdf5": Target(foreign.swm_hdf5, _imports(swm.import_swm, image_size=4), foreign.change_in_place, quick=30),
     "npz": Target(foreign.npz, _imports(npz.import_npz), foreign.change_archive, quick=40),
     "mcap": Target(foreign.mcap, _imports(mcap.import_mcap, action="/cmd", image_size=4), quick=40),
+    "bag": Target(foreign.bag, _imports(mcap.import_mcap, action="/cmd", image_size=4), quick=40),
+    "db3": Target(foreign.db3, _imports(mcap.import_mcap, action="/cmd", image_size=4), quick=40),
     "table": Target(foreign.table, _read_table, quick=40),
     "images": Target(foreign.images, _imports(video.import_video, rate=10.0), quick=40),
     "video": Target(foreign.video, _imports(video.import_video, missing="refuse"), foreign.change_film, quick=40),

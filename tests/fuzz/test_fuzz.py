@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-for package in ("lance", "h5py", "pyarrow", "av", "PIL", "mcap_ros2", "gymnasium"):
+for package in ("lance", "h5py", "pyarrow", "av", "PIL", "mcap_ros2", "rosbags", "gymnasium"):
     pytest.importorskip(package)
 
 from fuzz.attack import attack, make  # noqa: E402

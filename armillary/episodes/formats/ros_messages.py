@@ -1,4 +1,4 @@
-"""Messages of ROS 2 as rows of streams: images, depth, scans, point clouds, inertial units, joints, twists and odometry.
+"""Messages of ROS as rows of streams: images, depth, scans, point clouds, inertial units, joints, twists and odometry.
 
 - Depth is 16UC1 in millimetres with 0 as nothing measured, or 32FC1 in metres (REP 118); image files are JPEG or PNG;
 - a range outside of the scanner's limits is no measurement. A scan whose beams add up to a full turn says so;
