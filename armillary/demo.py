@@ -18,6 +18,7 @@ from armillary.evaluation.run import evaluate_run
 from armillary.model import MODEL, STATE
 from armillary.own_run import RECORDING, clear_run
 from armillary.training.fit import fit
+from armillary.training.folder import one_writer
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import RECIPES
 from armillary.worlds import make
@@ -52,13 +53,22 @@ def demo(
         progress: say what is going on.
 
     Raises:
-        ArmillaryError: `out` holds something that is not a demo; a seed that belongs to evaluation; no such device; a full
-            disk.
+        ArmillaryError: `out` holds something that is not a demo, or another demo runs there; a seed that belongs to
+            evaluation; no such device; a full disk.
     """
-    began, out, console = time.perf_counter(), Path(out), plain_console(quiet=not progress)
+    out = Path(out)
     if not 0 <= seed < DEVELOPMENT_SEED:
         raise ArmillaryError(f"seed {seed}: take one from 0 to {DEVELOPMENT_SEED - 1}; those beyond are for evaluation")
     pick_device(device)  # before anything is written
+    with one_writer(out, "demo.lock", "runs a demo"):
+        return _demo(out, door, pairs, any_goal, seed, device, progress)
+
+
+def _demo(
+    out: Path, door: Literal["fixed", "random"], pairs: int, any_goal: bool, seed: int, device: str, progress: bool
+) -> Judgement:
+    """The demo in a folder that nobody else writes to."""
+    began, console = time.perf_counter(), plain_console(quiet=not progress)
     mark = f"armillary demo --out {out.resolve()}"
     clear_run(out, mark, WRITTEN)
 

@@ -8,6 +8,7 @@ from armillary.episodes.tiers import remove_cache
 from armillary.errors import ArmillaryError
 
 RECORDING = "recording"
+LOCKS = ".lock"  # how names of files end that processes lock
 
 
 def clear_run(folder: Path, made_by: str, files: Sequence[str]) -> None:
@@ -21,7 +22,7 @@ def clear_run(folder: Path, made_by: str, files: Sequence[str]) -> None:
     Raises:
         ArmillaryError: the folder holds something, and no such recording.
     """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if not folder.exists() or (folder.is_dir() and all(path.suffix == LOCKS for path in folder.iterdir())):
         return
     try:
         made_here = Episodes.open(folder / RECORDING).info.get("made_by") == made_by

@@ -11,7 +11,6 @@ cold" reads a cache file that was just dropped from the system's page cache. The
 import json
 import os
 import platform
-import subprocess
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -20,6 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 import tyro
+
+from armillary.provenance import commit
 
 PEER = 212  # clips a second
 
@@ -116,10 +117,9 @@ def main(args: Args) -> None:
                 results.append(row)
                 print(" ".join(f"{name}={value}" for name, value in row.items()), flush=True)
                 del clips
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
     settings = {name: value for name, value in asdict(args).items() if name not in ("out", "folder")}
     versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
-    result = {"settings": settings, "peer": PEER, "commit": commit, "versions": versions, "results": results}
+    result = {"settings": settings, "peer": PEER, "commit": commit(), "versions": versions, "results": results}
     if args.out is not None:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(result, indent=1) + "\n")

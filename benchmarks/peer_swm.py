@@ -27,6 +27,8 @@ from pathlib import Path
 
 import tyro
 
+from armillary.provenance import commit
+
 PROGRAMS = Path(__file__).parent / "peer"
 
 
@@ -159,7 +161,6 @@ def ratios(case: Case, rows: dict) -> dict:
 
 def main(args: Args) -> None:
     result = json.loads(args.out.read_text()) if args.out is not None and args.out.exists() else {"cases": {}}
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     with tempfile.TemporaryDirectory() as temporary:
         work = args.work or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
@@ -172,7 +173,7 @@ def main(args: Args) -> None:
                     answer = run(python, program, {"seed": args.seed, "work": str(work), "cores": max(args.cores)})
                     said.write_text(json.dumps(answer))
                 prepared[program] = json.loads(said.read_text())
-            facts = {"about": case.about, "unit": case.unit, "commit": commit, "rounds": args.rounds, "seed": args.seed}
+            facts = {"about": case.about, "unit": case.unit, "commit": commit(), "rounds": args.rounds, "seed": args.seed}
             facts |= {"machine": machine(), "prepared": prepared, "cores": {}}
             for cores in args.cores:
                 rows = compare(name, case, args, work, cores)

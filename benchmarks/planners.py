@@ -11,7 +11,6 @@ does counts for little. Writes --out FILE, where given, and prints success with 
 
 import json
 import platform
-import subprocess
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,6 +28,7 @@ from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.statistics import spread
 from armillary.model import WorldModel
 from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Planner, RandomShooting
+from armillary.provenance import commit
 from armillary.worlds import make
 
 PLANNERS: dict[str, Planner] = {
@@ -91,8 +91,6 @@ def main(runs: tyro.conf.Positional[tuple[Path, ...]], pairs: int = 200, seed: i
         seed: of the planners and baselines.
         out: JSON file of the result; none is written by default.
     """
-    here = Path(__file__).parents[1]
-    asked = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
     results, tables = [], []
     for run in runs:
         result, rows = judge_planners(run, pairs, seed)
@@ -115,7 +113,7 @@ def main(runs: tyro.conf.Positional[tuple[Path, ...]], pairs: int = 200, seed: i
         "seed": seed,
         "machine": machine(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
-        "commit": asked.stdout.strip(),
+        "commit": commit(),
         "over_runs": over_runs,
         "runs": tables,
     }

@@ -9,7 +9,6 @@ what is left is the planner's own cost. The raw result goes to --out FILE, where
 
 import json
 import platform
-import subprocess
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from armillary.costs import goal_cost
 from armillary.imagination import Context
 from armillary.model import WorldModel
 from armillary.planning import CEM, MPPI, Planner, RandomShooting
+from armillary.provenance import commit
 from armillary.spec import ActionSpace, Spec, Stream
 
 
@@ -125,7 +125,7 @@ def main(args: Args) -> None:
         "rows": rows,
         "cpu": platform.processor() or platform.machine(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
-        "commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip(),
+        "commit": commit(),
     }
     for row in rows:
         median = {part: row[f"{part}_ms"]["p50"] for part in ("decision", "encode", "plan", "rollouts")}

@@ -8,7 +8,6 @@ time stands beside it. Medians of `repeats` runs; raw results go to --out FILE, 
 
 import json
 import platform
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import tyro
 
+from armillary.provenance import commit
 from armillary.worlds import make
 
 EPISODE = 90  # states that share a layout
@@ -57,7 +57,6 @@ def main(
     seed = 0
     counts = (episodes, num_envs) if world == "two_room" else (num_envs,)
     rows = {"two_room": two_room, "house": house}[world](size, *counts, repeats, seed)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     result = {
         "rows": rows,
         "size": size,
@@ -67,7 +66,7 @@ def main(
         "world": make(world, size=size).version,
         "versions": {"python": platform.python_version(), "numpy": np.__version__},
         "machine": platform.machine(),
-        "commit": commit,
+        "commit": commit(),
     }
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,6 @@ anywhere. Writes --out FILE, where given, with every row's Wilson interval and t
 """
 
 import json
-import subprocess
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +22,7 @@ from armillary.evaluation.judge import BATCH, default_planner
 from armillary.evaluation.pairs import TEST_SEED, make_eval_set
 from armillary.evaluation.rollouts import Planned
 from armillary.model import WorldModel
+from armillary.provenance import commit
 from armillary.worlds import make
 
 
@@ -39,7 +39,6 @@ def main(
     """
     world = make("two_room", num_envs=pairs, door=door, max_steps=None, autoreset_mode="Disabled")
     anywhere = make_eval_set(world, pairs, TEST_SEED + 1, options={"door": door})
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     runs, cross, any_goal = [], [], []
     for seed in seeds:
         with tempfile.TemporaryDirectory() as folder:
@@ -54,7 +53,7 @@ def main(
         cross.append(judgement.control)
         any_goal.append(result)
         print(json.dumps({name: runs[-1][name] for name in ("seed", "success", "train_seconds", "wall_seconds")}))
-    whole = {"door": door, "commit": commit, "cross_room": over_seeds(cross), "any_goal": over_seeds(any_goal), "runs": runs}
+    whole = {"door": door, "commit": commit(), "cross_room": over_seeds(cross), "any_goal": over_seeds(any_goal), "runs": runs}
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(whole, indent=1) + "\n")

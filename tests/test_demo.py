@@ -10,6 +10,7 @@ from armillary.demo import WRITTEN, demo
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.own_run import clear_run
+from armillary.training.folder import one_writer
 
 pytest.importorskip("lance", reason="the demo records: pip install 'armillary[all]'")
 
@@ -54,6 +55,12 @@ def test_the_demo_replaces_nothing_but_a_demo(tmp_path):
     with pytest.raises(ArmillaryError, match="has not made there"):
         demo(tmp_path / "d", progress=False)
     assert {path.name for path in (tmp_path / "d").iterdir()} == {"recording", "thesis"}
+
+
+def test_a_folder_has_one_demo(tmp_path):
+    with one_writer(tmp_path / "demo", "demo.lock"), pytest.raises(ArmillaryError, match="runs a demo there; wait"):
+        demo(tmp_path / "demo", progress=False)
+    assert not (tmp_path / "demo").exists()
 
 
 @pytest.mark.parametrize("seed", [-1, 10_000])

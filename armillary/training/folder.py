@@ -13,11 +13,16 @@ LOCK = "training.lock"
 
 
 @contextmanager
-def one_writer(out: Path) -> Iterator[None]:
+def one_writer(out: Path, lock: str = LOCK, does: str = "trains") -> Iterator[None]:
     """Make the folder, and hold its lock. Of several processes of one run, the first holds it.
 
+    Args:
+        out: the folder.
+        lock: name of the file that is locked in it, and removed at the end.
+        does: what a process does that holds it, in words.
+
     Raises:
-        ArmillaryError: another process trains there, or the folder cannot be written to.
+        ArmillaryError: another process holds the lock, or the folder cannot be written to.
     """
     if distributed.rank() > 0:
         yield
@@ -25,20 +30,20 @@ def one_writer(out: Path) -> Iterator[None]:
     fresh = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
-        file = _take(out / LOCK)
+        file = _take(out / lock, does)
     except OSError as error:
         raise ArmillaryError(f"{out}: cannot write there ({error.strerror})") from error
     try:
         yield
     finally:
-        (out / LOCK).unlink(missing_ok=True)
+        (out / lock).unlink(missing_ok=True)
         os.close(file)
         if fresh:
             with suppress(OSError):  # something is in it
                 out.rmdir()
 
 
-def _take(path: Path) -> int:
+def _take(path: Path, does: str) -> int:
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
@@ -47,7 +52,7 @@ def _take(path: Path) -> int:
             holder = os.read(file, 20).decode(errors="replace")
             os.close(file)
             raise ArmillaryError(
-                f"{path.parent}: another process ({holder or 'unknown'}) trains there; wait until it ends, or take a new folder"
+                f"{path.parent}: another process ({holder or 'unknown'}) {does} there; wait until it ends, or take a new folder"
             ) from error
         except OSError:
             pass  # a file system without locks
