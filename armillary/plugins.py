@@ -6,10 +6,12 @@ they need and nothing else: no text of a file is ever taken for the path of a mo
 
 import sys
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from armillary.errors import PluginError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 def registered(group: str) -> tuple[str, ...]:
@@ -36,12 +38,14 @@ def load(group: str, name: str) -> Any:
     return None
 
 
-def _package(entry: EntryPoint) -> str:
+def _package(entry: "EntryPoint") -> str:
     return entry.dist.name if entry.dist else entry.value
 
 
 @lru_cache(maxsize=16)
-def _entries(group: str, path: tuple[str, ...]) -> dict[str, tuple[EntryPoint, ...]]:
+def _entries(group: str, path: tuple[str, ...]) -> dict[str, tuple["EntryPoint", ...]]:
     """The entry points of a group by name, as `sys.path` is now; reading them takes milliseconds a package."""
+    from importlib.metadata import entry_points  # a tenth of the time that a spec takes to import
+
     found = entry_points(group=group)
     return {name: tuple({entry for entry in found if entry.name == name}) for name in found.names}

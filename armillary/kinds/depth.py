@@ -6,7 +6,6 @@ Normaliser: the logarithm of 1 + m, at a fixed scale. Encoder: convolutional, fr
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Num, UInt8
 
 from armillary.config import ModelConfig
 from armillary.kinds.kind import Kind
@@ -52,8 +51,8 @@ def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(side for side in shape if side != 1) if len(shape) == 3 else shape
 
 
-def metres(depth: Num[np.ndarray, "t h w"], size: int | None = None) -> Float[np.ndarray, "t height width"]:
-    """Depth in metres, float32, NaN where nothing was measured.
+def metres(depth: np.ndarray, size: int | None = None) -> np.ndarray:
+    """Depth (T, H, W) in metres, float32, NaN where nothing was measured.
 
     Whole numbers in millimetres are what depth cameras and ROS write (REP 118). Resizing takes the nearest pixel, because the
     average across an edge is a distance at which there is nothing.
@@ -73,6 +72,6 @@ def metres(depth: Num[np.ndarray, "t h w"], size: int | None = None) -> Float[np
     return result
 
 
-def greys(distance: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
-    """Metres as levels of grey: white at 0, half at 1 m, darker beyond, black where nothing was measured."""
+def greys(distance: np.ndarray) -> np.ndarray:
+    """Metres of any shape as greys, uint8: white at 0, half at 1 m, darker beyond, black where nothing was measured."""
     return np.nan_to_num(255 / (1 + np.maximum(distance, 0)), nan=0).round().astype(np.uint8)

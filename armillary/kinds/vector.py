@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
 
 from armillary.config import ModelConfig
 from armillary.kinds.check import Row
@@ -72,8 +71,8 @@ class Vector(Kind):
         yield Row.of("unlike channels", ", ".join(unlike) or "none", len(unlike) > 0, advice)
 
 
-def merged(runs: Sequence[Float[np.ndarray, "_ c"]]) -> Float[np.ndarray, " c"]:
-    """The step in which float32 holds each channel, where that is about as large as the channel's own steps; 0 elsewhere."""
+def merged(runs: Sequence[np.ndarray]) -> np.ndarray:
+    """The step (C,) in which float32 holds each channel of runs (T, C), if it is about as large as the channel's own; or 0."""
     rows, steps = np.concatenate(runs), np.concatenate([np.abs(np.diff(run, axis=0)) for run in runs])
     largest = np.fmax.reduce(np.abs(rows))
     resolution = np.spacing(largest.astype(np.float32)).astype(float)
