@@ -4,7 +4,7 @@ No number without an interval: an `Estimate` carries all three. Shares of succes
 0%, at 100% and at small n. Everything else is bootstrapped over groups (episodes, scenes), never over the frames inside
 them, which are not independent.
 
-Sources: Wilson (1927); Efron (1979), percentile bootstrap; Hanley and McNeil (1982), AUROC as the Mann-Whitney statistic.
+Sources: Wilson (1927); Efron (1979), percentile bootstrap.
 """
 
 from collections.abc import Callable
@@ -75,13 +75,6 @@ def bootstrap(
 def spread(values: list[float]) -> Estimate:
     """The mean over training seeds, with the lowest and the highest seed in place of an interval."""
     return Estimate(float(np.mean(values)), float(np.min(values)), float(np.max(values)))
-
-
-def auroc(negative: np.ndarray, positive: np.ndarray) -> float:
-    """The chance that a positive scores higher than a negative; ties count half. 0.5 is chance, and 1 is perfect."""
-    negative, positive = np.sort(negative), np.asarray(positive)
-    below = np.searchsorted(negative, positive, "left") + np.searchsorted(negative, positive, "right")
-    return float(below.mean() / 2 / len(negative))
 
 
 def r2(truth: np.ndarray, prediction: np.ndarray) -> float:

@@ -6,7 +6,7 @@ between them and the appearance of single frames gives nothing away.
 
 - relative accuracy: the share of matched pairs (a possible clip and the impossible one that begins like it) in which the
   impossible clip has the greater mean surprise. Ties count half, and half is chance;
-- AUROC of single clips, on their greatest surprise;
+- AUROC of single clips, on their greatest surprise, as the Mann-Whitney statistic (Hanley and McNeil, 1982);
 - the same clips are judged by the change of the pixels from frame to frame, and by untrained networks. Intervals are by
   bootstrap over scenes.
 
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from armillary.evaluation.statistics import Estimate, auroc, bootstrap
+from armillary.evaluation.statistics import Estimate, bootstrap
 from armillary.model import WorldModel
 
 RESAMPLES = 500
@@ -98,15 +98,14 @@ def discern(surprise: np.ndarray) -> Discernment:
     mean, peak = surprise.mean(axis=-1), surprise.max(axis=-1)
     gap = mean[:, :, 2:] - mean[:, :, :2]
     right = (gap > 0) + 0.5 * (gap == 0)
-    possible, impossible = peak[:, :, :2].swapaxes(0, 1), peak[:, :, 2:].swapaxes(0, 1)
-
-    def single_clips(possible: np.ndarray, impossible: np.ndarray) -> float:
-        pairs = zip(possible.swapaxes(0, 1), impossible.swapaxes(0, 1), strict=True)
-        return float(np.mean([auroc(negative.ravel(), positive.ravel()) for negative, positive in pairs]))
-
+    possible, impossible = peak[:, :, None, :2, None], peak[:, None, :, None, 2:]
+    # Of scenes i and j, how often an impossible clip of j has more than a possible one of i; AUROC is its mean over scenes.
+    above = ((impossible > possible) + 0.5 * (impossible == possible)).mean(axis=(0, 3, 4))
     return Discernment(
         relative=bootstrap(right.mean(axis=(0, 2)), samples=RESAMPLES),
-        auroc=bootstrap(possible, impossible, statistic=single_clips, samples=RESAMPLES),
+        auroc=bootstrap(
+            np.arange(len(above)), statistic=lambda some: float(above[np.ix_(some, some)].mean()), samples=RESAMPLES
+        ),
     )
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from armillary.errors import ArmillaryError
-from armillary.evaluation.statistics import auroc, bootstrap, r2, wilson
+from armillary.evaluation.statistics import bootstrap, r2, wilson
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,6 @@ def test_bootstrap_of_a_ratio_keeps_pairs_together():
     a = np.random.default_rng(1).uniform(1, 9, 50)
     ratio = bootstrap(a, 2 * a, statistic=lambda x, y: x.sum() / y.sum())
     assert (ratio.value, ratio.low, ratio.high) == pytest.approx((0.5, 0.5, 0.5))
-
-
-def test_auroc_counts_ties_as_half():
-    assert auroc([0, 1], [2, 3]) == 1
-    assert auroc([2, 3], [0, 1]) == 0
-    assert auroc([1, 1], [1, 1]) == 0.5
-    assert auroc([0, 1], [1, 2]) == pytest.approx(3.5 / 4)
 
 
 def test_r2():

@@ -94,6 +94,10 @@ def test_discernment_of_known_surprise():
     assert discern(surprise).relative.value == discern(surprise).auroc.value == 1
     flat = discern(np.ones((1, 6, 4, 5)))
     assert flat.relative.value == flat.auroc.value == 0.5
+    few = np.array([0.0, 1.0, 1.0, 2.0]).reshape(1, 1, 4, 1)  # 1 and 2 are above 0 and 1 in 3.5 of 4 comparisons
+    assert discern(few).auroc.value == pytest.approx(3.5 / 4)
+    two = np.array([[0.0, 0.0, 3.0, 3.0], [2.0, 2.0, 1.0, 1.0]]).reshape(1, 2, 4, 1)  # of two scenes, each against both
+    assert discern(two).auroc.value == pytest.approx(3 / 4)
 
 
 def test_frame_difference_sees_change_alone():
