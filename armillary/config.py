@@ -3,48 +3,16 @@
 `size` is the one dial: nano (a laptop learns it in seconds), tiny, small, base (LeWM, arXiv 2603.19312: 18 M parameters).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from armillary import objectives
+from armillary.objectives.prediction import Prediction
+from armillary.objectives.sigreg import SIGReg
+from armillary.objectives.term import TermConfig
+
 Size = Literal["nano", "tiny", "small", "base"]
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What training minimises. Weights that are 0 cost nothing."""
-
-    prediction: float = 1.0
-    """Weight of the prediction loss; 0 leaves dynamics to a stage of their own."""
-    rollout: int = 3
-    """Steps that the prediction loss looks ahead, open loop; 1 is teacher-forced at every step of the clip."""
-    sigreg: float = 1.0
-    """Weight of SIGReg (without the paper's factor N)."""
-    slices: int = 64
-    """Random directions a step for SIGReg."""
-    per_step: bool = False
-    """SIGReg at each step of the clips apart (LeWM), instead of on all latents pooled."""
-    episode_dims: int = 0
-    """SIGReg, once more, on this many first dimensions minus their mean over the episode; for worlds whose layout varies."""
-    clips_per_episode: int = 1
-    """Consecutive clips of a batch that come from one episode."""
-    variance: float = 0.0
-    """Weight of VICReg's variance term."""
-    covariance: float = 0.0
-    """Weight of VICReg's covariance term."""
-    inverse: float = 0.0
-    """Weight of inverse dynamics."""
-    contrast: float = 0.0
-    """Weight of temporal contrast."""
-    contrast_gap: int = 2
-    """Kept frames between the moments that temporal contrast matches."""
-    egomotion: float = 0.0
-    """Weight of egomotion."""
-    odometry: str = "odometry"
-    """Stream that tells egomotion where the robot went (`episodes.odometry`); it need not be sensed."""
-
-    def frames(self, context: int) -> int:
-        """Frames that a clip needs for all terms, with a predictor that looks back on `context`."""
-        return max(context + self.rollout if self.prediction else 2, self.contrast_gap + 1 if self.contrast else 2)
 
 
 @dataclass(frozen=True)
@@ -97,18 +65,45 @@ class ModelConfig:
     """Hidden width of the transformer's projection head; 0 makes it residual instead."""
     dropout: float = 0.0
     """Dropout of a transformer predictor."""
-    critic_width: int = 128
-    """Hidden width of the critic, if the model is given one."""
     context: int = 1
     """Kept frames that a prediction looks back on; 1 for an MLP."""
     skip: int = 1
     """Environment steps between kept frames: the length of an action block."""
-    objective: Objective = field(default_factory=Objective)
+    clips_per_episode: int = 1
+    """Consecutive clips of a training batch that come from one episode."""
+    objective: dict[str, TermConfig] = field(default_factory=lambda: {"prediction": Prediction(), "sigreg": SIGReg()})
+    """What training minimises: terms by name (`armillary.objectives`)."""
+
+    @property
+    def terms(self) -> dict[str, TermConfig]:
+        """The terms whose weight is not 0."""
+        return {name: term for name, term in self.objective.items() if term.weight}
+
+    @property
+    def frames(self) -> int:
+        """Frames that a clip needs for all terms, and for a prediction."""
+        return max(self.context + 1, *(term.frames(self.context) for term in self.terms.values()))
+
+    @property
+    def odometry(self) -> str | None:
+        """Stream that a term learns poses from, if one does."""
+        return next((term.odometry for term in self.terms.values() if term.odometry), None)
 
     @property
     def is_small(self) -> bool:
         """Whether its operations are too short to be shared between CPU threads; see `device.one_thread`."""
         return self.encoder == "convolutional" and self.predictor_width <= 512
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> "ModelConfig":
+        """From what `asdict` gave.
+
+        Raises:
+            ArmillaryError: it has a term that is not installed.
+            AttributeError, TypeError, KeyError: it is something else.
+        """
+        objective = {name: objectives.get(name)(**settings) for name, settings in plain["objective"].items()}
+        return cls(**{**plain, "objective": objective})
 
     @classmethod
     def sized(cls, size: Size, **changes: Any) -> "ModelConfig":
@@ -126,6 +121,6 @@ SIZES: dict[Size, ModelConfig] = {
     "base": ModelConfig(
         image_size=224, encoder="vit", width=192, projector=2048, latent=192, predictor="transformer", predictor_width=2048,
         predictor_depth=6, predictor_head=2048, dropout=0.1, context=3,
-        objective=Objective(rollout=1, sigreg=0.09 * 128, slices=1024, per_step=True),
+        objective={"prediction": Prediction(rollout=1), "sigreg": SIGReg(0.09 * 128, slices=1024, per_step=True)},
     ),
 }  # fmt: skip

@@ -7,6 +7,7 @@ inside, and so inside the checkpoint: a file is all that planning needs. No deco
 
 import copy
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,27 +17,21 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from armillary import kinds, weights
+from armillary import kinds, objectives, weights
 from armillary.actions import ActionBlocks
-from armillary.config import ModelConfig, Objective
+from armillary.config import ModelConfig
 from armillary.device import pick_device
 from armillary.dynamics.predictors import new_predictor
 from armillary.episodes.clips import Batch
 from armillary.errors import ArmillaryError, CorruptFile, PluginError
 from armillary.header import check_config, check_provenance, check_spec, unallocated
 from armillary.imagination import Context, Rollout
-from armillary.objectives import prediction
-from armillary.objectives.contrastive import TemporalContrast
-from armillary.objectives.egomotion import Egomotion
-from armillary.objectives.inverse import InverseDynamics
-from armillary.objectives.sigreg import centred_by_episode, directions, sigreg
-from armillary.objectives.temporal import TemporalDistance
-from armillary.objectives.vicreg import vicreg
+from armillary.objectives.term import Distance, Term, View
 from armillary.perception.fusion import Perception
 from armillary.perception.standard import Standardised
 from armillary.spec import Spec, Stream
 
-FORMAT = 2
+FORMAT = 3
 MODEL, STATE = "model.safetensors", "training.safetensors"
 """In a run's folder: the checkpoint, and what training goes on from until there is one."""
 
@@ -66,13 +61,8 @@ class WorldModel(nn.Module):
 
     def __init__(self, spec: Spec, config: ModelConfig | None = None) -> None:
         super().__init__()
-        self.config = config = config or ModelConfig()
-        if config.objective.episode_dims > config.latent:
-            raise ArmillaryError(
-                f"episode_dims is {config.objective.episode_dims}, and the latent has {config.latent} dimensions"
-            )
-        if config.objective.inverse and not spec.action.n:
-            raise ArmillaryError("inverse dynamics tell actions, and the recording has none; set objective.inverse to 0")
+        config = config or ModelConfig()
+        self.config = config = replace(config, objective=config.terms)
         self.spec = spec.select([stream.name for stream in spec.observed])
         encoders = {stream.name: kinds.of(stream).encoder(stream, config) for stream in spec.observed}
         if not config.projector:
@@ -83,11 +73,10 @@ class WorldModel(nn.Module):
         self.perception = Perception(self.spec, encoders, *sizes, config.drop_streams, config.projector_depth)
         self.actions = ActionBlocks(spec.action, config.skip)
         self.predictor = new_predictor(config, self.actions.size, self.perception.grid)
-        aim = config.objective
-        self.inverse = InverseDynamics(config.latent, self.actions.size) if aim.inverse else None
-        self.contrast = TemporalContrast(config.latent, gap=aim.contrast_gap) if aim.contrast else None
-        self.egomotion = Egomotion(config.latent) if aim.egomotion else None
-        self.critic: TemporalDistance | None = None
+        self.terms = nn.ModuleDict()
+        for name, term in config.objective.items():
+            if term.stage == "joint":
+                self.add_term(name)
         self.provenance: dict[str, Any] = {}
         self.learned: frozenset[str] | None = None
         """Of a model that goes on to learn, the streams whose scales stay, with those of actions. None of a new one."""
@@ -107,10 +96,31 @@ class WorldModel(nn.Module):
         """C, the number of latents that a prediction looks back on; a context may have fewer."""
         return self.config.context
 
-    def add_critic(self) -> TemporalDistance:
-        """Give the model a fresh temporal-distance head, to be trained and saved with it."""
-        self.critic = TemporalDistance(self.config.latent, self.config.critic_width).to(self.device)
-        return self.critic
+    @property
+    def distances(self) -> dict[str, Distance]:
+        """The terms that tell how far apart two latents are, by name; those that count action blocks come first."""
+        able = {name: term for name, term in self.terms.items() if isinstance(term, Distance)}
+        return dict(sorted(able.items(), key=lambda item: not item[1].counts_steps))
+
+    @property
+    def critic(self) -> Distance | None:
+        """The term that counts how many action blocks apart two latents are, if there is one: the trainable critic."""
+        return next((term for term in self.distances.values() if term.counts_steps), None)
+
+    def add_term(self, name: str) -> Term:
+        """Give the model a fresh term of the objective, to be trained and saved with it.
+
+        Args:
+            name: of a term; its settings are those of the config's objective, or else its own defaults.
+
+        Raises:
+            ArmillaryError: there is no such term, or it cannot learn from this spec.
+        """
+        config = self.config.objective.get(name) or objectives.get(name)()
+        term = config.build(self.config.latent, self.actions.size).to(self.device)
+        term.weight, term.stage = config.weight, config.stage
+        self.terms[name] = term
+        return term
 
     def fit_scales(self, batch: Batch) -> None:
         """Take the scales of vectors and action blocks from raw training data, before training.
@@ -156,50 +166,22 @@ class WorldModel(nn.Module):
         """The named terms of the objective, and their weighted sum as `loss`.
 
         Args:
-            batch: clips of `objective.frames(context)` frames or more.
-            generator: draws SIGReg's directions; the same on every process.
+            batch: clips of `config.frames` frames or more.
+            generator: draws what is random in the terms; the same on every process.
         """
-        aim, z = self.config.objective, self.encode(batch.observations, batch.present)
+        z = self.encode(batch.observations, batch.present)
         actions = self.actions.standardise(batch.actions)
-        losses, weights = {}, {}
-        if aim.prediction:
-            weights["prediction"] = aim.prediction
-            start = z
-            if self.config.map_channels:  # The map of another moment of the episode has to do: what is on it must stay.
-                start = self.with_map(z, z.unflatten(0, (-1, aim.clips_per_episode)).roll(1, 1).flatten(0, 1))
-            error = (prediction.one_step if aim.rollout == 1 else prediction.rollout)(self.predictor.learned, start, actions)
-            losses["prediction"] = error.float().mean()
-        z = z[..., : self.config.latent]
-        if aim.sigreg:
-            weights["sigreg"] = aim.sigreg
-            slices = directions(aim.slices, z.shape[-1], generator, z.device)
-            groups = z.unbind(1) if aim.per_step else [z.flatten(0, 1)]
-            losses["sigreg"] = torch.stack([sigreg(group, slices) for group in groups]).mean()
-        if aim.sigreg and aim.episode_dims:
-            weights["sigreg_episode"] = aim.sigreg
-            slices = directions(aim.slices, aim.episode_dims, generator, z.device)
-            centred = centred_by_episode(z[..., : aim.episode_dims], aim.clips_per_episode)
-            losses["sigreg_episode"] = sigreg(centred, slices)
-        if aim.variance or aim.covariance:
-            weights |= {"variance": aim.variance, "covariance": aim.covariance}
-            losses["variance"], losses["covariance"] = vicreg(z.flatten(0, 1))
-        if self.inverse is not None:
-            weights["inverse"] = aim.inverse
-            losses["inverse"] = self.inverse.loss(z, actions)
-        if self.contrast is not None:
-            weights["contrast"] = aim.contrast
-            losses["contrast"] = self.contrast.loss(z)
-        if self.egomotion is not None:
-            if batch.pose is None:
-                raise ArmillaryError(f"egomotion learns from odometry; make the clips with odometry={aim.odometry!r}")
-            weights["egomotion"] = aim.egomotion
-            losses["egomotion"] = self.egomotion.loss(z, batch.pose, aim.clips_per_episode)
-        losses["loss"] = sum(weight * losses[name] for name, weight in weights.items())
-        return losses
-
-    def with_map(self, z: Float[Tensor, "*batch d"], other: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
-        """What moves of `z`, with the map of `other`."""
-        return torch.cat([z[..., : self.config.latent], other[..., self.config.latent :]], -1)
+        per_episode, latent = self.config.clips_per_episode, self.config.latent
+        view = View(z, actions, self.predictor, latent, batch, per_episode, generator=generator)
+        losses: dict[str, Tensor] = {}
+        total = 0.0
+        for term in self.terms.values():
+            if term.stage == "joint":
+                found = term.loss(view)
+                losses |= found
+                for loss in found.values():
+                    total = total + term.weight * loss
+        return {**losses, "loss": total}
 
     def untrained(self) -> "WorldModel":
         """The same model with fresh weights and the same scales: a baseline for every table."""
@@ -208,8 +190,7 @@ class WorldModel(nn.Module):
         for new, old in zip(fresh.perception.encoders, self.perception.encoders, strict=True):
             if isinstance(new, Standardised):
                 new.mean, new.std = old.mean.clone(), old.std.clone()
-        if self.critic is not None:
-            fresh.add_critic()
+        fresh._add_terms(self.terms)
         return fresh.to(self.device).eval()
 
     def with_streams(self, *streams: Stream) -> "WorldModel":
@@ -246,14 +227,13 @@ class WorldModel(nn.Module):
             "spec": self.spec.to_json(),
             "config": asdict(self.config),
             "action_dim": self.actions.dim,
-            "critic": self.critic is not None,
+            "terms": list(self.terms),
         }
 
     def restore(self, tensors: dict[str, Tensor], described: dict[str, Any]) -> None:
         """Take weights and scales from a state dict and the description that was made with it, in place."""
         self.actions = ActionBlocks(self.spec.action, self.config.skip, described["action_dim"]).to(self.device)
-        if described["critic"]:
-            self.add_critic()
+        self._add_terms(described["terms"])
         self.load_state_dict(tensors)
 
     def save(self, path: str | Path, provenance: dict[str, Any] | None = None) -> None:
@@ -280,12 +260,11 @@ class WorldModel(nn.Module):
         path = Path(path) / MODEL if Path(path).is_dir() else Path(path)
         tensors, header = weights.read(path)
         if header.get("format") != FORMAT:
-            raise CorruptFile(f"{path}: checkpoint format {header.get('format')}, this version reads {FORMAT}")
+            raise CorruptFile(f"{path}: expected checkpoint format {FORMAT}, got {header.get('format')}; train the model again")
         try:
             check_config({**header["config"], "action_dim": header["action_dim"]}, tensors)
             check_provenance(header["provenance"])
-            config = header["config"] | {"objective": Objective(**header["config"]["objective"])}
-            spec, config = Spec.from_json(header["spec"]), ModelConfig(**config)
+            spec, config = Spec.from_json(header["spec"]), ModelConfig.from_json(header["config"])
             check_spec(spec, tensors)
             with unallocated():
                 cls(spec, config).restore(tensors, header)
@@ -305,3 +284,8 @@ class WorldModel(nn.Module):
         from armillary.lewm import load_lewm  # it builds on this file
 
         return load_lewm(path, spec, **normalisation)
+
+    def _add_terms(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self.terms:
+                self.add_term(name)

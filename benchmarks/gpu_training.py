@@ -80,7 +80,7 @@ def record(args: Args, folder: Path, px: int) -> Clips:
         for number in range(round(args.recording_gb * 1e9 / (ROWS * px * px * 3))):
             store.append(episode(args.seed, number, px))
     model = RECIPES["lewm"].model
-    length = model.objective.frames(model.context)
+    length = model.frames
     return Clips(store, length, skip=model.skip, budget_mb=0, cache_dir=folder / "cache")
 
 

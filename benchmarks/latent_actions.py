@@ -28,6 +28,7 @@ from armillary.evaluation.prediction import evaluate_prediction
 from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.statistics import bootstrap, r2
 from armillary.model import WorldModel
+from armillary.objectives.inverse import Inverse
 from armillary.spec import NO_ACTION, Spec
 from armillary.training.fit import fit
 from armillary.training.latent_actions import fit_inverse, infer_actions
@@ -38,7 +39,7 @@ from armillary.worlds import make
 EPISODES, LENGTH, JUDGED, HORIZONS = 200, 72, 40, (1, 2, 4, 8)
 ROUNDS = "inferred", "inferred again"
 _TWO_ROOM = RECIPES["two_room"]
-RECIPE = replace(_TWO_ROOM, model=replace(_TWO_ROOM.model, objective=replace(_TWO_ROOM.model.objective, inverse=1.0)))
+RECIPE = replace(_TWO_ROOM, model=replace(_TWO_ROOM.model, objective={**_TWO_ROOM.model.objective, "inverse": Inverse()}))
 
 
 def main(labelled: float = 0.05, seeds: tuple[int, ...] = (0, 1), pairs: int = 100, out: Path | None = None) -> None:

@@ -53,7 +53,7 @@ def untrained(args: Args) -> WorldModel:
     spec = Spec((Stream("image", "image", (64, 64, 3)),), ActionSpace("box", 2, (-1.0, -1.0), (1.0, 1.0)))
     model = WorldModel(spec, ModelConfig.sized("nano", latent=args.latent, predictor_width=args.width))
     model.actions.fit(2 * torch.rand(1000, 2) - 1)
-    model.add_critic()
+    model.add_term("critic")
     return model.eval()
 
 

@@ -21,10 +21,13 @@ from typing import get_args
 import numpy as np
 import tyro
 
-from armillary.config import ModelConfig, Objective
+from armillary.config import ModelConfig
 from armillary.episodes.store import Episode, Episodes
 from armillary.evaluation.probes import probe
 from armillary.evaluation.statistics import Estimate
+from armillary.objectives.inverse import Inverse
+from armillary.objectives.prediction import Prediction
+from armillary.objectives.sigreg import SIGReg
 from armillary.spec import ActionSpace, Kind, Spec, Stream
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
@@ -33,7 +36,13 @@ from armillary.training.stages import StageConfig
 
 EPISODES, ROWS, STEP = 200, 20, 0.2
 RECIPE = Recipe(
-    ModelConfig(image_size=32, width=32, latent=8, predictor_width=64, objective=Objective(rollout=2, sigreg=2.0, inverse=1.0)),
+    ModelConfig(
+        image_size=32,
+        width=32,
+        latent=8,
+        predictor_width=64,
+        objective={"prediction": Prediction(rollout=2), "sigreg": SIGReg(2.0), "inverse": Inverse()},
+    ),
     (StageConfig("joint", steps=600, learning_rate=3e-3),),
 )
 

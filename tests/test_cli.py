@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from armillary import cli
-from armillary.config import ModelConfig, Objective
+from armillary import cli, objectives
+from armillary.config import ModelConfig
 from armillary.episodes.policies import random_policy
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
@@ -163,7 +163,8 @@ def test_help_documents_every_field_of_a_recipe(recipe, capsys, monkeypatch):
     assert status.value.code == 0
     said = re.sub(r"[^\x20-\x7e]|\s+", " ", capsys.readouterr().out)
     said = dict(re.findall(r" --recipe\.(\S+?),? (.*?)(?= --recipe|  +recipe)", said + "  recipe"))
-    fields = {"model": ModelConfig, "model.objective": Objective, "stages.0": StageConfig}
+    fields = {"model": ModelConfig, "stages.0": StageConfig}
+    fields |= {f"model.objective.{name}": objectives.get(name) for name in ("prediction", "sigreg", "inverse", "egomotion")}
     fields["stages.0.augmentation"] = Augmentation
     names = {f"{part}.{f.name}".replace("_", "-") for part, kind in fields.items() for f in dataclasses.fields(kind)}
     assert set(said) >= names - {"model.objective", "stages.0.augmentation"}

@@ -8,7 +8,7 @@ from small_models import PREDICTORS, SPEC, small_model
 
 from armillary import weights
 from armillary.episodes.store import Episode, Episodes
-from armillary.errors import ArmillaryError, CorruptFile
+from armillary.errors import ArmillaryError, CorruptFile, PluginError
 from armillary.evaluation.run import local_recording, open_run
 from armillary.habit import Habit, HabitConfig
 from armillary.model import WorldModel
@@ -63,6 +63,10 @@ def spec(old, new):
         (config(width="64"), "do not fit"),
         (config(objective=[]), "do not fit"),
         (config(objective=None), "do not fit"),
+        (config(objective={"sigreg": {"weight": "1"}}), "do not fit"),
+        (config(objective={"inverse": {"width": 10**12}}), "width is"),
+        (config(objective={"inverse": {"width": 900_000}}), "do not fit"),
+        (lambda header: header.update(terms=3), "do not fit"),
         (lambda header: header.update(config=[1]), "do not fit"),
         (lambda header: header.update(action_dim=-(10**12)), "action_dim is"),
         (lambda header: header.update(provenance=["x"]), "provenance is a list"),
@@ -79,6 +83,15 @@ def spec(old, new):
 )
 def test_a_header_that_asks_for_what_the_tensors_are_not(saved, change, said):
     assert said in spoilt(saved, change, lambda path: WorldModel.load(path, "cpu"))
+
+
+@pytest.mark.parametrize("change", [config(objective={"os": {}}), lambda header: header.update(terms=["os.path"])])
+def test_a_term_that_nobody_registered_is_not_imported(saved, change):
+    tensors, header = weights.read(saved)
+    change(header)
+    weights.write(saved.with_name("spoilt"), tensors, header)
+    with pytest.raises(PluginError, match=r"spoilt: objective 'os(\.path)?' is none of contrast, critic,"):
+        WorldModel.load(saved.with_name("spoilt"), "cpu")
 
 
 @pytest.mark.parametrize("predictor", PREDICTORS)

@@ -10,10 +10,17 @@ import pytest
 import torch
 from small_models import CAMERA, PLACE, PREDICTORS, SPEC, STATE, random_batch, small_config, small_model
 
-from armillary.config import ModelConfig, Objective
+from armillary.config import ModelConfig
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.imagination import Context
 from armillary.model import WorldModel
+from armillary.objectives.contrast import Contrast
+from armillary.objectives.critic import Critic
+from armillary.objectives.egomotion import Egomotion
+from armillary.objectives.inverse import Inverse
+from armillary.objectives.prediction import Prediction
+from armillary.objectives.sigreg import SIGReg
+from armillary.objectives.vicreg import VICReg
 from armillary.spec import ActionSpace, Spec, Stream
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
@@ -131,7 +138,11 @@ def test_sizes_and_settings():
         (SPEC, small_config("mlp", context=2), "context of 2 needs 'gru' or 'transformer'"),
         (SPEC, small_config(image_size=8), "8x8 px are too small"),
         (SPEC, small_config(encoder="vit", image_size=16, patch=5, heads=2), "do not divide into patches of 5"),
-        (SPEC, small_config(objective=Objective(episode_dims=9)), "episode_dims is 9, and the latent has 8"),
+        (
+            SPEC,
+            small_config(objective={"prediction": Prediction(), "sigreg": SIGReg(episode_dims=9)}),
+            "episode_dims is 9, and the latent has 8",
+        ),
         (depth, small_config(), "8x8 px are too small"),
         (SPEC, small_config("mlp", map_channels=2), "'map' and map_channels go together; got 'mlp' and 2"),
         (SPEC, small_config("map", map_channels=0), "go together; got 'map' and 0"),
@@ -155,11 +166,21 @@ def test_scales_are_taken_from_the_data_so_that_units_do_not_matter():
 
 
 def test_the_loss_is_the_weighted_sum_of_the_terms_that_were_asked_for():
-    aim = {"prediction": 1, "sigreg": 2, "variance": 3, "covariance": 4, "inverse": 5, "contrast": 6, "egomotion": 7}
-    every, weights = Objective(rollout=2, episode_dims=3, clips_per_episode=2, **aim), {**aim, "sigreg_episode": 2}
-    model, batch = small_model(objective=every), random_batch(frames=3)
+    every = {
+        "prediction": Prediction(1, rollout=2),
+        "sigreg": SIGReg(2, episode_dims=3),
+        "vicreg": VICReg(3, covariance=4),
+        "inverse": Inverse(5),
+        "contrast": Contrast(6),
+        "egomotion": Egomotion(7),
+        "critic": Critic(8),
+    }
+    weights = {"prediction": 1, "sigreg": 2, "sigreg_episode": 2, "variance": 3, "covariance": 3, "inverse": 5, "contrast": 6}
+    weights |= {"egomotion": 7}
+    model, batch = small_model(objective=every, clips_per_episode=2), random_batch(frames=3)
+    assert set(model.terms) == set(every) - {"critic"}  # which has a stage of its own
     model.train()
-    with pytest.raises(ArmillaryError, match="make the clips with odometry='odometry'"):
+    with pytest.raises(ArmillaryError, match="make the clips with odometry=NAME"):
         model.losses(batch)
     batch.pose = torch.randn(len(batch), 3, 3)
     losses = model.losses(batch, torch.Generator().manual_seed(0))
@@ -167,14 +188,14 @@ def test_the_loss_is_the_weighted_sum_of_the_terms_that_were_asked_for():
     torch.testing.assert_close(losses["loss"], sum(weight * losses[name] for name, weight in weights.items()))
     again = model.losses(batch, torch.Generator().manual_seed(0))
     assert again["sigreg"] == losses["sigreg"] != model.losses(batch, torch.Generator().manual_seed(1))["sigreg"]
-    plain = small_model(objective=Objective(rollout=2, sigreg=0.0))
+    plain = small_model(objective={"prediction": Prediction(rollout=2)})
     assert set(plain.losses(batch)) == {"prediction", "loss"}
 
 
 @pytest.mark.parametrize("kind", PREDICTORS)
 @pytest.mark.parametrize("steps", [1, 3])
 def test_the_prediction_loss_trains_encoder_and_predictor(kind, steps):
-    model = small_model(kind, objective=Objective(rollout=steps, sigreg=0.0))
+    model = small_model(kind, objective={"prediction": Prediction(rollout=steps)})
     frames = model.config.context + steps
     batch = random_batch(frames=frames)
     model.train()
@@ -185,7 +206,10 @@ def test_the_prediction_loss_trains_encoder_and_predictor(kind, steps):
 
 
 def test_losses_per_step_see_what_a_pool_of_all_steps_hides():
-    pooled, apart = (small_model(objective=Objective(sigreg=1.0, slices=256, per_step=per_step)) for per_step in (False, True))
+    pooled, apart = (
+        small_model(objective={"prediction": Prediction(), "sigreg": SIGReg(slices=256, per_step=per_step)})
+        for per_step in (False, True)
+    )
     batch, random = random_batch(clips=256), torch.Generator().manual_seed(0)
     # One step of four is a Gaussian of twice the width, the others are narrower: the pool looks the same to both.
     z = torch.randn(256, 4, 8, generator=random) * torch.tensor([1.7, 0.6, 0.6, 0.6])[:, None]
@@ -197,7 +221,7 @@ def test_losses_per_step_see_what_a_pool_of_all_steps_hides():
 def test_the_untrained_baseline_has_the_scales_and_none_of_the_weights():
     model, batch = small_model(), random_batch(clips=50)
     model.fit_scales(batch)
-    model.add_critic()
+    model.add_term("critic")
     torch.manual_seed(1)
     fresh = model.untrained()
     assert torch.equal(fresh.actions.basis, model.actions.basis)
@@ -214,14 +238,14 @@ def test_the_untrained_baseline_has_the_scales_and_none_of_the_weights():
 @pytest.mark.parametrize("kind", PREDICTORS)
 def test_a_checkpoint_is_the_whole_model(tmp_path: Path, kind, discrete):
     spec = replace(SPEC, action=ActionSpace("discrete", 2)) if discrete else replace(SPEC, rate=10.0)
-    objective = Objective(rollout=2, inverse=1.0)
+    objective = {"prediction": Prediction(rollout=2), "sigreg": SIGReg(), "inverse": Inverse()}
     model, batch = small_model(kind, spec=spec, objective=objective), random_batch(clips=40, spec=spec)
     if discrete:
         batch.actions = torch.eye(2)[torch.randint(2, (40, 3, 2))].flatten(2)
     else:
         batch.actions[..., 2:] = batch.actions[..., :2]  # held, so that K < A
     model.fit_scales(batch)
-    model.add_critic()
+    model.add_term("critic")
     assert model.actions.dim < model.actions.size
     model.save(tmp_path / "run" / "model.safetensors", {"seed": 3, "note": "naïve"})
     loaded = WorldModel.load(tmp_path / "run")
@@ -279,7 +303,8 @@ def test_a_file_that_is_no_checkpoint_is_one_line_and_nothing_in_it_is_run(tmp_p
         "with an impossible setting": with_header(ours | {"config": {**config, "context": 5}}),
         "with no heads": with_header(ours | {"config": {**config, "encoder": "vit", "heads": 0}}),
         "with a config that is a list": with_header(ours | {"config": [1]}),
-        "with a critic that is not there": with_header(ours | {"critic": True}),
+        "with a critic that is not there": with_header(ours | {"terms": ["critic"]}),
+        "with settings that no term has": with_header(ours | {"config": {**config, "objective": {"sigreg": {"os": 1}}}}),
         "with other action coordinates": with_header(ours | {"action_dim": 1}),
         "with a header that is no object": with_header([ours]),
     }

@@ -13,15 +13,18 @@ import torch
 from training.training_fakes import SPEC, clips_of, new_model
 
 from armillary import distributed, weights
-from armillary.config import ModelConfig, Objective
+from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episodes
 from armillary.model import WorldModel
+from armillary.objectives.prediction import Prediction
+from armillary.objectives.sigreg import SIGReg
+from armillary.objectives.vicreg import VICReg
 from armillary.training import loop
 from armillary.training.loop import TrainConfig, train
 from armillary.training.stages import StageConfig
 
-EVERYTHING = {"sigreg": 2.0, "variance": 3.0, "covariance": 0.5, "inverse": 1.0, "episode_dims": 2, "clips_per_episode": 2}
+EVERYTHING = {"sigreg": SIGReg(2.0, slices=16, episode_dims=2), "vicreg": VICReg(3.0, covariance=0.5 / 3)}
 CONFIG = TrainConfig(log_every=1, save_every=0, validations=2, progress=False)
 STAGES = tuple(StageConfig(kind, steps=3, batch=16) for kind in ("joint", "dynamics", "critic"))
 
@@ -70,7 +73,7 @@ def a_large_recipe(clips: Clips, out: Path) -> None:
     """A transformer with BatchNorm in its head, dropout, and bfloat16 where the machine has it."""
     small = {"image_size": 16, "width": 4, "projector": 16, "latent": 4, "predictor_width": 16, "predictor_depth": 1}
     head = {"predictor": "transformer", "predictor_head": 8, "predictor_heads": 2, "dropout": 0.1, "context": 2}
-    config = ModelConfig(**small, **head, objective=Objective(rollout=1, slices=16))
+    config = ModelConfig(**small, **head, objective={"prediction": Prediction(rollout=1), "sigreg": SIGReg(slices=16)})
     train(WorldModel(SPEC, config), clips, (replace(STAGES[0], seconds=60),), out, CONFIG)
 
 

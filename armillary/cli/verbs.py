@@ -21,7 +21,7 @@ from armillary.training.loop import TrainConfig
 from armillary.training.recipes import RECIPES, Recipe
 
 RecipeChoice = tyro.extras.subcommand_type_from_defaults(
-    {name.replace("_", "-"): recipe for name, recipe in RECIPES.items()},
+    {name.replace("_", "-"): recipe.with_every_term() for name, recipe in RECIPES.items()},
     {
         "two-room": "Small images of a world that stays the same: seconds on a CPU.",
         "two-room-random-door": "Small images of a world whose layout varies: two minutes on a CPU.",
@@ -185,7 +185,7 @@ def label(
     """Infer the actions of a recording that has none, by what the recording of a trained run shows.
 
     Args:
-        run: the folder of a run, trained on episodes with actions, best with --recipe.model.objective.inverse 1.
+        run: the folder of a run, trained on episodes with actions, best with --recipe.model.objective.inverse.weight 1.
         recording: a store of episodes of the same streams.
         out: the new store, of the same episodes with actions; merge it with the run's recording, and train on both.
         config: of the networks that infer.

@@ -6,7 +6,7 @@ goal and saturates far from it, or counted in steps by the learned critic (Criti
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, get_args
+from typing import ClassVar, Literal, Protocol
 
 from jaxtyping import Float
 from torch import Tensor
@@ -47,7 +47,7 @@ class LatentGoal(Cost):
 
 
 class Distance(Protocol):
-    """A learned distance, such as `model.critic` or `model.contrast`."""
+    """A learned distance, such as `model.critic`."""
 
     def __call__(self, a: Float[Tensor, "*#batch d"], b: Float[Tensor, "*#batch d"]) -> Float[Tensor, "..."]:
         """How far apart latents are."""
@@ -69,7 +69,7 @@ class CriticGoal(Cost):
     measures: ClassVar[bool] = True
 
     critic: Distance
-    """such as `model.critic` or `model.contrast`"""
+    """such as `model.critic`"""
     reduce: Reduce = "sum"
     """over the steps of the rollout: their sum, or the last alone"""
 
@@ -86,26 +86,24 @@ class CriticGoal(Cost):
         return self.critic.embed(z)
 
 
-def goal_cost(model: WorldModel, name: GoalCost = "auto") -> Cost:
+def goal_cost(model: WorldModel, name: str = "auto") -> Cost:
     """How far a model's goals are.
 
     Args:
-        name: by the model's `critic`, by its temporal `contrast`, or by distance in `latent` space; `auto` takes the first of
-            these that the model has.
+        name: of a distance that the model has learned, such as critic or contrast, or `latent` for distance in latent space;
+            `auto` takes the first of these that the model has.
 
     Raises:
-        ArmillaryError: the model has no such part, or there is no such name.
+        ArmillaryError: the model has no distance of this name.
     """
-    if name not in get_args(GoalCost):
-        raise ArmillaryError(f"expected one of the costs {', '.join(get_args(GoalCost))}; got {name!r}")
-    learned = {"critic": model.critic, "contrast": model.contrast}
     if name == "auto":
-        name = next((part for part, distance in learned.items() if distance is not None), "latent")
+        name = next(iter(model.distances), "latent")
     if name == "latent":
         return LatentGoal()
-    if learned[name] is None:
-        raise ArmillaryError(f"the model has no {name}; take 'auto' or 'latent', or train one with it")
-    return CriticGoal(learned[name])
+    if name not in model.distances:
+        known = ", ".join(["auto", "latent", *model.distances])
+        raise ArmillaryError(f"expected one of the costs {known}; got {name!r}; train a model with it in its objective")
+    return CriticGoal(model.distances[name])
 
 
 def _align(z: Tensor, z_goal: Tensor, reduce: Reduce) -> tuple[Tensor, Tensor]:

@@ -33,7 +33,7 @@ def methods(agent: Planned, episodes: Episodes, seed: int, without: Collection[s
     model = agent.model
     rows = {"no_habit": replace(agent, habit=None)} if agent.habit is not None else {}
     rows |= {name: replace(agent, planner=planner) for name, planner in _planners(agent).items()}
-    if model.critic is not None or model.contrast is not None:
+    if model.distances:
         rows["latent_distance"] = replace(agent, cost="latent")
     habits = {"behaviour_cloning": agent.habit} if agent.habit is not None else {}
     for name, config in HABITS.items():

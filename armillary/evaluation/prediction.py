@@ -24,7 +24,7 @@ from armillary.errors import ArmillaryError
 from armillary.evaluation.latents import Encoded, encode_episodes, imagine
 from armillary.evaluation.statistics import Estimate, bootstrap
 from armillary.model import WorldModel
-from armillary.objectives.collapse import dead_share, effective_rank
+from armillary.training.collapse import dead_share, effective_rank
 
 NEAR = 0.1
 """Seconds within which a retrieved frame counts as right; without a rate, only the exact step does."""

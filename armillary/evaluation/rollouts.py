@@ -21,7 +21,7 @@ import numpy as np
 
 from armillary.agent import Agent
 from armillary.costs.cost import Cost
-from armillary.costs.goal import GoalCost, goal_cost
+from armillary.costs.goal import goal_cost
 from armillary.errors import ArmillaryError
 from armillary.habit import Habit
 from armillary.imagination import Imagination
@@ -155,7 +155,7 @@ class Planned:
 
     model: WorldModel
     planner: Planner
-    cost: Cost | GoalCost = "latent"
+    cost: Cost | str = "latent"
     seed: int = 0
     habit: Habit | None = None
     imagination: Imagination | None = None

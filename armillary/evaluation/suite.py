@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from armillary.config import ModelConfig, Objective
+from armillary.config import ModelConfig
 from armillary.console import plain_console
 from armillary.device import one_thread, pick_device
 from armillary.episodes.record import record
@@ -216,8 +216,7 @@ def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
     def whole(settings: dict[str, Any]) -> dict[str, Any]:
         model, stages = settings["recipe"]["model"], settings["recipe"]["stages"]
-        model = asdict(ModelConfig()) | model | {"objective": asdict(Objective()) | model["objective"]}
-        recipe = {"model": model, "stages": [asdict(StageConfig.from_json(stage)) for stage in stages]}
+        recipe = {"model": asdict(ModelConfig()) | model, "stages": [asdict(StageConfig.from_json(stage)) for stage in stages]}
         task = settings["task"]
         habit = {"habit": asdict(HabitConfig()) | task["habit"]} if "habit" in task else {}
         return {**settings, "recipe": recipe, "task": {**task, **habit}}

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from armillary.config import ModelConfig
 from armillary.kinds.kind import Kind
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from armillary.config import ModelConfig
     from armillary.spec import Stream
 
 
@@ -23,7 +23,7 @@ class Depth(Kind):
     axes = ("height", "width")
     gaps = resizes = is_drawn = True
 
-    def encoder(self, stream: "Stream", config: ModelConfig) -> "nn.Module":
+    def encoder(self, stream: "Stream", config: "ModelConfig") -> "nn.Module":
         from armillary.perception.depth import DepthEncoder
 
         return DepthEncoder(stream.shape, config.width, config.stem)

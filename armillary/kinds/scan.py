@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from armillary.config import ModelConfig
 from armillary.kinds.depth import greys
 from armillary.kinds.kind import Kind
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from armillary.config import ModelConfig
     from armillary.spec import Stream
 
 WORDS = "scan", "lidar", "laser", "ranges"
@@ -26,7 +26,7 @@ class Scan(Kind):
     axes = ("beams",)
     gaps = may_turn = is_drawn = True
 
-    def encoder(self, stream: "Stream", config: ModelConfig) -> "nn.Module":
+    def encoder(self, stream: "Stream", config: "ModelConfig") -> "nn.Module":
         from armillary.perception.scan import ScanEncoder
 
         return ScanEncoder(stream.shape, config.width, stream.full_turn)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from armillary.config import ModelConfig
 from armillary.kinds.kind import Kind
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from armillary.config import ModelConfig
     from armillary.spec import Stream
 
 
@@ -22,7 +22,7 @@ class Signal(Kind):
     name = "signal"
     axes = ("samples", "channels")
 
-    def encoder(self, stream: "Stream", config: ModelConfig) -> "nn.Module":
+    def encoder(self, stream: "Stream", config: "ModelConfig") -> "nn.Module":
         from armillary.perception.signal import SignalEncoder
 
         return SignalEncoder(stream.shape, config.width)

@@ -236,7 +236,7 @@ def world_model(stretches: Sequence[Rows], *, seed: int = 0, trained: bool = Tru
         store.append(
             *(Episode({"sensors": rows.astype(np.float32)}, np.empty((len(rows) - 1, 0), np.float32)) for rows in stretches)
         )
-        clips = Clips(store, recipe.model.objective.frames(recipe.model.context))
+        clips = Clips(store, recipe.model.frames)
         model.fit_scales(clips[:])
         if trained:
             options = TrainConfig(seed=seed, log_every=steps, progress=False)

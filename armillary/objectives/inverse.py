@@ -4,13 +4,18 @@ It keeps in the latent what the agent can change; without it, a world whose stat
 the latent hold them alone (EB-JEPA, arXiv 2602.03604: Two Rooms falls from 97 to 1).
 """
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from armillary.errors import ArmillaryError
+from armillary.objectives.term import Term, TermConfig, View
 
-class InverseDynamics(nn.Module):
+
+class InverseDynamics(Term):
     """Two consecutive latents to the standardised action block between them.
 
     Args:
@@ -27,6 +32,22 @@ class InverseDynamics(nn.Module):
         """The standardised action block that leads from one to the other."""
         return self.net(torch.cat([before, after], -1))
 
-    def loss(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, ""]:
+    def loss(self, view: View) -> dict[str, Float[Tensor, ""]]:
         """Mean squared error of the recovered actions; 1 is no better than their mean."""
-        return F.mse_loss(self(z[:, :-1], z[:, 1:]), actions)
+        z = view.moving
+        return {"inverse": F.mse_loss(self(z[:, :-1], z[:, 1:]), view.actions)}
+
+
+@dataclass(frozen=True)
+class Inverse(TermConfig):
+    """Inverse dynamics: which action led from one latent to the next?"""
+
+    width: int = 128
+    """Hidden width."""
+
+    def build(self, latent: int, action: int) -> InverseDynamics:
+        if not action:
+            raise ArmillaryError(
+                "objective.inverse.weight > 0 needs a recording with actions; set it to 0, or use episodes with actions"
+            )
+        return InverseDynamics(latent, action, self.width)

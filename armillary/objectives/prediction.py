@@ -5,12 +5,15 @@ loop to the end of the clip, so that errors that would add up in planning are tr
 moves and whose other part stays (`Predictor.moving`), the first alone is compared.
 """
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from armillary.actions import ActionBlocks
 from armillary.dynamics.predictor import Predictor
+from armillary.objectives.term import Term, TermConfig, View
 
 
 def one_step(predictor: Predictor, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b t-1 m"]:
@@ -23,6 +26,44 @@ def rollout(predictor: Predictor, z: Float[Tensor, "b t d"], actions: Float[Tens
     context = predictor.context
     imagined = predictor.rollout(z[:, :context], actions[:, : context - 1], actions[:, context - 1 :])
     return (imagined - z[:, context:])[..., : predictor.moving].square()
+
+
+def with_map(z: Float[Tensor, "*batch d"], other: Float[Tensor, "*batch d"], latent: int) -> Float[Tensor, "*batch d"]:
+    """What moves of `z`, the first `latent` numbers, with the map of `other` behind it."""
+    return torch.cat([z[..., :latent], other[..., latent:]], -1)
+
+
+class PredictionLoss(Term):
+    """The mean squared error of `one_step`, or of `rollout` beyond one step. It has no parameters of its own.
+
+    A map is that of another moment of the episode: what is on it must stay.
+    """
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.error = one_step if steps == 1 else rollout
+
+    def loss(self, view: View) -> dict[str, Float[Tensor, ""]]:
+        z = view.z
+        if view.latent is not None and view.latent < z.shape[-1]:
+            z = with_map(z, z.unflatten(0, (-1, view.clips_per_episode)).roll(1, 1).flatten(0, 1), view.latent)
+        return {"prediction": self.error(view.predictor.learned, z, view.actions).float().mean()}
+
+
+@dataclass(frozen=True)
+class Prediction(TermConfig):
+    """Prediction. Weight 0 leaves the dynamics to a stage of their own."""
+
+    rollout: int = 3
+    """Steps that the loss looks ahead, open loop; 1 is teacher-forced at every step of the clip."""
+
+    trains_predictor = True
+
+    def frames(self, context: int) -> int:
+        return context + self.rollout
+
+    def build(self, latent: int, action: int) -> PredictionLoss:
+        return PredictionLoss(self.rollout)
 
 
 def offset(

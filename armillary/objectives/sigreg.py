@@ -9,12 +9,15 @@ weight(here) = weight(paper) * N. The characteristic function is averaged over a
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from armillary.distributed import all_mean
+from armillary.errors import ArmillaryError
+from armillary.objectives.term import Term, TermConfig, View
 
 KNOTS, T_MAX = 17, 3.0
 
@@ -47,3 +50,38 @@ def centred_by_episode(z: Float[Tensor, "b t d"], clips: int) -> Float[Tensor, "
     groups = z.unflatten(0, (-1, clips)).flatten(1, 2)
     count = groups.shape[1]
     return ((groups - groups.mean(1, keepdim=True)) * math.sqrt(count / (count - 1))).flatten(0, 1)
+
+
+class SIGRegLoss(Term):
+    """SIGReg of latents, and of latents minus the mean of their episode. It has no parameters of its own."""
+
+    def __init__(self, config: "SIGReg") -> None:
+        super().__init__()
+        self.config = config
+
+    def loss(self, view: View) -> dict[str, Float[Tensor, ""]]:
+        z, count, dims = view.moving, self.config.slices, self.config.episode_dims
+        slices = directions(count, z.shape[-1], view.generator, z.device)
+        groups = z.unbind(1) if self.config.per_step else [z.flatten(0, 1)]
+        losses = {"sigreg": torch.stack([sigreg(group, slices) for group in groups]).mean()}
+        if dims:
+            slices = directions(count, dims, view.generator, z.device)
+            losses["sigreg_episode"] = sigreg(centred_by_episode(z[..., :dims], view.clips_per_episode), slices)
+        return losses
+
+
+@dataclass(frozen=True)
+class SIGReg(TermConfig):
+    """SIGReg, against collapse: latents are distributed as a Gaussian. Its weight is without the paper's factor N."""
+
+    slices: int = 64
+    """Random directions a step."""
+    per_step: bool = False
+    """At each step of the clips apart (LeWM), instead of on all latents pooled."""
+    episode_dims: int = 0
+    """Once more on this many first dimensions minus their mean over the episode; for worlds whose layout varies."""
+
+    def build(self, latent: int, action: int) -> SIGRegLoss:
+        if self.episode_dims > latent:
+            raise ArmillaryError(f"episode_dims is {self.episode_dims}, and the latent has {latent} dimensions")
+        return SIGRegLoss(self)

@@ -59,18 +59,18 @@ def fit(
     config, where = config or TrainConfig(), pick_device(device)
     if config.seed < 0:
         raise ArmillaryError(f"seed {config.seed}: take 0 or more")
-    aim = recipe.model.objective
-    length = aim.frames(recipe.model.context)
+    length, odometry = recipe.model.frames, recipe.model.odometry
     before = start.provenance.get("trained", []) if start is not None else []
     how = {"gap": (length - 1) * recipe.model.skip + 1, "seen": was_seen(episodes, before)}
     if isinstance(held_out, Sequence):
         training, held = split_off(episodes, held_out, **how)
     else:
         training, held = split(episodes, held_out, seed=config.seed, **how)
-    if aim.egomotion and aim.odometry not in [stream.name for stream in episodes.spec.observed]:
+    if odometry and odometry not in [stream.name for stream in episodes.spec.observed]:
+        (name,) = [name for name, term in recipe.model.terms.items() if term.odometry == odometry]
         raise SpecMismatch(
-            f"egomotion learns from odometry, and of what the recording observes there is no stream {aim.odometry!r}; name it "
-            "by objective.odometry, or set objective.egomotion to 0"
+            f"{name} learns from odometry, and of what the recording observes there is no stream {odometry!r}; name it by "
+            f"objective.{name}.odometry, or set objective.{name}.weight to 0"
         )
     torch.manual_seed(config.seed)
     spec = episodes.spec if streams is None else episodes.spec.select(streams)
@@ -104,7 +104,7 @@ def fit(
             skip=recipe.model.skip,
             which=training,
             streams=streams,
-            odometry=aim.odometry if aim.egomotion else None,
+            odometry=odometry,
             budget_mb=budget_mb,
             cache_dir=Path(out) / "cache",
             image_size=recipe.model.image_size,

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from armillary.device import one_thread
 from armillary.episodes.clips import Clips
@@ -75,7 +76,7 @@ def fit_inverse(
     """Learn which action block leads from one frame to the next.
 
     Args:
-        model: trained, best with `objective.inverse`, on these episodes.
+        model: trained, best with inverse dynamics in its objective, on these episodes.
         labelled: a recording with actions.
         which: numbers of its episodes to learn from.
         seed: of weights, draws and batches.
@@ -109,7 +110,7 @@ def fit_inverse(
                 optimizer.param_groups[0]["lr"] = config.learning_rate * (1 - step / config.steps)
                 rows = torch.from_numpy(rng.integers(len(done), size=config.batch))
                 optimizer.zero_grad()
-                member.loss(pairs[rows], done[rows, None]).backward()
+                F.mse_loss(member(*pairs[rows].unbind(1)), done[rows]).backward()
                 optimizer.step()
     return ensemble.eval()
 

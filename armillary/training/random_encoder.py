@@ -38,11 +38,12 @@ def train_on_random_encoder(
         raise ArmillaryError("the recipe has no stage after the joint one: there are no dynamics to train on a frozen encoder")
     sizes = {"skip": model.config.skip, "image_size": model.config.image_size}
     streams = [stream.name for stream in model.spec.observed]
-    clips = Clips(episodes, model.config.objective.frames(model.config.context), which=which, streams=streams, **sizes)
+    clips = Clips(episodes, model.config.frames, which=which, streams=streams, **sizes)
     with one_thread(model.config.is_small), torch.random.fork_rng():
         torch.manual_seed(config.seed)
         fresh = model.untrained()
-        fresh.critic = None  # a stage of the recipe adds it
+        for name in [name for name, term in fresh.terms.items() if term.stage != "joint"]:
+            del fresh.terms[name]  # a stage of the recipe adds it
         recalibrate(fresh, clips, config.seed)
         begun = any((Path(out) / part).exists() for part in (MODEL, STATE))
         return train(fresh, clips, stages, out, config, resume=begun)

@@ -22,9 +22,18 @@
 - `lewm`: LeWM (arXiv 2603.19312), for a GPU.
 """
 
+import warnings
 from dataclasses import dataclass, replace
 
-from armillary.config import ModelConfig, Objective, Size
+from armillary import objectives
+from armillary.config import ModelConfig, Size
+from armillary.errors import PluginError
+from armillary.objectives.contrast import Contrast
+from armillary.objectives.critic import Critic
+from armillary.objectives.egomotion import Egomotion
+from armillary.objectives.inverse import Inverse
+from armillary.objectives.prediction import Prediction
+from armillary.objectives.sigreg import SIGReg
 from armillary.training.augmentation import Augmentation
 from armillary.training.stages import StageConfig
 
@@ -40,12 +49,36 @@ class Recipe:
 
     def sized(self, size: Size) -> "Recipe":
         """The same stages for the model of another size; frame skip and objective stay as they are."""
-        kept = {name: getattr(self.model, name) for name in ("skip", "objective")}
+        kept = {name: getattr(self.model, name) for name in ("skip", "clips_per_episode", "objective")}
         return replace(self, model=ModelConfig.sized(size, **kept))
+
+    def with_every_term(self) -> "Recipe":
+        """The same, whose objective names every term that is installed, with weight 0 where it is not asked for.
+
+        A package that is broken is left out, with a warning.
+        """
+        objective = dict(self.model.objective)
+        for name in objectives.names():
+            if name not in objective:
+                try:
+                    objective[name] = objectives.get(name)(weight=0.0)
+                except PluginError as error:
+                    warnings.warn(str(error), stacklevel=2)
+        return replace(self, model=replace(self.model, objective=objective))
 
 
 _RANDOM_DOOR = Recipe(
-    ModelConfig.sized("nano", latent=16, objective=Objective(sigreg=5.0, episode_dims=4, clips_per_episode=4, inverse=1.0)),
+    ModelConfig.sized(
+        "nano",
+        latent=16,
+        clips_per_episode=4,
+        objective={
+            "prediction": Prediction(),
+            "sigreg": SIGReg(5.0, episode_dims=4),
+            "inverse": Inverse(),
+            "critic": Critic(),
+        },
+    ),
     (
         StageConfig("joint", steps=500, learning_rate=3e-3),
         StageConfig("dynamics", steps=4000, batch=256, learning_rate=3e-3),
@@ -75,7 +108,13 @@ RECIPES: dict[str, Recipe] = {
             latent=8,
             map_channels=8,
             predictor="map",
-            objective=Objective(sigreg=5.0, episode_dims=8, clips_per_episode=4, inverse=1.0),
+            clips_per_episode=4,
+            objective={
+                "prediction": Prediction(),
+                "sigreg": SIGReg(5.0, episode_dims=8),
+                "inverse": Inverse(),
+                "critic": Critic(),
+            },
         ),
         (
             StageConfig("joint", steps=6400, learning_rate=3e-3),
@@ -91,7 +130,15 @@ RECIPES: dict[str, Recipe] = {
             stem=4,
             projector_depth=3,
             latent=64,
-            objective=Objective(rollout=2, sigreg=5.0, clips_per_episode=4, inverse=1.0, contrast=1.0, egomotion=3.0),
+            clips_per_episode=4,
+            objective={
+                "prediction": Prediction(rollout=2),
+                "sigreg": SIGReg(5.0),
+                "inverse": Inverse(),
+                "contrast": Contrast(),
+                "egomotion": Egomotion(3.0),
+                "critic": Critic(),
+            },
         ),
         (
             StageConfig("joint", steps=16_000, batch=128, learning_rate=4e-3),
@@ -101,7 +148,12 @@ RECIPES: dict[str, Recipe] = {
     ),
     "reacher": Recipe(
         ModelConfig.sized(
-            "nano", latent=24, predictor="gru", predictor_width=192, context=3, objective=Objective(rollout=4, sigreg=8.0)
+            "nano",
+            latent=24,
+            predictor="gru",
+            predictor_width=192,
+            context=3,
+            objective={"prediction": Prediction(rollout=4), "sigreg": SIGReg(8.0), "critic": Critic()},
         ),
         (
             StageConfig("joint", steps=2500, learning_rate=3e-3),
@@ -111,7 +163,11 @@ RECIPES: dict[str, Recipe] = {
     ),
     "push_t": Recipe(
         ModelConfig.sized(
-            "nano", stem=4, latent=64, predictor_width=512, objective=Objective(rollout=2, sigreg=5.0, contrast=1.0)
+            "nano",
+            stem=4,
+            latent=64,
+            predictor_width=512,
+            objective={"prediction": Prediction(rollout=2), "sigreg": SIGReg(5.0), "contrast": Contrast()},
         ),
         (
             StageConfig("joint", steps=3000, batch=128, learning_rate=3e-3),
@@ -126,7 +182,13 @@ RECIPES: dict[str, Recipe] = {
             latent=64,
             predictor="gru",
             context=2,
-            objective=Objective(sigreg=5.0, inverse=1.0, contrast=1.0),
+            objective={
+                "prediction": Prediction(),
+                "sigreg": SIGReg(5.0),
+                "inverse": Inverse(),
+                "contrast": Contrast(),
+                "critic": Critic(),
+            },
         ),
         (
             StageConfig("joint", steps=8000, learning_rate=3e-3),
@@ -135,7 +197,13 @@ RECIPES: dict[str, Recipe] = {
         ),
     ),
     "robot": Recipe(
-        ModelConfig.sized("nano", skip=5, predictor="gru", context=3, objective=Objective(rollout=4, sigreg=2.0)),
+        ModelConfig.sized(
+            "nano",
+            skip=5,
+            predictor="gru",
+            context=3,
+            objective={"prediction": Prediction(rollout=4), "sigreg": SIGReg(2.0)},
+        ),
         (StageConfig("joint", steps=400), StageConfig("dynamics", steps=1000, batch=128, length=11, offset=0.5)),
     ),
     "sensors": Recipe(
@@ -147,7 +215,7 @@ RECIPES: dict[str, Recipe] = {
             linear=0.75,
             predictor_width=32,
             context=10,
-            objective=Objective(rollout=1, sigreg=0.0),
+            objective={"prediction": Prediction(rollout=1)},
         ),
         (StageConfig("dynamics", steps=1000, batch=128, learning_rate=3e-3),),
     ),

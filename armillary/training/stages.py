@@ -26,7 +26,8 @@ from armillary.episodes.clips import Batch, Clips
 from armillary.errors import ArmillaryError
 from armillary.latents import encode_tracks
 from armillary.model import WorldModel
-from armillary.objectives.prediction import offset, rollout
+from armillary.objectives.prediction import offset, rollout, with_map
+from armillary.objectives.term import View
 from armillary.training.augmentation import Augmentation
 
 TOGETHER = 4096
@@ -54,8 +55,8 @@ class StageConfig:
     clip: float = 1.0
     """Gradients are scaled down to this norm."""
     length: int | None = None
-    """Frames of a window of frozen latents; None takes the model's context plus the rollout of its objective. A joint stage
-    takes the clips as they are."""
+    """Frames of a window of frozen latents; None takes as many as the clips of the objective have. A joint stage takes the
+    clips as they are."""
     offset: float = 0.0
     """In a dynamics stage: standard deviation of a random constant that is added to the latents of a clip, and of one that is
     added to its actions. The predictor then learns changes, and errs less where a camera or a joint's zero has moved."""
@@ -99,24 +100,24 @@ class Joint(Stage):
     """All of the model on raw clips."""
 
     def __init__(self, model: WorldModel, clips: Clips, config: StageConfig) -> None:
-        aim = model.config.objective
-        needed = aim.frames(model.config.context)
+        needed, per_episode = model.config.frames, model.config.clips_per_episode
         if clips.length < needed:
             raise ArmillaryError(f"clips of {clips.length} frames are too short for this objective, which takes {needed}")
-        if config.batch % (aim.clips_per_episode * distributed.world_size()):
+        if config.batch % (per_episode * distributed.world_size()):
             raise ArmillaryError(
                 f"a batch of {config.batch} does not divide into {distributed.world_size()} processes "
-                f"and {aim.clips_per_episode} clips of each episode; change one of them"
+                f"and {per_episode} clips of each episode; change one of them"
             )
         self.model, self.clips, self.batch, self.state = model, clips, config.batch, {}
         self.augmentation = config.augmentation
         self.ahead = works_aside(model.device) or set(clips.tiers.values()) != {"resident"}
-        trained = model.perception, model.predictor if aim.prediction else None, model.inverse, model.contrast, model.egomotion
-        self.modules = [m for m in trained if m is not None]
+        predicts = any(term.trains_predictor for term in model.config.objective.values())
+        terms = [term for term in model.terms.values() if term.stage == "joint"]
+        self.modules = [model.perception, *([model.predictor] if predicts else []), *terms]
 
     def prepare(self, rng: np.random.Generator) -> tuple[Batch, np.random.Generator]:
         """A batch in the host's memory, and what to draw its looks with."""
-        per_episode = self.model.config.objective.clips_per_episode
+        per_episode = self.model.config.clips_per_episode
         drawn = self.clips.draw(self.batch, rng, per_episode if per_episode > 1 else None)
         batch = self.clips[distributed.shard(torch.from_numpy(drawn)).numpy()]
         return batch.pin() if takes_pinned(self.model.device) else batch, rng
@@ -139,8 +140,8 @@ class Latents:
 
     Args:
         model: in eval mode.
-        length: frames of a window; the model's context plus the rollout of its objective by default, and never shorter than
-            that. Longer windows are cut to the length of the median episode, so that half of the episodes have one.
+        length: frames of a window; as many as the clips of the objective by default, and never fewer. Longer windows are cut to
+            the length of the median episode, so that half of the episodes have one.
 
     Raises:
         ArmillaryError: windows no longer than the context, or longer than any episode.
@@ -155,7 +156,7 @@ class Latents:
     @torch.no_grad()
     def __init__(self, model: WorldModel, clips: Clips, length: int | None) -> None:
         context = model.config.context
-        least = context + model.config.objective.rollout
+        least = model.config.frames
         length = least if length is None else length
         if length <= context:
             raise ArmillaryError(f"windows of {length} frames leave nothing to foretell after a context of {context}")
@@ -204,7 +205,7 @@ class Dynamics(Stage):
         z, actions = self.latents.windows(shard)
         if self.model.config.map_channels:
             later = distributed.shard(torch.from_numpy(rng.random(self.batch)))
-            z = self.model.with_map(z, self.latents.later(shard, later).unsqueeze(1).expand_as(z))
+            z = with_map(z, self.latents.later(shard, later).unsqueeze(1).expand_as(z), self.model.config.latent)
         if self.offset:
             z, actions = offset(z, actions, self.model.actions, self.offset, generator)
         squared = rollout(self.model.predictor.learned, z, actions).float()
@@ -217,7 +218,7 @@ class Critic(Stage):
 
     def __init__(self, model: WorldModel, latents: Latents, config: StageConfig) -> None:
         self.model, self.latents, self.batch, self.state = model, latents, config.batch, {}
-        self.critic = model.critic or model.add_critic()
+        self.critic = model.critic or model.add_term("critic")
         self.modules = [self.critic]
 
     def losses(self, prepared: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
@@ -231,7 +232,8 @@ class Critic(Stage):
         # Another moment of the same episode, encoded; the goals of planning are encoded too.
         goal = latents.later(chosen, later)
         lived = torch.cat([z, torch.cat([z[:, :context], imagined], 1)])
-        return self.critic.loss(lived, torch.cat([goal, goal]))
+        losses = self.critic.loss(View(lived, goal=torch.cat([goal, goal])))
+        return {"loss": sum(self.critic.weight * loss for loss in losses.values()), **losses}
 
 
 def build_stage(model: WorldModel, clips: Clips, config: StageConfig, before: Stage | None = None) -> Stage:

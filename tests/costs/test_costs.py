@@ -8,8 +8,8 @@ from armillary.costs import Cost, CriticGoal, Effort, LatentGoal, goal_cost
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.goals import Goal, goal_of
 from armillary.imagination import Context, Rollout
-from armillary.objectives.contrastive import TemporalContrast
-from armillary.objectives.temporal import TemporalDistance
+from armillary.objectives.contrast import TemporalContrast
+from armillary.objectives.critic import TemporalDistance
 
 
 class Constant(Cost):
@@ -127,13 +127,13 @@ def test_distances_add_up_as_costs_do():
 def test_a_model_has_the_cost_that_it_learned():
     model = LinearModel()
     assert isinstance(goal_cost(model), LatentGoal)
-    with pytest.raises(ArmillaryError, match="the model has no critic"):
+    with pytest.raises(ArmillaryError, match="costs auto, latent; got 'critic'; train a model with it"):
         goal_cost(model, "critic")
-    model.contrast = TemporalContrast(2)
-    assert goal_cost(model).critic is model.contrast
-    critic = model.add_critic()
+    contrast = model.terms["contrast"] = TemporalContrast(2)
+    assert goal_cost(model).critic is contrast
+    critic = model.add_term("critic")
     assert goal_cost(model).critic is goal_cost(model, "critic").critic is critic
-    assert goal_cost(model, "contrast").critic is model.contrast
+    assert goal_cost(model, "contrast").critic is contrast
     assert isinstance(goal_cost(model, "latent"), LatentGoal)
     with pytest.raises((ArmillaryError, TypeError), match="'value'"):  # TypeError where types are checked at run time
         goal_cost(model, "value")

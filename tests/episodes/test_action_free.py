@@ -6,7 +6,7 @@ import torch
 from episode_fakes import assert_equal
 
 from armillary.agent import Agent
-from armillary.config import ModelConfig, Objective
+from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.episodes.doctor import diagnose
 from armillary.episodes.split import split
@@ -14,6 +14,9 @@ from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.evaluation.prediction import evaluate_prediction
 from armillary.model import WorldModel
+from armillary.objectives.inverse import Inverse
+from armillary.objectives.prediction import Prediction
+from armillary.objectives.sigreg import SIGReg
 from armillary.planning import CEM
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
 from armillary.training.fit import fit
@@ -61,7 +64,13 @@ def test_the_doctor_does_not_ask_for_actions(recording):
 def test_it_is_learned(recording, tmp_path, predictor):
     context = 1 if predictor == "mlp" else 2
     shape = {"predictor_width": 32, "predictor_depth": 1, "predictor_heads": 2, "dropout": 0.0}
-    config = ModelConfig(latent=8, predictor=predictor, context=context, objective=Objective(rollout=2), **shape)
+    config = ModelConfig(
+        latent=8,
+        predictor=predictor,
+        context=context,
+        objective={"prediction": Prediction(rollout=2), "sigreg": SIGReg()},
+        **shape,
+    )
     recipe = Recipe(config, (StageConfig("joint", steps=150, learning_rate=3e-3), StageConfig("critic", steps=5)))
     model = fit(recording, tmp_path, recipe, TrainConfig(progress=False), held_out=0.2, device="cpu")
     held = model.provenance["held_out"]
@@ -75,8 +84,8 @@ def test_it_is_learned(recording, tmp_path, predictor):
 
 
 def test_what_needs_actions_says_so():
-    with pytest.raises(ArmillaryError, match="inverse dynamics tell actions"):
-        WorldModel(SPEC, ModelConfig(objective=Objective(inverse=1.0)))
+    with pytest.raises(ArmillaryError, match=r"objective.inverse.weight > 0 needs a recording with actions"):
+        WorldModel(SPEC, ModelConfig(objective={"prediction": Prediction(), "sigreg": SIGReg(), "inverse": Inverse()}))
     with pytest.raises(ArmillaryError, match="kind none has no numbers"):
         ActionSpace("none", 2)
     with pytest.raises(ArmillaryError, match=r"expected 0 numbers an action, got shape \(3, 2\)"):

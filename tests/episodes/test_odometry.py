@@ -6,11 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from armillary.config import ModelConfig, Objective
+from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.episodes.odometry import poses, reckon
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.objectives.egomotion import Egomotion
+from armillary.objectives.prediction import Prediction
+from armillary.objectives.sigreg import SIGReg
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
@@ -73,13 +76,13 @@ def test_a_stream_that_is_no_odometry_is_refused(tmp_path):
 
 
 def test_a_model_learns_from_odometry_that_it_does_not_sense(tmp_path):
-    aim = Objective(rollout=1, egomotion=1.0, clips_per_episode=2)
-    config = ModelConfig(projector=8, latent=4, predictor_width=8, objective=aim)
+    aim = {"prediction": Prediction(rollout=1), "sigreg": SIGReg(), "egomotion": Egomotion()}
+    config = ModelConfig(projector=8, latent=4, predictor_width=8, clips_per_episode=2, objective=aim)
     recipe = Recipe(config, (StageConfig("joint", steps=3, batch=8),))
     store = record(tmp_path / "store", rows=(9,) * 8)
     model = fit(store, tmp_path / "run", recipe, TrainConfig(progress=False), streams=("range",), device="cpu")
     assert [stream.name for stream in model.spec.streams] == ["range"]
     assert "egomotion" in (tmp_path / "run" / "metrics.jsonl").read_text()
     blind = record(tmp_path / "blind", Spec((SPEC["range"],), SPEC.action), (9,) * 8)
-    with pytest.raises(SpecMismatch, match=r"no stream 'odometry'; name it by .*, or set objective\.egomotion to 0"):
+    with pytest.raises(SpecMismatch, match=r"no stream 'odometry'; name it by .*, or set objective\.egomotion\.weight to 0"):
         fit(blind, tmp_path / "other", recipe, TrainConfig(progress=False), device="cpu")

@@ -9,7 +9,7 @@ import torch
 from episode_fakes import assert_equal, random_episode, small_spec
 from gymnasium.spaces import Box, Dict
 
-from armillary.config import ModelConfig, Objective
+from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.episodes.doctor import diagnose
 from armillary.episodes.formats.lerobot_export import export_lerobot
@@ -24,6 +24,8 @@ from armillary.evaluation.latents import encode_episodes
 from armillary.evaluation.prediction import evaluate_prediction
 from armillary.latents import encode_tracks
 from armillary.model import WorldModel
+from armillary.objectives.prediction import Prediction
+from armillary.objectives.sigreg import SIGReg
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
@@ -31,7 +33,14 @@ from armillary.training.recipes import Recipe
 from armillary.training.stages import StageConfig
 
 CAMERA, STATE = "camera.image", "state"
-CONFIG = ModelConfig(image_size=16, width=4, projector=16, latent=4, predictor_width=16, objective=Objective(rollout=2))
+CONFIG = ModelConfig(
+    image_size=16,
+    width=4,
+    projector=16,
+    latent=4,
+    predictor_width=16,
+    objective={"prediction": Prediction(rollout=2), "sigreg": SIGReg()},
+)
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ def test_untrained_models_by_size():
 
 def test_a_run_of_several_streams_with_a_critic_is_decided_for_block_by_block(tmp_path, monkeypatch):
     model = small_model("gru", seed=1)
-    model.add_critic()
+    model.add_term("critic")
     model.save(tmp_path / "model.safetensors")
     made, act = [], Agent.act
 

@@ -1,6 +1,7 @@
 import torch
 
 from armillary.objectives.inverse import InverseDynamics
+from armillary.objectives.term import View
 
 
 def test_the_action_is_found_where_it_moved_something_and_not_where_it_did_not():
@@ -14,8 +15,8 @@ def test_the_action_is_found_where_it_moved_something_and_not_where_it_did_not()
         optimizer = torch.optim.Adam(model.parameters(), 1e-2)
         for _ in range(150):
             optimizer.zero_grad()
-            model.loss(z[:128], actions[:128]).backward()
+            model.loss(View(z[:128], actions[:128]))["inverse"].backward()
             optimizer.step()
-        lost[name] = model.loss(z[128:], actions[128:]).item()
+        lost[name] = model.loss(View(z[128:], actions[128:]))["inverse"].item()
     assert lost["moved"] < 0.05
     assert lost["still"] > 0.9

@@ -4,7 +4,8 @@ import math
 
 import torch
 
-from armillary.objectives.temporal import TemporalDistance
+from armillary.objectives.critic import TemporalDistance
+from armillary.objectives.term import View
 
 PLACES = 12
 ANGLES = torch.linspace(0, 1.75 * math.pi, PLACES)
@@ -28,11 +29,11 @@ def learn(steps: int) -> tuple[TemporalDistance, list[dict[str, float]]]:
     for _ in range(steps):
         lived = walks(128, 4, random)
         goal = torch.randint(PLACES, (128,), generator=random)  # episodes long enough to go everywhere
-        losses = critic.loss(RING[lived], RING[goal])
+        losses = critic.loss(View(RING[lived], goal=RING[goal]))
+        log.append({"excess": (losses["steps"] / critic.price + critic.slack).item(), "price": critic.price.item()})
         optimizer.zero_grad()
-        losses["loss"].backward()
+        sum(losses.values()).backward()
         optimizer.step()
-        log.append({name: value.item() for name, value in losses.items()} | {"weight": critic.weight.item()})
     return critic, log
 
 
@@ -57,19 +58,19 @@ def test_the_multiplier_rises_while_steps_are_too_long_and_falls_while_they_are_
     near, far = RING[None, :4], 100 * RING[None, ::3]
     for lived, sign in ((far, 1), (near, -1)):
         critic.zero_grad()
-        losses = critic.loss(lived, RING[:1])
-        losses["loss"].backward()
-        assert (losses["excess"] > critic.slack) == (sign > 0)
-        before = critic.weight.item()
+        losses = critic.loss(View(lived, goal=RING[:1]))
+        sum(losses.values()).backward()
+        assert (losses["steps"] > 0) == (sign > 0)
+        before = critic.price.item()
         torch.optim.SGD([critic.multiplier], 1e-3).step()
-        assert (critic.weight.item() - before) * sign > 0
+        assert (critic.price.item() - before) * sign > 0
     _, log = learn(60)
-    rising = [entry["weight"] for entry in log if entry["excess"] > 2 * critic.slack]
-    assert max(rising) > log[0]["weight"]
+    rising = [entry["price"] for entry in log if entry["excess"] > 2 * critic.slack]
+    assert max(rising) > log[0]["price"]
 
 
 def test_goals_are_pushed_away_up_to_the_reach():
     critic, lived = TemporalDistance(2, reach=5.0), RING[None, :4]
-    near, far = (critic.loss(lived, goal[None])["apart"] for goal in (RING[3], 1000 * RING[0]))
+    near, far = (critic.loss(View(lived, goal=goal[None]))["apart"] for goal in (RING[3], 1000 * RING[0]))
     assert near > 4
     assert far < 0.1

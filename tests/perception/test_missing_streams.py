@@ -5,11 +5,14 @@ import pytest
 import torch
 
 from armillary.agent import Agent
-from armillary.config import ModelConfig, Objective
+from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.model import WorldModel
+from armillary.objectives.inverse import Inverse
+from armillary.objectives.prediction import Prediction
+from armillary.objectives.sigreg import SIGReg
 from armillary.planning import CEM
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.training.loop import TrainConfig, train
@@ -44,7 +47,7 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("missing")
     with Episodes.create(folder / "store", SPEC) as store:
         store.append(*map(episode, range(200)))
-    objective = Objective(rollout=2, sigreg=2.0, inverse=1.0)
+    objective = {"prediction": Prediction(rollout=2), "sigreg": SIGReg(2.0), "inverse": Inverse()}
     config = ModelConfig(image_size=32, width=16, latent=4, predictor_width=64, drop_streams=0.4, objective=objective)
     torch.manual_seed(0)
     model = WorldModel(SPEC, config)

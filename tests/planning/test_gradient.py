@@ -66,7 +66,7 @@ def test_parameters_collect_no_gradients(predictor):
     config = ModelConfig(latent=2, skip=2, predictor=predictor, context=1 if predictor == "mlp" else 3, predictor_depth=1)
     learned = WorldModel(model.spec, config).eval()
     learned.actions = model.actions
-    critic = learned.add_critic()
+    critic = learned.add_term("critic")
     problem = problems(3, learned, config.context)
     with torch.no_grad():
         plan = GradientPlanner(samples=4, iterations=3).plan(learned, problem, CriticGoal(critic))

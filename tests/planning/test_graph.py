@@ -86,7 +86,7 @@ def test_it_searches_no_further_than_to_a_place_that_is_cheap_enough():
 def test_the_cost_says_how_far_apart_places_are():
     """A critic that does not see y takes all places above each other for one, so that the opening is not found."""
     model, now = trapped(), problem((-2.0, -6.0), goal=(-2.0, 8.0), model=trapped())
-    critic = model.add_critic()
+    critic = model.add_term("critic")
     critic.embed = lambda z: z[..., :1]
     calls = [PLANNER.plan(model, now, cost).model_calls for cost in (LatentGoal(), CriticGoal(critic))]
     assert calls[1] < calls[0] / 2

@@ -8,10 +8,13 @@ import torch
 from small_models import CAMERA, SPEC, STATE, random_batch, small_model
 from training_fakes import record
 
-from armillary.config import ModelConfig, Objective
+from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.model import WorldModel
+from armillary.objectives.inverse import Inverse
+from armillary.objectives.prediction import Prediction
+from armillary.objectives.sigreg import SIGReg
 from armillary.spec import Stream
 from armillary.training.fit import fit
 from armillary.training.loop import CollapseWarning, TrainConfig
@@ -23,8 +26,11 @@ LIDAR = Stream("lidar", "scan", (32,), full_turn=True, optional=True)
 
 @pytest.mark.parametrize("drop", [0.0, 0.3])
 def test_at_first_it_changes_nothing(drop, tmp_path):
-    model, batch = small_model("gru", drop_streams=drop, objective=Objective(inverse=1.0)), random_batch()
-    model.add_critic()
+    model, batch = (
+        small_model("gru", drop_streams=drop, objective={"prediction": Prediction(), "sigreg": SIGReg(), "inverse": Inverse()}),
+        random_batch(),
+    )
+    model.add_term("critic")
     z = model.encode(batch.observations)
     grown = model.with_streams(LIDAR)
     assert [stream.name for stream in grown.spec.streams] == [CAMERA, STATE, "lidar"]
@@ -52,7 +58,14 @@ def test_a_stream_that_is_there_may_become_optional():
 
 def test_then_it_is_learned(tmp_path):
     store = record(tmp_path / "store")
-    config = ModelConfig(image_size=16, width=4, projector=16, latent=4, predictor_width=16, objective=Objective(rollout=2))
+    config = ModelConfig(
+        image_size=16,
+        width=4,
+        projector=16,
+        latent=4,
+        predictor_width=16,
+        objective={"prediction": Prediction(rollout=2), "sigreg": SIGReg()},
+    )
     recipe, quiet = Recipe(config, (StageConfig("joint", steps=20, batch=16),)), TrainConfig(progress=False)
     first = fit(store, tmp_path / "first", recipe, quiet, streams=("place",), device="cpu")
     before = {name: tensor.clone() for name, tensor in first.state_dict().items()}

@@ -15,6 +15,8 @@ from training_fakes import SPEC, STAGES, clips_of, new_model, record
 from armillary.config import ModelConfig
 from armillary.errors import ArmillaryError, MissingExtra
 from armillary.model import WorldModel
+from armillary.objectives.inverse import Inverse
+from armillary.objectives.sigreg import SIGReg
 from armillary.training import loop
 from armillary.training.loop import METRICS, MODEL, CollapseWarning, TrainConfig, recalibrate, train
 from armillary.training.stages import StageConfig
@@ -163,7 +165,7 @@ def test_later_stages_leave_what_they_do_not_train(clips, tmp_path: Path):
         assert moved == name.startswith("predictor."), name
     for name in critic:
         moved = name not in dynamics or not torch.equal(dynamics[name], critic[name])
-        assert moved == name.startswith("critic."), name
+        assert moved == name.startswith("terms.critic."), name
 
 
 def test_frozen_latents_are_those_of_the_model_when_it_is_used(clips, tmp_path: Path, monkeypatch):
@@ -214,12 +216,12 @@ def test_a_run_ends_with_the_statistics_of_its_last_weights(clips, tmp_path: Pat
 
 
 def test_collapse_is_noticed_and_only_collapse(clips, tmp_path: Path):
-    stage, aim = StageConfig("joint", steps=60, batch=32, learning_rate=3e-3), {"inverse": 0.0, "episode_dims": 0}
+    stage, aim = StageConfig("joint", steps=60, batch=32, learning_rate=3e-3), {"inverse": Inverse(0)}
     with warnings.catch_warnings():
         warnings.simplefilter("error", CollapseWarning)
-        train(new_model(sigreg=1.0, **aim), clips, (stage,), tmp_path / "held", QUIET)
+        train(new_model(sigreg=SIGReg(slices=16), **aim), clips, (stage,), tmp_path / "held", QUIET)
     with pytest.warns(CollapseWarning, match="raise the weight of sigreg"):
-        train(new_model(sigreg=0.0, **aim), clips, (stage,), tmp_path / "free", QUIET)
+        train(new_model(sigreg=SIGReg(0), **aim), clips, (stage,), tmp_path / "free", QUIET)
     assert lines(tmp_path / "held")[-1]["spread"] > 2 * lines(tmp_path / "free")[-1]["spread"]
 
 

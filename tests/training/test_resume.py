@@ -16,12 +16,15 @@ from killed_run import CONFIG
 from training_fakes import SPEC, STAGES, clips_of, new_model, record
 
 from armillary import weights
-from armillary.config import ModelConfig, Objective
+from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.run import open_run, report_run
 from armillary.model import WorldModel
 from armillary.monitoring.calibrate import load_calibration
+from armillary.objectives.inverse import Inverse
+from armillary.objectives.prediction import Prediction
+from armillary.objectives.sigreg import SIGReg
 from armillary.training import loop, stages, state
 from armillary.training.fit import fit
 from armillary.training.folder import LOCK, one_writer
@@ -92,7 +95,7 @@ def test_dropout_and_running_statistics_go_on_too(clips, tmp_path: Path, predict
     def build() -> WorldModel:
         torch.manual_seed(0)
         small = {"image_size": 16, "width": 4, "projector": 16, "latent": 4, "predictor_width": 16, "predictor_depth": 1}
-        aim = Objective(rollout=1, slices=16)
+        aim = {"prediction": Prediction(rollout=1), "sigreg": SIGReg(slices=16)}
         head = {"predictor_head": 8, "predictor_heads": 2, "dropout": 0.5}
         return WorldModel(SPEC, ModelConfig(**small, **head, predictor=predictor, context=2, objective=aim))
 
@@ -141,7 +144,7 @@ def test_a_run_is_not_overwritten_nor_another_one_resumed(store, clips, tmp_path
             train(new_model(), clips, stages, tmp_path, config)
         wider = (replace(stages[0], steps=13),)
         for differs, model, some, which, how in (
-            ("model", new_model(inverse=0.0), clips, stages, config),
+            ("model", new_model(inverse=Inverse(0)), clips, stages, config),
             ("training clips", new_model(), clips_of(store, 4), stages, config),
             ("recipe", new_model(), clips, wider, config),
             (r"seed \(0 there, 1 here\)", new_model(), clips, stages, replace(config, seed=1)),

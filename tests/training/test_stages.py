@@ -7,10 +7,14 @@ import pytest
 import torch
 from training_fakes import SPEC, clips_of, new_model, record
 
-from armillary.config import ModelConfig, Objective
+from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError
 from armillary.model import WorldModel
+from armillary.objectives.contrast import Contrast
+from armillary.objectives.inverse import Inverse
+from armillary.objectives.prediction import Prediction
+from armillary.objectives.sigreg import SIGReg
 from armillary.training.augmentation import Augmentation
 from armillary.training.stages import Latents, Stage, StageConfig, build_stage
 
@@ -97,9 +101,9 @@ def test_goals_of_the_critic_are_now_or_later_in_the_same_episode(store, model, 
     stage, seen = build_stage(model, clips_of(store), StageConfig("critic", steps=1, batch=300)), []
     stage.latents.z[:, 0] = torch.arange(float(len(stage.latents.z)))
     loss = stage.critic.loss
-    monkeypatch.setattr(stage.critic, "loss", lambda *given: seen.append(given) or loss(*given))
+    monkeypatch.setattr(stage.critic, "loss", lambda view: seen.append(view) or loss(view))
     assert losses_of(stage)["loss"].requires_grad
-    lived, goal = (x[..., 0] for x in seen[0])
+    lived, goal = seen[0].z[..., 0], seen[0].goal[..., 0]
     encoded, imagined = lived[:300], lived[300:]
     torch.testing.assert_close(encoded - encoded[:, :1], torch.arange(3.0).expand(300, 3))
     assert torch.equal(imagined[:, 0], encoded[:, 0])
@@ -121,7 +125,7 @@ def test_a_joint_stage_draws_several_clips_of_each_episode_where_its_objective_a
 
 
 def test_without_a_prediction_loss_perception_is_trained_alone(store):
-    model = new_model(prediction=0.0, contrast=1.0, inverse=0.0)
+    model = new_model(prediction=Prediction(0), contrast=Contrast(), inverse=Inverse(0))
     model.fit_scales(clips_of(store)[:])
     stage = build_stage(model, clips_of(store), StageConfig("joint", steps=1, batch=16))
     losses = losses_of(stage)
@@ -134,9 +138,9 @@ def test_without_a_prediction_loss_perception_is_trained_alone(store):
 
 def test_dynamics_are_learned_with_the_map_of_a_later_moment(store):
     torch.manual_seed(0)
-    aim = Objective(rollout=2, clips_per_episode=2)
+    aim = {"prediction": Prediction(rollout=2), "sigreg": SIGReg()}
     small = {"image_size": 16, "width": 4, "projector": 16, "latent": 4, "predictor_width": 16, "objective": aim}
-    model = WorldModel(SPEC, ModelConfig(predictor="map", map_channels=2, **small)).eval()
+    model = WorldModel(SPEC, ModelConfig(predictor="map", map_channels=2, clips_per_episode=2, **small)).eval()
     model.fit_scales(clips_of(store)[:])
     stage = build_stage(model, clips_of(store), StageConfig("dynamics", steps=1, batch=32))
     z, seen = stage.latents.z, []
@@ -152,7 +156,9 @@ def test_dynamics_are_learned_with_the_map_of_a_later_moment(store):
 def test_a_linear_path_is_solved_for_when_the_stage_begins_and_the_network_learns_apart(store):
     torch.manual_seed(0)
     small = {"image_size": 16, "width": 4, "projector": 16, "latent": 4, "predictor_width": 16}
-    config = ModelConfig(predictor="gru", context=2, linear=0.5, objective=Objective(rollout=2), **small)
+    config = ModelConfig(
+        predictor="gru", context=2, linear=0.5, objective={"prediction": Prediction(rollout=2), "sigreg": SIGReg()}, **small
+    )
     model = WorldModel(SPEC, config).eval()
     model.fit_scales(clips_of(store)[:])
     nothing_changes = model.predictor.linear.weight.clone()

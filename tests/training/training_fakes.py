@@ -5,10 +5,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from armillary.config import ModelConfig, Objective
+from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episode, Episodes
 from armillary.model import WorldModel
+from armillary.objectives.inverse import Inverse
+from armillary.objectives.prediction import Prediction
+from armillary.objectives.sigreg import SIGReg
+from armillary.objectives.term import TermConfig
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.training.stages import StageConfig
 
@@ -39,10 +43,16 @@ def record(path: Path, episodes: int = 24, rows: int = 13, seed: int = 0) -> Epi
     return store
 
 
-def new_model(seed: int = 0, **objective) -> WorldModel:
+def new_model(seed: int = 0, clips_per_episode: int = 2, **terms: TermConfig) -> WorldModel:
     torch.manual_seed(seed)
-    aim = Objective(**{"rollout": 2, "slices": 16, "inverse": 1.0, "clips_per_episode": 2, "episode_dims": 2, **objective})
-    return WorldModel(SPEC, ModelConfig(image_size=16, width=4, projector=16, latent=4, predictor_width=16, objective=aim))
+    objective = {
+        "prediction": Prediction(rollout=2),
+        "sigreg": SIGReg(slices=16, episode_dims=2),
+        "inverse": Inverse(),
+        **terms,
+    }
+    small = {"image_size": 16, "width": 4, "projector": 16, "latent": 4, "predictor_width": 16}
+    return WorldModel(SPEC, ModelConfig(**small, clips_per_episode=clips_per_episode, objective=objective))
 
 
 def clips_of(store: Episodes, length: int = 3, **options) -> Clips:

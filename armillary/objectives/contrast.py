@@ -6,13 +6,17 @@ of an object that hardly ever moves. A prediction loss drops exactly that when a
 in Push-T, trained by prediction, 97-100% of the latent's variance is the agent's.
 """
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from armillary.objectives.term import Distance, TermConfig, View
 
-class TemporalContrast(nn.Module):
+
+class TemporalContrast(Distance):
     """A linear head, and a learned sharpness of the distances in its space.
 
     Args:
@@ -32,16 +36,33 @@ class TemporalContrast(nn.Module):
         return self.log_sharpness.exp() * (self.embed(a) - self.embed(b)).square().sum(-1)
 
     def embed(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch e"]:
-        """Latents to points in that space."""
+        """Into the space in which moments are compared."""
         return self.head(z)
 
-    def loss(self, z: Float[Tensor, "b t d"]) -> Float[Tensor, ""]:
+    def loss(self, view: View) -> dict[str, Float[Tensor, ""]]:
         """Cross-entropy of finding the match among the clips of this process, both ways; log(b) is chance.
 
         Of each clip, its first latent and the one `gap` steps later are compared.
         """
-        embedded = self.head(z[:, [0, self.gap]]).float()
+        z = view.moving
+        embedded = self.embed(z[:, [0, self.gap]]).float()
         distance = torch.cdist(embedded[:, 0], embedded[:, 1]).square()
         logits = -self.log_sharpness.exp() * distance
         matches = torch.arange(len(z), device=z.device)
-        return (F.cross_entropy(logits, matches) + F.cross_entropy(logits.T, matches)) / 2
+        return {"contrast": (F.cross_entropy(logits, matches) + F.cross_entropy(logits.T, matches)) / 2}
+
+
+@dataclass(frozen=True)
+class Contrast(TermConfig):
+    """Temporal contrast: of two moments of a clip, which belong together?"""
+
+    embedding: int = 32
+    """Width of the space in which moments are compared."""
+    gap: int = 2
+    """Kept frames between the moments that are matched."""
+
+    def frames(self, context: int) -> int:
+        return self.gap + 1
+
+    def build(self, latent: int, action: int) -> TemporalContrast:
+        return TemporalContrast(latent, self.embedding, self.gap)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from armillary.objectives.collapse import collapse, dead_share, effective_rank, spread
+from armillary.training.collapse import collapse, dead_share, effective_rank, spread
 
 
 def test_effective_rank_counts_directions_that_are_used_alike():

@@ -6,13 +6,17 @@ shortest path that the data shows, which a straight line in latent space is not:
 multiplier under dual ascent.
 """
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from armillary.objectives.term import Distance, TermConfig, View
 
-class TemporalDistance(nn.Module):
+
+class TemporalDistance(Distance):
     """Latents (..., D) and (..., D) to steps apart (...), symmetric.
 
     Args:
@@ -23,6 +27,8 @@ class TemporalDistance(nn.Module):
         slack: mean squared excess over one step that consecutive states may have.
     """
 
+    counts_steps = True
+
     def __init__(self, latent: int, width: int = 128, embedding: int = 32, reach: float = 12.0, slack: float = 0.0156) -> None:
         super().__init__()
         self.latent, self.reach, self.slack = latent, reach, slack
@@ -32,7 +38,7 @@ class TemporalDistance(nn.Module):
         self.multiplier = nn.Parameter(torch.tensor(0.1))
 
     @property
-    def weight(self) -> Tensor:
+    def price(self) -> Tensor:
         """The multiplier of the constraint. The factor lets it cross orders of magnitude at the learning rate of the rest."""
         return F.softplus(10 * self.multiplier)
 
@@ -43,22 +49,34 @@ class TemporalDistance(nn.Module):
         """Latents to points whose Euclidean distance is the temporal one."""
         return self.phi(z[..., : self.latent])
 
-    def loss(self, lived: Float[Tensor, "b t d"], goal: Float[Tensor, "b d"]) -> dict[str, Float[Tensor, ""]]:
-        """Terms to minimise, and their sum as `loss`.
+    def loss(self, view: View) -> dict[str, Float[Tensor, ""]]:
+        """Of latents of consecutive steps, the last of which comes before `view.goal`.
 
         Descent on the multiplier ascends the dual, because the gradient of `dual` is turned round.
-
-        Args:
-            lived: latents of consecutive steps.
-            goal: another moment of the same episode as the last of them, any time apart.
         """
-        lived, goal = self.embed(lived), self.embed(goal)
+        lived, goal = self.embed(view.z), self.embed(view.goal)
         apart = F.softplus(self.reach - _apart(lived[:, -1], goal), beta=0.3).mean()
         excess = F.relu(_apart(lived[:, :-1], lived[:, 1:]) - 1).square().mean()
         violation = excess - self.slack
-        losses = {"apart": apart, "steps": self.weight.detach() * violation, "dual": -self.weight * violation.detach()}
-        return {"loss": sum(losses.values()), **losses, "excess": excess.detach()}
+        return {"apart": apart, "steps": self.price.detach() * violation, "dual": -self.price * violation.detach()}
 
 
 def _apart(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).square().sum(-1).add(1e-6).sqrt()
+
+
+@dataclass(frozen=True)
+class Critic(TermConfig):
+    """Temporal distance, which counts steps. It is learned in a stage of its own."""
+
+    width: int = 128
+    """Hidden width."""
+    embedding: int = 32
+    """Width of the space whose Euclidean distance is the answer."""
+    reach: float = 12.0
+    """Distances beyond about this many steps are pushed no further apart."""
+
+    stage = "critic"
+
+    def build(self, latent: int, action: int) -> TemporalDistance:
+        return TemporalDistance(latent, self.width, self.embedding, self.reach)
