@@ -12,7 +12,8 @@ Where there is no GPU, take torch's CPU build. Torchvision may have none; its CU
 
 A case is two programs in `peer/`, NAME_theirs.py and NAME_ours.py, which print their values as JSON; each may have several
 settings. They run A B A B in processes of their own, kept on one core and then on two. Medians, ratios and all values go to
---out FILE, where given; cases that are not run keep what is there. docs/peer.md says what is the same on both sides.
+--out FILE, where given, with what else a program says in each round; cases that are not run keep what is there.
+docs/peer.md says what is the same on both sides.
 """
 
 import json
@@ -70,13 +71,26 @@ CASES = {
     "clips": Case(
         "random clips from disk, of one recording: 224 px, 4 frames, skip 5, batches of 64",
         "clips/s",
-        {"streamed, plain": {"lance": 1.5, "hdf5": 1.5, "folder": 1.5}, "streamed, JPEG": {"folder": 1.0}},
-        ours={
-            "streamed, plain": {"path": "clips_plain", "cached": False},
-            "streamed, JPEG": {"path": "clips", "cached": False},
-            "decoded cache": {"path": "clips", "cached": True},
+        {
+            "streamed, plain": {"lance": 1.5, "hdf5": 1.5, "folder": 1.5, "video": 1.5},
+            "streamed, JPEG": {"lance": 1.0, "folder": 1.0},
+            "in memory": {"hdf5 in memory": 1.0, "replay buffer": 1.0},
+            "decoded cache": {"hdf5 in memory": 1.0, "replay buffer": 1.0},
         },
-        theirs={"lance": {"path": "clips.lance"}, "hdf5": {"path": "clips.h5"}, "folder": {"path": "clips_folder"}},
+        ours={
+            "streamed, plain": {"path": "clips_plain", "kept": "nowhere"},
+            "streamed, JPEG": {"path": "clips", "kept": "nowhere"},
+            "in memory": {"path": "clips_plain", "kept": "memory"},
+            "decoded cache": {"path": "clips", "kept": "files"},
+        },
+        theirs={
+            "lance": {"path": "clips.lance"},
+            "hdf5": {"path": "clips.h5"},
+            "folder": {"path": "clips_folder"},
+            "video": {"path": "clips_video", "options": {"video_keys": ["pixels"]}},
+            "hdf5 in memory": {"path": "clips.h5", "options": {"keys_to_cache": ["pixels", "action"]}},
+            "replay buffer": {"path": "clips.h5", "buffer": True},
+        },
         settings={"seconds": 3.0},
         prepare=("recording_theirs", "recording_ours"),
         more_is_better=True,
@@ -106,7 +120,7 @@ class Args:
     rounds: int = 3
     """how often each program runs, in turn"""
     seed: int = 0
-    """of weights, plans and batches"""
+    """of weights, plans and batches; each round adds one to it"""
     work: Path | None = None
     """where weights and data go for the time being, and where they are found again; a temporary folder by default"""
     out: Path | None = None
@@ -133,17 +147,18 @@ def machine() -> str:
 
 def compare(name: str, case: Case, args: Args, work: Path, cores: int) -> dict:
     """All rounds of a case on so many cores, by setting."""
-    both = {**case.settings, "seed": args.seed, "work": str(work), "cores": cores}
+    both = {**case.settings, "work": str(work), "cores": cores}
     sides = {label: (args.peer_python, f"{name}_theirs", {**both, **more}) for label, more in case.theirs.items()}
     sides |= {label: (sys.executable, f"{name}_ours", {**both, **more}) for label, more in case.ours.items()}
     results: dict[str, list[dict]] = {label: [] for label in sides}
-    for _ in range(args.rounds):
-        for label, side in sides.items():
-            results[label].append(run(*side))
+    for seed in range(args.seed, args.seed + args.rounds):
+        for label, (python, program, settings) in sides.items():
+            results[label].append(run(python, program, {**settings, "seed": seed}))
     rows = {}
     for label, runs in results.items():
         values, seconds = ([x for one in runs for x in one[key]] for key in ("values", "cpu_seconds"))
-        rows[label] = {**runs[-1], "median": statistics.median(values), "values": values}
+        found = {key: [one[key] for one in runs] if isinstance(value, float) else value for key, value in runs[-1].items()}
+        rows[label] = {**found, "median": statistics.median(values), "values": values}
         rows[label] |= {"cpu_seconds": seconds, "median_cpu": statistics.median(seconds)}
     return rows
 

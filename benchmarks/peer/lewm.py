@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 torch.set_num_threads(common.SETTINGS["cores"])
 try:
-    import torchvision  # noqa: F401
+    import torchvision
 except RuntimeError:
     for module in [module for module in sys.modules if module.split(".")[0] == "torchvision"]:
         del sys.modules[module]
     for operator in ("nms", "qnms"):
         torch.library.define(f"torchvision::{operator}", "(Tensor a, Tensor b, float c) -> Tensor")
+    import torchvision  # noqa: F401
 
 PLACE = "stable_worldmodel.wm.lewm"
 MLP = {

@@ -9,7 +9,7 @@ from armillary.goals import Goal
 from armillary.imagination import Context
 from armillary.latents import encode_frames
 from armillary.model import WorldModel
-from armillary.planning import CEM, Plan, Problem
+from armillary.planning import CEM, Plan, Problem, RandomStreams
 from armillary.spec import ActionSpace, Spec, Stream
 
 
@@ -24,7 +24,8 @@ def main() -> None:
     def plan(iterations: int) -> Plan:
         z, goal = (encode_frames(model, {"pixels": images[name][None]}) for name in ("start", "goal"))
         cem = CEM(5, settings["samples"], iterations, elites=30, sigma=1.0, narrowest=1.0, floor=0.0)
-        return cem.plan(imagination, Problem(Context(z[:, None], nothing), Goal(goal)), LatentGoal("last"))
+        problem = Problem(Context(z[:, None], nothing), Goal(goal), streams=RandomStreams(settings["seed"], [0]))
+        return cem.plan(imagination, problem, LatentGoal("last"))
 
     imagination = LowPrecision(model) if settings["fast"] else model
     plan(1)  # what is loaded at first use

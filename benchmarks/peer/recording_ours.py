@@ -2,7 +2,7 @@
 
 import common
 import numpy as np
-from recording_theirs import EPISODES, episode
+from recording_theirs import EPISODES, PATHS, episode
 
 from armillary.episodes.formats.swm import import_swm
 from armillary.episodes.store import Episode, Episodes
@@ -14,7 +14,7 @@ with Episodes.create(common.WORK / "clips_plain", spec, images="plain") as store
         made = episode(number)
         store.append(Episode({"pixels": np.stack(made["pixels"])}, np.stack(made["action"])[:-1]))
 sizes = {}
-for name in ("clips", "clips_plain", "clips.lance", "clips.h5", "clips_folder"):
+for name in ("clips", "clips_plain", *PATHS.values()):
     path = common.WORK / name
     sizes[name] = sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()) / 1e6
 codec = Episodes.open(common.WORK / "clips").info["images"]

@@ -1,4 +1,4 @@
-"""One recording in the peer's three formats, by its writers: 20 episodes of 200 frames at 224 px.
+"""One recording in the peer's four formats, by its writers: 20 episodes of 200 frames at 224 px.
 
 A block slides over a shaded ground; camera noise makes images hard to compress.
 """
@@ -8,7 +8,7 @@ import lewm  # noqa: F401  torchvision, which its formats import
 import numpy as np
 
 EPISODES, ROWS, PX = 20, 200, 224
-PATHS = {"lance": "clips.lance", "hdf5": "clips.h5", "folder": "clips_folder"}
+PATHS = {"lance": "clips.lance", "hdf5": "clips.h5", "folder": "clips_folder", "video": "clips_video"}
 
 
 def episode(number: int) -> dict[str, list[np.ndarray]]:
