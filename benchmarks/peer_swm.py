@@ -2,6 +2,7 @@
 
     python benchmarks/peer_swm.py --peer-python PATH                      # all cases, three quarters of an hour
     python benchmarks/peer_swm.py --peer-python PATH --cases plan --cores 1 --rounds 1
+    python benchmarks/peer_swm.py --peer-python PATH --cores 1 --rounds 1 --quick          # does all of it run?
 
 PATH is an interpreter of its own, made once (stable-worldmodel 0.1.1, from PyPI):
 
@@ -47,6 +48,8 @@ class Case:
     """settings of theirs by name"""
     settings: dict = field(default_factory=dict)
     """of both"""
+    quick: dict = field(default_factory=dict)
+    """settings instead, where only a trial is wanted"""
     prepare: tuple[str, ...] = ()
     """programs that run before, once"""
     more_is_better: bool = False
@@ -58,14 +61,16 @@ CASES = {
         "s",
         {"exact": {"theirs": 1.35}, "fast": {"theirs": 4.0}},
         ours={"exact": {"fast": False}, "fast": {"fast": True}},
-        settings={"samples": 300, "iterations": 30, "repeats": 1},
+        settings={"samples": 300, "iterations": 30, "repeats": 1, "grid": 24, "lessons": 600},
+        quick={"samples": 30, "iterations": 1, "grid": 4, "lessons": 10},
         prepare=("weights_theirs",),
     ),
     "step": Case(
         "a training step of LeWM: 16 clips x 4 frames, 224 px, bfloat16 where the CPU has it, else float32",
         "s",
         {"ours": {"theirs": 1.3}},
-        settings={"repeats": 3},
+        settings={"clips": 16, "repeats": 3},
+        quick={"clips": 2, "repeats": 1},
     ),
     "import": Case("import, once torch is there; and the weight of an installation", "s", {"ours": {"theirs": 1.0}}),
     "clips": Case(
@@ -91,7 +96,8 @@ CASES = {
             "hdf5 in memory": {"path": "clips.h5", "options": {"keys_to_cache": ["pixels", "action"]}},
             "replay buffer": {"path": "clips.h5", "buffer": True},
         },
-        settings={"seconds": 3.0},
+        settings={"episodes": 20, "seconds": 3.0},
+        quick={"episodes": 1, "seconds": 0.1},
         prepare=("recording_theirs", "recording_ours"),
         more_is_better=True,
     ),
@@ -102,6 +108,7 @@ CASES = {
         ours={"our two_room": {"world": "two_room"}, "our push_t": {"world": "push_t"}},
         theirs={"their two_room": {"world": "two_room"}, "their push_t": {"world": "push_t"}},
         settings={"episodes": 100},
+        quick={"episodes": 1},
         more_is_better=True,
     ),
 }  # fmt: skip
@@ -119,6 +126,8 @@ class Args:
     """CPU cores that a process is kept on, one setting after the other"""
     rounds: int = 3
     """how often each program runs, in turn"""
+    quick: bool = False
+    """a trial of every program with little to do, whose figures say nothing"""
     seed: int = 0
     """of weights, plans and batches; each round adds one to it"""
     work: Path | None = None
@@ -145,9 +154,8 @@ def machine() -> str:
     return f"{platform.machine()}, {os.cpu_count()} cores, {name}, bfloat16: {'avx512_bf16' in said}"
 
 
-def compare(name: str, case: Case, args: Args, work: Path, cores: int) -> dict:
-    """All rounds of a case on so many cores, by setting."""
-    both = {**case.settings, "work": str(work), "cores": cores}
+def compare(name: str, case: Case, args: Args, both: dict) -> dict:
+    """All rounds of a case with these settings of both sides, by setting of each."""
     sides = {label: (args.peer_python, f"{name}_theirs", {**both, **more}) for label, more in case.theirs.items()}
     sides |= {label: (sys.executable, f"{name}_ours", {**both, **more}) for label, more in case.ours.items()}
     results: dict[str, list[dict]] = {label: [] for label in sides}
@@ -181,17 +189,19 @@ def main(args: Args) -> None:
         work.mkdir(parents=True, exist_ok=True)
         for name in args.cases:
             case, prepared = CASES[name], {}
+            settings = case.settings | (case.quick if args.quick else {})
+            both = {**settings, "seed": args.seed, "work": str(work)}
             for program in case.prepare:
                 said = work / f"{program}.json"
                 if not said.exists():
                     python = args.peer_python if program.endswith("theirs") else sys.executable
-                    answer = run(python, program, {"seed": args.seed, "work": str(work), "cores": max(args.cores)})
+                    answer = run(python, program, {**both, "cores": max(args.cores)})
                     said.write_text(json.dumps(answer))
                 prepared[program] = json.loads(said.read_text())
             facts = {"about": case.about, "unit": case.unit, "commit": commit(), "rounds": args.rounds, "seed": args.seed}
-            facts |= {"machine": machine(), "prepared": prepared, "cores": {}}
+            facts |= {"settings": settings, "machine": machine(), "prepared": prepared, "cores": {}}
             for cores in args.cores:
-                rows = compare(name, case, args, work, cores)
+                rows = compare(name, case, args, {**both, "cores": cores})
                 facts["cores"][str(cores)] = {"rows": rows, "ratios": ratios(case, rows)}
                 for label, row in rows.items():
                     print(f"{name}, {label}, {cores} core(s): {row['median']:.4g} {case.unit}", flush=True)

@@ -2,7 +2,7 @@
 
 import common
 import numpy as np
-from recording_theirs import EPISODES, PATHS, episode
+from recording import EPISODES, PATHS, episode
 
 from armillary.episodes.formats.swm import import_swm
 from armillary.episodes.store import Episode, Episodes

@@ -16,8 +16,9 @@ def main() -> None:
     spec = Spec((Stream("pixels", "image", (224, 224, 3)),), ActionSpace("box", 2))
     model = WorldModel(spec, ModelConfig.sized("base", skip=5)).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, weight_decay=1e-3, fused=True)
-    images = torch.randint(256, (16, 4, 224, 224, 3), dtype=torch.uint8)
-    batch = Batch({"pixels": images}, torch.randn(16, 3, 10), {}, torch.arange(16), torch.zeros(16, dtype=torch.int64))
+    count = common.SETTINGS["clips"]
+    images = torch.randint(256, (count, 4, 224, 224, 3), dtype=torch.uint8)
+    batch = Batch({"pixels": images}, torch.randn(count, 3, 10), {}, torch.arange(count), torch.zeros(count, dtype=torch.int64))
 
     def step() -> None:
         with autocast(model.device):

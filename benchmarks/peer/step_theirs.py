@@ -16,7 +16,8 @@ def main() -> None:
 
     regulariser, halves = SIGReg(), torch.cpu._is_avx512_bf16_supported()
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, weight_decay=1e-3, fused=True)
-    batch = {"pixels": torch.randn(16, 4, 3, 224, 224), "action": torch.randn(16, 4, 10)}
+    count = common.SETTINGS["clips"]
+    batch = {"pixels": torch.randn(count, 4, 3, 224, 224), "action": torch.randn(count, 4, 10)}
 
     def step() -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=halves):

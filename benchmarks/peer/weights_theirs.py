@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-GRID, STEPS, BATCH = 24, 600, 64
+GRID, STEPS, BATCH = common.SETTINGS["grid"], common.SETTINGS["lessons"], 64
 
 
 def draw(places: Tensor) -> Tensor:
