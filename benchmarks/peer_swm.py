@@ -7,7 +7,7 @@
 PATH is an interpreter of its own, made once (stable-worldmodel 0.1.1, from PyPI):
 
     python -m venv peer && peer/bin/pip install torch==2.13.0 && peer/bin/pip install --no-deps torchvision==0.28.0
-    peer/bin/pip install "stable-worldmodel[train,env,format]"
+    peer/bin/pip install "stable-worldmodel[train,env,format]==0.1.1"
 
 Where there is no GPU, take torch's CPU build. Torchvision may have none; its CUDA build will do, see peer/lewm.py.
 

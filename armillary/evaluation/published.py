@@ -175,16 +175,40 @@ def _house(results: Path) -> str:
 
 def _peer(results: Path) -> str:
     """Stable-worldmodel beside us on one core: medians, and how many times better we are by the clock and by CPU time."""
-    body = []
-    for name, case in _read(results / "peer_swm.json")["cases"].items():
-        found = case["cores"]["1"]
-        for pair, ratio in found["ratios"].items():
+    cases, body = _read(results / "peer_swm.json")["cases"], []
+    for name, case in cases.items():
+        rows = case["cores"]["1"]["rows"]
+        for pair, ratio in case["cores"]["1"]["ratios"].items():
             ours, theirs = pair.split(" / ")
-            values = (f"{found['rows'][row]['median']:,.3g}" for row in (theirs, ours))
-            label = name if (ours, theirs) == ("ours", "theirs") else f"{name}: {ours}, {theirs}"
+            values = (f"{x:,.0f}" if x >= 100 else f"{x:.3g}" for x in (rows[row]["median"] for row in (theirs, ours)))
+            label = name if (ours, theirs) == ("ours", "theirs") else f"{name}: {ours} against {theirs}"
             better = f"{ratio['ratio']:.2f} ({ratio['ratio_cpu']:.2f})"
             body.append([f"{label}, {case['unit']}", *values, better, f"{ratio['bar']:g}"])
-    return as_table(["", "theirs", "ours", "times better (by CPU time)", "bar"], body)
+    weights = [cases["import"]["cores"]["1"]["rows"][side]["installed"] for side in ("theirs", "ours")]
+    megabytes = [weight["megabytes"] for weight in weights]
+    packed = (f"{weight['megabytes']:,.0f} ({weight['packages']})" for weight in weights)
+    body.append(["installed, MB (packages)", *packed, f"{megabytes[0] / megabytes[1]:.2f}", ""])
+    machines = {case["machine"] for case in cases.values()}
+    if len(machines) != 1:
+        raise ValueError(f"of several machines: {'; '.join(sorted(machines))}; run all cases on one")
+    table = as_table(["", "theirs", "ours", "times better (by CPU time)", "bar"], body)
+    return f"Machine: {machines.pop()}.\n\n{table}"
+
+
+def _peer_plans(results: Path) -> str:
+    """What a plan takes on one core, beside what the plan that was found costs by identical maths."""
+    rows = _read(results / "peer_swm.json")["cases"]["plan"]["cores"]["1"]["rows"]
+    body = []
+    for name in ("theirs", "exact", "fast"):
+        found = rows[name]
+        costs = rows["exact"]["cost_of_their_plan"] if name == "theirs" else found["cost_of_plan"]
+        cost = f"{np.mean(costs):.3f} ({min(costs):.3f} to {max(costs):.3f})"
+        ranks = (f"{min(found[key]):.4f}" if key in found else "" for key in _RANKS)
+        body.append([name, f"{found['median']:.3g}", cost, *ranks])
+    return as_table(["", "seconds", "cost of the plan (seeds)", "rank correlation, plans all over", "around theirs"], body)
+
+
+_RANKS = ("rank_correlation_wide", "rank_correlation_narrow")
 
 
 def _diagnose(results: Path) -> str:
@@ -283,6 +307,7 @@ BLOCKS: Mapping[str, Callable[[Path], str]] = {
     "house": _house,
     "diagnose": _diagnose,
     "peer": _peer,
+    "peer_plans": _peer_plans,
     "gpu": _gpu,
     "control": _control,
     "shift": _shift,

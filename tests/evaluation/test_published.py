@@ -1,11 +1,12 @@
 """Published tables say what the raw results say."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from armillary.errors import ArmillaryError
-from armillary.evaluation.published import BLOCKS, PAGES, figures
+from armillary.errors import ArmillaryError, CorruptFile
+from armillary.evaluation.published import BLOCKS, PAGES, figures, render
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,3 +52,14 @@ def test_what_cannot_be_made_is_said(page, tmp_path):
 def test_every_block_is_on_a_page():
     shown = "".join((ROOT / page).read_text() for page in PAGES)
     assert [name for name in BLOCKS if f"<!-- figures: {name} -->" not in shown] == []
+
+
+def test_a_table_is_of_one_machine(tmp_path):
+    rows = {side: {"installed": {"megabytes": 10, "packages": 2}} for side in ("theirs", "ours")}
+    case = {"unit": "s", "machine": "A", "cores": {"1": {"ratios": {}, "rows": rows}}}
+    raw = tmp_path / "peer_swm.json"
+    raw.write_text(json.dumps({"cases": {"import": case}}))
+    assert render("peer", tmp_path).startswith("Machine: A.")
+    raw.write_text(json.dumps({"cases": {"import": case, "plan": {**case, "machine": "B"}}}))
+    with pytest.raises(CorruptFile, match="several machines: A; B"):
+        render("peer", tmp_path)
