@@ -49,7 +49,7 @@ def linear_forecaster(stretches: Sequence[Rows]) -> Judge:
 
 
 def persistence(stretches: Sequence[Rows]) -> Judge:
-    """The next row is foretold to be like the one before."""
+    """The next row is predicted to be like the one before."""
     _, std = _scale(stretches)
     return lambda rows: np.diff(rows, axis=0) / std
 

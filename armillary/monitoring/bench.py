@@ -124,11 +124,11 @@ def bench_monitor(
             watched: dict[str, list[Watched]] = {}
             for method in methods:
                 together = [series] if protocol == "free" else [[one] for one in series]
-                turns = [(fit, some) for fit in method.fits for some in together]
-                said = f"{protocol}: {next(iter(method.names))}"
-                for fit, some in track(turns, said, console=plain_console(stderr=True), disable=not progress):
-                    learned = normal if protocol == "free" else _first(some[0])
-                    for name, of in _judged(fit, method, learned, some, protocol, _allowed(benchmark)).items():
+                turns = [(fit, batch) for fit in method.fits for batch in together]
+                description = f"{protocol}: {next(iter(method.names))}"
+                for fit, batch in track(turns, description, console=plain_console(stderr=True), disable=not progress):
+                    learned = normal if protocol == "free" else _first(batch[0])
+                    for name, of in _judged(fit, method, learned, batch, protocol, _allowed(benchmark)).items():
                         watched.setdefault(name, []).extend(of)
             watched[ALWAYS] = [
                 replace(one, surprise=np.zeros(len(one.p)), p=np.zeros(len(one.p))) for one in watched["persistence"]
@@ -138,9 +138,9 @@ def bench_monitor(
             result["missed"][protocol] = missed_bars(result["series"][protocol], OURS, [*baselines, ALWAYS])
             tables, leads = result["tables"].setdefault(protocol, {}), result["leads"].setdefault(protocol, {})
             for part, names in _parts([one.name for one in series]).items():
-                some = {name: [one for one in of if one.name in names] for name, of in measured.items()}
-                tables[part] = {name: _plain(vars(scores(of))) for name, of in some.items()}
-                leads[part] = {name: _plain(lead(some[OURS], of)) for name, of in some.items() if name != OURS}
+                kept = {name: [one for one in of if one.name in names] for name, of in measured.items()}
+                tables[part] = {name: _plain(vars(scores(of))) for name, of in kept.items()}
+                leads[part] = {name: _plain(lead(kept[OURS], of)) for name, of in kept.items() if name != OURS}
     return {
         "benchmark": benchmark,
         "files": [one.name for one in series],
@@ -171,12 +171,12 @@ def _methods(seeds: Sequence[int]) -> list[Method]:
 
 
 def _judged(
-    fit: Fit, method: Method, normal: Series, some: Sequence[Series], protocol: Protocol, allowed: float | None
+    fit: Fit, method: Method, normal: Series, batch: Sequence[Series], protocol: Protocol, allowed: float | None
 ) -> dict[str, list[Watched]]:
     """Series by a method that learned from `normal`; without an `allowed` share, by the hour."""
     judge, detectors = calibrated(fit, normal, method)
     watched: dict[str, list[Watched]] = {name: [] for name in detectors}
-    for one in some:
+    for one in batch:
         errors, first = judge(one.rows), MOVING_WINDOW if protocol == "free" else one.normal
         for name, detector in detectors.items():
             watched[name].append(watch(detector, errors, one, first, allowed or alarm_level(HOURLY, one.step)))
@@ -258,4 +258,4 @@ def _parts(names: Sequence[str]) -> dict[str, list[str]]:
         **{f"{folder} alone": [name for name in names if name.startswith(folder)] for folder in folders if len(folders) > 1},
         "those of development": [name for name in names if name in DEVELOPMENT],
     }
-    return {part: some for part, some in parts.items() if some}
+    return {part: kept for part, kept in parts.items() if kept}

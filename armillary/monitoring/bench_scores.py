@@ -22,7 +22,7 @@ MOST_FALSE, MOST_BELOW = 2.0, 0.05
 
 @dataclass(frozen=True)
 class Watched:
-    """What one method said of the test rows of one series.
+    """One method's verdicts on the test rows of one series.
 
     Args:
         step: seconds between two rows.

@@ -29,15 +29,15 @@ from armillary.model import WorldModel, require_finished
 from armillary.monitoring.charts import Charts
 from armillary.monitoring.detector import Detector
 from armillary.monitoring.monitor import MEMORY
-from armillary.monitoring.surprise import Foretold, Surprise
+from armillary.monitoring.surprise import Prediction, Surprise
 from armillary.spec import Spec
 from armillary.training.rows import TRAINING_ROWS, read_training_rows
 
-FILE, FORMAT = "monitor.safetensors", 2
+FILE, FORMAT = "monitor.safetensors", 3
 KNOWN = 0.01
 """Share of the rows of a recording that the model may have been trained on, by chance."""
 HISTORY = 200_000
-"""Rows of the training part, at most, that tell which sensors ever vary."""
+"""Rows of the training part, at most, that show which sensors ever vary."""
 FILLED_ROWS = 20_000
 """Normal rows, about, on which it is asked what a model is worth without one of its sensors."""
 LIVELY = 1e-4
@@ -186,18 +186,18 @@ def calibrate(
         trained = []
     channels = sensor_names(model.spec)
     with one_thread(model.config.is_small):
-        foretold, sensed, clocks = _predicted(model, episodes, which)
+        predictions, sensed, clocks = _predicted(model, episodes, which)
         earlier, earlier_sensed, earlier_clocks = _predicted(model, episodes, trained)
-    if not foretold:
+    if not predictions:
         raise ArmillaryError(
             f"{episodes.path}: none of {len(which)} episodes has more rows than a context of {Surprise(model).reach}"
         )
-    z = torch.cat([of.z for of in foretold]).double().numpy()
+    z = torch.cat([of.z for of in predictions]).double().numpy()
     alive = (z.std(0) > LIVELY * z.std(0).max()).astype(np.float64)
     levels, level_clocks = _levels(model, episodes, sorted({*which, *trained}))
     timed = all(len(clock) for clock in (*clocks, *earlier_clocks, *level_clocks))
     detector = Detector.fit(
-        [of.errors.double().numpy() * alive for of in foretold],
+        [of.errors.double().numpy() * alive for of in predictions],
         levels,
         error_clocks=clocks if timed else None,
         level_clocks=level_clocks if timed else None,
@@ -206,7 +206,7 @@ def calibrate(
     )
     detector = detector.calmed([of.errors.double().numpy() * alive for of in earlier], earlier_clocks)
     readout = _readout(z, np.concatenate(sensed))
-    errors = [channel_errors(readout, of, seen) for of, seen in zip(foretold, sensed, strict=True)]
+    errors = [channel_errors(readout, of, seen) for of, seen in zip(predictions, sensed, strict=True)]
     learned = [channel_errors(readout, of, seen) for of, seen in zip(earlier, earlier_sensed, strict=True)]
     charts = Charts.fit(sensed, errors, memory, history, learned)
     charts = replace(charts, wider=_wider(model, episodes, which, readout, charts, errors))
@@ -253,10 +253,10 @@ def side_by_side(spec: Spec, seen: dict[str, np.ndarray]) -> Float[np.ndarray, "
 
 
 def channel_errors(
-    readout: Float[np.ndarray, "d1 c"], foretold: Foretold, sensed: Float[np.ndarray, "m c"]
+    readout: Float[np.ndarray, "d1 c"], prediction: Prediction, sensed: Float[np.ndarray, "m c"]
 ) -> Float[np.ndarray, "m c"]:
-    """What each channel showed, minus what was foretold for it, in its own unit."""
-    return sensed - foretold.expected.double().cpu().numpy() @ readout[:-1] - readout[-1]
+    """What each channel showed, minus what was predicted for it, in its own unit."""
+    return sensed - prediction.expected.double().cpu().numpy() @ readout[:-1] - readout[-1]
 
 
 def _training_recording(model: WorldModel, recording: str | Path | None) -> Episodes | None:
@@ -333,7 +333,7 @@ def _history(model: WorldModel, recording: Episodes) -> list[np.ndarray]:
 
 def _predicted(
     model: WorldModel, episodes: Episodes, which: Iterable[int]
-) -> tuple[list[Foretold], list[np.ndarray], list[np.ndarray]]:
+) -> tuple[list[Prediction], list[np.ndarray], list[np.ndarray]]:
     """What was predicted, what the sensors showed and when, a stretch at a time, up to `HISTORY` rows."""
     surprise, found, rows = Surprise(model), ([], [], []), 0
     for stretch in _stretches(model, episodes, which):
@@ -347,7 +347,7 @@ def _predicted(
         if not (count := sum(len(of.z) for of in parts)):
             continue
         rows += count
-        found[0].append(Foretold(torch.cat([of.z for of in parts]), torch.cat([of.expected for of in parts])))
+        found[0].append(Prediction(torch.cat([of.z for of in parts]), torch.cat([of.expected for of in parts])))
         found[1].append(np.concatenate(seen)[-count:])
         found[2].append(np.concatenate([_clock(episodes, number) for number in stretch])[-count:])
     return found

@@ -78,7 +78,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Judged:
-    """What is said of n rows.
+    """The verdict on n rows.
 
     Args:
         surprise: 1 is as usual.
@@ -200,7 +200,8 @@ class Detector:
             of = {"scale": chart.scale, "mean": evidence.mean, "whiten": evidence.scale, "normal": monitor.normal}
             of |= {"profile": profile.means} if profile else {}
             arrays |= {f"{name}.{part}": values for part, values in of.items()}
-            header[name] = {"usual": monitor.usual, "memory": evidence.memory, "clip": evidence.clip}
+            header[name] = {"usual": monitor.usual, "least_excess": monitor.least_excess}
+            header[name] |= {"memory": evidence.memory, "clip": evidence.clip}
             header[name] |= {"period_s": profile.period_s} if profile else {}
         return arrays, header
 
@@ -214,7 +215,7 @@ class Detector:
         charts = {}
         for name, of in header.items():
             evidence = Evidence(arrays[f"{name}.mean"], arrays[f"{name}.whiten"], of["memory"], of["clip"])
-            monitor = Monitor(evidence, of["usual"], arrays[f"{name}.normal"])
+            monitor = Monitor(evidence, of["usual"], of["least_excess"], arrays[f"{name}.normal"])
             profile = Profile(of["period_s"], arrays[f"{name}.profile"]) if "period_s" in of else None
             charts[name] = Chart(arrays[f"{name}.scale"], monitor, profile)
         return cls(charts)

@@ -66,8 +66,8 @@ class Lines:
 
     def _csv(self, stamp, surprise, p, alarm, names, share, kinds, began) -> str:
         marks = {c: f" {kind}" for c, kind in kinds.items() if kind in CERTAIN}
-        told = [f"{self.channels[c]} {s:.2f}{marks.get(c, '')}" for c, s in zip(names, share, strict=True)]
-        return f"{self._prefix}{_cell(stamp)},{surprise:.4g},{p:.3g},{alarm:d},{_cell('; '.join(told), quoted=True)}\n"
+        named = [f"{self.channels[c]} {s:.2f}{marks.get(c, '')}" for c, s in zip(names, share, strict=True)]
+        return f"{self._prefix}{_cell(stamp)},{surprise:.4g},{p:.3g},{alarm:d},{_cell('; '.join(named), quoted=True)}\n"
 
     def _json(self, stamp, surprise, p, alarm, names, share, kinds, began) -> str:
         line = {

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 
 @dataclass(frozen=True)
 class Confusion:
-    """Rows by what was said of them and what they were; sums of them are of all rows together."""
+    """Rows by verdict and label; sums of them are of all rows together."""
 
     true_alarms: float
     false_alarms: float

@@ -7,9 +7,13 @@
   deviations, so that one wild row is no alarm, and a fault is forgotten soon after it is mended.
 - Surprise is the squared length of the evidence, over its mean in normal running: 1 is as usual.
 - The p-value is the share of normal rows that are as surprising. Beyond the most surprising tenth of them, too few are left to
-  count, and their excess is taken to fall off exponentially, as the tail of a sum of squares does (Box, 1954). Machines drift,
-  so that one hour of normal running is calmer than another: each quarter of the normal rows is asked by itself, and the
-  greatest of the four p-values stands.
+  count, and their excess is taken to fall off exponentially. Evidence changes slowly: 600 rows have some 15 independent values,
+  and a tail of one or two excursions. So the mean excess is at least that of normally distributed errors without memory, whose
+  evidence is a sum of squares with known weights (Box, Annals of Mathematical Statistics 1954).
+- New rows are more surprising than those that mean and covariance were estimated from: the mean square is corrected as that of
+  a regression with as many parameters (Akaike's final prediction error, 1969).
+- Machines drift, so that one hour of normal running is calmer than another: each quarter of the normal rows gives a p-value,
+  and the greatest of the four is taken.
 - An alarm begins where p is below the false alarms that are allowed, over the rows in that time, and lasts until p is above
   `RELEASE`, so that a surprise around the threshold is one alarm and not many.
 """
@@ -29,6 +33,10 @@ RELEASE = 0.05
 """p-value above which an alarm ends."""
 TAIL = 0.1
 """Share of the normal rows from which the tail is taken."""
+TAIL_QUANTILES = 1.2816, 3.0902
+"""Of a standard normal number, exceeded by `TAIL` and by a hundredth of that."""
+MOST_FITTED = 0.5
+"""Channels by rows, at most, that the correction for new rows is made for."""
 FLOOR = 0.3
 """Added to the variances (whose mean is 1) along the principal directions of standardised errors. Directions in which channels
 cancel out are as fragile as they are sharp: a machine that warms up leaves them first."""
@@ -74,13 +82,15 @@ class Monitor:
 
     Args:
         evidence: of whitened errors.
-        usual: mean squared length of the evidence in normal running.
+        usual: mean squared length of the evidence in normal running, as new rows will have it.
+        least_excess: least mean excess of surprises in the tail; see `_least_excess`.
         normal: (PARTS, q) surprises in normal running, in the order of time, each part sorted.
         one_sided: only evidence above the mean counts, as for scores of which a low one is no fault.
     """
 
     evidence: Evidence
     usual: float
+    least_excess: float
     normal: Float[np.ndarray, "parts q"]
     one_sided: bool = False
 
@@ -123,8 +133,11 @@ class Monitor:
         whole = np.choose(part, [np.concatenate(of) for of in lengths]) if jackknife else np.concatenate(lengths[0])
         settled = np.concatenate([np.arange(len(stretch)) >= int(memory) for stretch in errors])
         length = whole[settled]
-        usual = max(float(length.mean()), 1e-12)
-        return cls(evidence, usual, np.sort((length / usual)[: left // PARTS * PARTS].reshape(PARTS, -1)), one_sided)
+        mean = max(float(length.mean()), 1e-12)
+        normal = np.sort((length / mean)[: left // PARTS * PARTS].reshape(PARTS, -1))
+        fitted = 0 if jackknife else min(rows.shape[1] / len(rows), MOST_FITTED)
+        least = _least_excess((rows @ evidence.scale).var(axis=0), one_sided)
+        return cls(evidence, mean * (1 + fitted) / (1 - fitted), least, normal, one_sided)
 
     def surprise(self, evidence: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
         """How unusual evidence is; 1 is the mean of normal running."""
@@ -139,11 +152,11 @@ class Monitor:
 
     def surprise_at(self, p: float) -> float:
         """The surprise whose p-value this is, for one in the tail."""
-        return max(_tail(part).surprise_at(p) for part in self.normal)
+        return max(_tail(part, self.least_excess).surprise_at(p) for part in self.normal)
 
     def p_value(self, surprise: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """The share of normal rows that are at least as surprising, by counting and, in the tail, by extrapolation."""
-        return np.max([_share_above(part, surprise) for part in self.normal], axis=0)
+        return np.max([_share_above(part, surprise, self.least_excess) for part in self.normal], axis=0)
 
 
 @dataclass(frozen=True)
@@ -158,14 +171,27 @@ class _Tail:
         return self.start + self.excess * max(0.0, np.log(self.share / p))
 
 
-def _tail(normal: Float[np.ndarray, " q"]) -> _Tail:
+def _tail(normal: Float[np.ndarray, " q"], least_excess: float) -> _Tail:
     first = len(normal) - max(2, round(TAIL * len(normal)))
     start = float(normal[first])
-    return _Tail(start, (len(normal) - first) / len(normal), max(float((normal[first:] - start).mean()), 1e-12))
+    return _Tail(start, (len(normal) - first) / len(normal), max(float((normal[first:] - start).mean()), least_excess))
 
 
-def _share_above(normal: Float[np.ndarray, " q"], surprise: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    tail = _tail(normal)
+def _least_excess(weights: Float[np.ndarray, " k"], one_sided: bool) -> float:
+    """Mean excess in the tail of a sum of squares of normal numbers with these variances, in units of its mean.
+
+    It is about chi-squared with (sum of weights)^2 / sum of weights^2 degrees of freedom, times a factor (Box, 1954). The
+    excess is taken between two of its quantiles (Wilson and Hilferty, PNAS 1931), the second exceeded a hundredth as often.
+    """
+    ninth = 2 / 9 * (np.square(weights / weights.sum()).sum() if weights.any() else 1.0)
+    low, high = ((1 - ninth + z * np.sqrt(ninth)) ** 3 for z in TAIL_QUANTILES)
+    return float(high - low) / np.log(100) * (2 if one_sided else 1)
+
+
+def _share_above(
+    normal: Float[np.ndarray, " q"], surprise: Float[np.ndarray, " n"], least_excess: float
+) -> Float[np.ndarray, " n"]:
+    tail = _tail(normal, least_excess)
     counted = (len(normal) - np.searchsorted(normal, surprise)) / len(normal)
     beyond = tail.share * np.exp(-np.maximum(surprise - tail.start, 0) / tail.excess)
     return np.where(surprise > tail.start, beyond, counted)

@@ -1,4 +1,4 @@
-"""Public anomaly benchmarks as series: SKAB, the Tennessee Eastman process and NAB, told apart by the files in their folder.
+"""Public anomaly benchmarks as series: SKAB, the Tennessee Eastman process and NAB, recognised by the files in their folder.
 
 - SKAB (Katser and Kozitsin, 2020): `anomaly-free/anomaly-free.csv` and `valve1/0.csv`, `valve2/`, `other/`; the column
   `anomaly` labels rows. Each file's first 400 rows are normal.
@@ -74,7 +74,7 @@ def read_skab(path: Path) -> tuple[Series, list[Series]]:
     """The recording without faults, and all others in the order of their numbers.
 
     Raises:
-        ArmillaryError: some of the files are missing.
+        ArmillaryError: a file is missing.
         CorruptFile: one of them is not such a table.
     """
     free = path / "anomaly-free" / "anomaly-free.csv"

@@ -26,7 +26,7 @@ from armillary.errors import ArmillaryError
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of one source, in order.
+    """Rows of one source, in order.
 
     Args:
         source: the file's name, or `-`.
@@ -55,7 +55,7 @@ class Reading:
     Args:
         time: the time columns, and what was asked of them; no column: there is no clock.
         header: whether the first line names the columns.
-        styles: how numbers are written, by column, where the source does not tell.
+        styles: how numbers are written, by column, where the source leaves it open.
         clock: how the recording's clock was read.
         step: seconds from row to row.
         hold: rows over which the last number of a column stands where one is missing.
@@ -137,7 +137,7 @@ def read_rows(
 
 
 def _style(column: str, survey: Survey, reading: Reading) -> str:
-    """As the source's own cells tell; but a word for yes or no is one where the recording has them, and nowhere else."""
+    """As the source's own cells show; but a word for yes or no is one where the recording has them, and nowhere else."""
     kept = reading.styles.get(column, ".")
     found = survey.styles.get(column, kept)
     return kept if reading.styles and "bool" in (kept, found) else found

@@ -1,4 +1,4 @@
-"""Prediction errors in latent space of rows as they come: what the model foretold for each row, beside what it then perceived.
+"""Prediction errors in latent space, row by row: the latent that the model predicted, and the one that it then perceived.
 
 A prediction looks back on `context` kept frames, `skip` rows apart, and knows the actions between; so the first `reach` rows of
 an episode have none. What has to be kept between two calls is that much of the past, however long the stream is.
@@ -15,12 +15,12 @@ from armillary.model import WorldModel
 
 
 @dataclass
-class Foretold:
+class Prediction:
     """The last m of the rows that were given.
 
     Args:
         z: (m, D) their latents.
-        expected: (m, D) what was foretold for them.
+        expected: (m, D) the latents that were predicted for them.
     """
 
     z: Float[Tensor, "m d"]
@@ -28,7 +28,7 @@ class Foretold:
 
     @property
     def errors(self) -> Float[Tensor, "m d"]:
-        """What was not foretold."""
+        """What the prediction missed."""
         return self.z - self.expected
 
 
@@ -39,7 +39,7 @@ class Surprise:
         model: in eval mode.
 
     Attributes:
-        reach: rows before the first that can be foretold.
+        reach: rows before the first that can be predicted.
     """
 
     def __init__(self, model: WorldModel) -> None:
@@ -52,7 +52,7 @@ class Surprise:
         self._actions = torch.zeros(0, self.model.spec.action.n, device=self.model.device)
 
     @torch.inference_mode()
-    def __call__(self, observations: dict[str, Tensor], actions: Float[Tensor, "n a"]) -> Foretold:
+    def __call__(self, observations: dict[str, Tensor], actions: Float[Tensor, "n a"]) -> Prediction:
         """Take the next n rows.
 
         Args:
@@ -68,9 +68,9 @@ class Surprise:
         self._z, self._actions = z[-self.reach :], actions[-self.reach :]
         first = max(len(z) - len(fresh), self.reach)
         if first >= len(z):
-            return Foretold(z[:0, : model.config.latent], z[:0, : model.config.latent])
+            return Prediction(z[:0, : model.config.latent], z[:0, : model.config.latent])
         now = torch.arange(first, len(z), device=model.device)
         rows = now[:, None] - skip * torch.arange(context, 0, -1, device=model.device)
         blocks = actions[rows[..., None] + torch.arange(skip, device=model.device)].flatten(2)
         expected = model.rollout(Context(z[rows], blocks[:, :-1]), blocks[:, None, -1:]).z[:, 0, 0]
-        return Foretold(z[now][:, : model.config.latent], expected[:, : model.config.latent].float())
+        return Prediction(z[now][:, : model.config.latent], expected[:, : model.config.latent].float())

@@ -3,7 +3,7 @@
 Rows come from a file, a folder of files or a pipe, and go out one by one, as CSV or as lines of JSON; what is kept in between
 is a context and the evidence so far, however long the table. Every row gets its line, also one that cannot be judged, with the
 reason: the first rows of an episode (which ends where a file does and where the clock jumps), rows at another pace
-(`clock.py`), and rows without numbers. How many they are is said at the end.
+(`clock.py`), and rows without numbers. Their number is in the summary at the end.
 """
 
 from collections import Counter
@@ -27,7 +27,7 @@ from armillary.monitoring.rows import Reading, Rows, only_tables, read_rows, tab
 from armillary.monitoring.watcher import Verdict, Watcher
 
 DEFAULT_PER_HOUR, DEFAULT_SHARE = 1.0, 1e-3
-"""False alarms that are allowed unless said otherwise: one an hour, and where rows are slow, one in a thousand rows."""
+"""False alarms that are allowed by default: one an hour, and where rows are slow, one in a thousand rows."""
 
 
 @dataclass

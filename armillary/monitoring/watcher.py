@@ -34,7 +34,7 @@ chart, shared among sensors (Bonferroni)."""
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of n rows.
+    """The verdict on n rows.
 
     Args:
         surprise: 1 is as usual; NaN where the row is not judged.

@@ -5,7 +5,7 @@ import pytest
 
 from armillary.errors import ArmillaryError
 from armillary.monitoring.metrics import judge_events
-from armillary.monitoring.monitor import Evidence, Monitor, alarm_level
+from armillary.monitoring.monitor import Evidence, Monitor, alarm_level, alarms
 
 
 def normal(rows: int, seed: int = 0) -> np.ndarray:
@@ -58,6 +58,36 @@ def test_no_more_false_alarms_than_were_allowed(monitor):
     assert judged.false_alarms <= 200
 
 
+def autocorrelated(rows: int, seed: int, channels: int, kept: float) -> np.ndarray:
+    """Channels that are mixed, each of which keeps this share of its value from row to row."""
+    rng = np.random.default_rng(seed)
+    noise, x = rng.normal(size=(rows + 100, channels)), np.zeros((rows + 100, channels))
+    for t in range(1, len(x)):
+        x[t] = kept * x[t - 1] + noise[t]
+    return x[100:] @ (np.eye(channels) + 0.5 * rng.normal(size=(channels, channels)))
+
+
+@pytest.mark.parametrize(("channels", "kept"), [(1, 0.0), (2, 0.5), (2, 0.9), (4, 0.0), (8, 0.9), (16, 0.5), (30, 0.5)])
+def test_a_short_calibration_raises_about_as_few_false_alarms_as_were_allowed(channels, kept):
+    level, began, found = 1e-3, [], []
+    for seed in range(12):
+        rows = autocorrelated(5600, seed, channels, kept)
+        monitor = Monitor.fit([rows[:600]])
+        on = alarms(monitor.p_value(monitor.surprise(monitor.evidence(rows[600:]))), level)
+        began.append((np.diff(on.astype(int), prepend=0) > 0).mean() / level)
+        shifted = rows[600:800] + 3 * rows[:600].std(axis=0)
+        found.append(monitor.p_value(monitor.surprise(monitor.evidence(shifted))).min() < level)
+    assert np.mean(began) < 1.5
+    assert all(found)
+
+
+def test_the_tail_is_at_least_that_of_a_sum_of_squares():
+    for channels, expected in ((1, 1.764), (4, 0.580), (16, 0.214)):  # (0.999 - 0.9 quantile of chi2) / ln 100 / channels
+        white = np.random.default_rng(channels).normal(size=(40_000, channels))
+        assert Monitor.fit([white], memory=1).least_excess == pytest.approx(expected, rel=0.06)
+    assert Monitor.fit([white[:, :1]], memory=1, one_sided=True).least_excess == pytest.approx(2 * 1.764, rel=0.06)
+
+
 def test_a_small_shift_that_lasts_is_found_and_units_do_not_matter(monitor):
     errors = normal(2000, 5)
     errors[1000:, 2] += 1e-3  # one standard deviation
@@ -83,6 +113,7 @@ def test_channels_that_never_change_or_say_the_same_are_no_trouble():
     errors = np.column_stack([errors, np.zeros(500), errors[:, 0]])
     p = p_values(Monitor.fit([errors]), errors)
     assert 0.02 < (p < 0.1).mean() < 0.3
+    assert p_values(Monitor.fit([np.zeros((500, 2))]), errors[:, :2])[-1] < 1e-9
 
 
 def test_what_cannot_be_is_said():
