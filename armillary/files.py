@@ -2,21 +2,43 @@
 
 import json
 import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from armillary.errors import CorruptFile
 
 
-def write_whole(path: str | Path, content: str | bytes) -> None:
-    """Write `content` to `path`; on failure (OSError) what was there stays, and nothing half-written is left."""
+@contextmanager
+def whole_file(path: str | Path, suffix: str = ".part", *, durable: bool = True) -> Iterator[BinaryIO]:
+    """A file to write, which appears at `path` when the block ends.
+
+    On failure (OSError from here, or whatever the block raises) what was there stays, and nothing half-written is left.
+
+    Args:
+        suffix: of the name that it has until then; one of its own where several processes write the same file.
+        durable: flush it to the disk first, so that it is whole after a power cut, too.
+    """
     path = Path(path)
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(path.name + suffix)
     try:
-        part.write_text(content) if isinstance(content, str) else part.write_bytes(content)
+        with open(part, "wb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         part.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def write_whole(path: str | Path, content: str | bytes) -> None:
+    """Write `content` to `path`; on failure (OSError) what was there stays, and nothing half-written is left."""
+    with whole_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
 
 
 def as_json(value: Any, indent: int | None = None) -> str:

@@ -1,11 +1,6 @@
-"""Files that hold tensors: safetensors with a JSON header of ours, written atomically, read without running any code.
-
-The file appears under its name only when it is whole: it is written beside it, flushed to the disk and renamed.
-"""
+"""Files that hold tensors: safetensors with a JSON header of ours, written atomically, read without running any code."""
 
 import errno
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +9,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from armillary.errors import ArmillaryError, CorruptFile
-from armillary.files import as_json, parse_json
+from armillary.files import as_json, parse_json, write_whole
 
 KEY = "armillary"
 
@@ -26,20 +21,13 @@ def write(path: str | Path, tensors: dict[str, Tensor], header: dict[str, Any]) 
         ArmillaryError: the disk is full or the folder cannot be written to.
     """
     path = Path(path)
-    part = path.with_name(path.name + ".part")
     # safetensors refuses tensors that share memory or are not contiguous.
     tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     content = save(tensors, {KEY: as_json(header)})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        write_whole(path, content)
     except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
         reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
         raise ArmillaryError(f"{path}: {reason}; nothing was written") from error
 

@@ -6,7 +6,7 @@ import pytest
 
 from armillary.evaluation.judge import _revive
 from armillary.evaluation.statistics import Estimate
-from armillary.files import as_json
+from armillary.files import as_json, whole_file, write_whole
 
 NAN, INF = float("nan"), float("inf")
 
@@ -34,6 +34,24 @@ def test_what_is_no_number_is_null(value, expected):
 def test_what_json_cannot_hold_is_not_hidden():
     with pytest.raises(TypeError):
         as_json({"a": object(), "b": NAN})
+
+
+def test_a_file_that_is_not_finished_leaves_what_was_there(tmp_path):
+    write_whole(tmp_path / "file", "old")
+
+    def interrupted() -> None:
+        with whole_file(tmp_path / "file", ".1") as file:
+            file.write(b"new")
+            file.flush()
+            assert (tmp_path / "file").read_text() == "old"
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "old")]
+    with whole_file(tmp_path / "file", durable=False) as file:
+        file.write(b"new")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "new")]
 
 
 def test_an_estimate_of_nothing_comes_back_as_nan():

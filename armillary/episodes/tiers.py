@@ -24,11 +24,12 @@ from torch import Tensor
 
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
+from armillary.files import whole_file
 from armillary.spec import Stream
 
 _CHUNK = 8 << 20  # bytes that are decoded at a time
 _READERS, _SHARE = 8, 8 << 20  # threads, and bytes for which it pays to have one more
-_CACHE_FILE = re.compile(r"[0-9a-f]{20}\.(frames|[0-9a-f]{8})")  # whole, or being written
+_CACHE_FILE = re.compile(r"[0-9a-f]{20}\.frames(\.[0-9a-f]{8})?")  # whole, or being written
 _pool = ThreadPoolExecutor(_READERS, "armillary-cache")
 
 
@@ -93,16 +94,11 @@ class Mapped:
         self._stream, self._path = frames.stream, Path(folder) / f"{frames.key()}.frames"
         if self._path.exists() and self._path.stat().st_size == frames.nbytes:
             return
-        unfinished = self._path.with_suffix(f".{secrets.token_hex(4)}")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with open(unfinished, "wb") as file:
-                    for chunk in frames.chunks():
-                        file.write(chunk)
-                os.replace(unfinished, self._path)
-            finally:
-                unfinished.unlink(missing_ok=True)
+            with whole_file(self._path, f".{secrets.token_hex(4)}", durable=False) as file:
+                for chunk in frames.chunks():
+                    file.write(chunk)
         except OSError as error:
             raise ArmillaryError(f"the cache of {frames.nbytes >> 20} MB in {folder} cannot be written: {error}") from error
 
