@@ -20,6 +20,7 @@ from armillary.evaluation.angles import sine_cosine
 from armillary.evaluation.latents import encode_rows
 from armillary.evaluation.statistics import Estimate, bootstrap, r2
 from armillary.model import WorldModel
+from armillary.training.optimise import Optimiser
 
 PIXELS = 16
 """Raw images are reduced to so many pixels a side."""
@@ -141,7 +142,7 @@ def mlp(
         torch.manual_seed(seed)
         hidden = nn.Linear(x.shape[1], width), nn.GELU(), nn.Linear(width, width), nn.GELU()
         net = nn.Sequential(*hidden, nn.Linear(width, y.shape[1]))
-        optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=1e-3)
+        optimiser = Optimiser(net.parameters(), 1e-3)
         best, answer = np.inf, None
         for step in range(steps + 1):
             if step % 50 == 0:
@@ -150,9 +151,7 @@ def mlp(
                     if loss < best:
                         best, answer = loss, net(test).numpy()
             rows = torch.randint(len(inputs), (256,))
-            optimizer.zero_grad()
-            F.mse_loss(net(inputs[rows]), aim[rows]).backward()
-            optimizer.step()
+            optimiser.step(F.mse_loss(net(inputs[rows]), aim[rows]), 3e-3)
     return answer
 
 

@@ -30,6 +30,7 @@ from armillary.imagination import Context, PlanSpace, Rollout
 from armillary.latents import encode_frames
 from armillary.model import WorldModel
 from armillary.spec import Spec
+from armillary.training.optimise import Optimiser
 from armillary.worlds.world import World
 
 LABELS = 50_000  # pairs of moments whose distance is told
@@ -186,17 +187,14 @@ def labelled_distance(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         distance = LabelledDistance(z.shape[-1], goal_cost(model).embed).to(z.device)
-    optimizer = torch.optim.AdamW(distance.parameters(), 1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, updates)
+    optimiser = Optimiser(distance.parameters(), 1e-2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser.adamw, 2e-3, updates)
     which, (a, b) = rng.integers(episodes, size=LABELS), rng.integers(steps + 1, size=(2, LABELS))
     steps_apart = torch.from_numpy(world.shortest_path(states[which, a], states[which, b])).to(z)
     for _ in range(updates):
         some = rng.integers(LABELS, size=256)
         found = distance(z[which[some], a[some]], z[which[some], b[some]])
-        loss = F.smooth_l1_loss(found, steps_apart[some])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        optimiser.step(F.smooth_l1_loss(found, steps_apart[some]))
         schedule.step()
     distance.requires_grad_(False)
     return CriticGoal(distance)

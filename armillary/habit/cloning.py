@@ -36,6 +36,7 @@ from armillary.habit.hindsight import Hindsight
 from armillary.header import check_config, check_provenance, unallocated
 from armillary.model import WorldModel
 from armillary.scales import mean_and_scale
+from armillary.training.optimise import Optimiser
 
 FORMAT = 1
 WARMUP = 0.05  # share of the steps in which the learning rate rises; a cosine follows
@@ -263,17 +264,13 @@ def train_habit(
         data = Hindsight(model, clips)
         for buffer, values in zip((habit.mean, habit.std), mean_and_scale(data.z), strict=True):
             buffer.copy_(values)
-        optimiser = torch.optim.AdamW(habit.parameters(), weight_decay=config.weight_decay)
+        optimiser = Optimiser(habit.parameters(), config.weight_decay)
         last: list[dict[str, Tensor]] = []
         for step in range(config.steps):
             done = (step + 1) / config.steps
             rate = config.learning_rate * min(1.0, done / WARMUP) * 0.5 * (1 + math.cos(math.pi * step / config.steps))
-            for group in optimiser.param_groups:
-                group["lr"] = rate
             losses = habit.losses(*data.draw(rng, config.batch, config.reach, habit.context))
-            optimiser.zero_grad()
-            losses["loss"].backward()
-            optimiser.step()
+            optimiser.step(losses["loss"], rate)
             if done > 0.9:
                 last.append({name: loss.detach() for name, loss in losses.items()})
     means = {name: torch.stack([losses[name] for losses in last]).mean().item() for name in last[0]}

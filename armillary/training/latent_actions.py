@@ -26,6 +26,7 @@ from armillary.latents import encode_tracks
 from armillary.model import WorldModel
 from armillary.objectives.inverse import InverseDynamics
 from armillary.spec import Spec
+from armillary.training.optimise import Optimiser
 
 
 @dataclass(frozen=True)
@@ -105,13 +106,11 @@ def fit_inverse(
             drawn = [tracks[i] for i in rng.integers(len(tracks), size=len(tracks))]
             pairs = torch.cat([ensemble.pairs(z) for z, _ in drawn])
             done = torch.cat([actions for _, actions in drawn])
-            optimizer = torch.optim.AdamW(member.parameters(), lr=config.learning_rate, weight_decay=1e-3)
+            optimiser = Optimiser(member.parameters(), 1e-3)
             for step in range(config.steps):
-                optimizer.param_groups[0]["lr"] = config.learning_rate * (1 - step / config.steps)
                 rows = torch.from_numpy(rng.integers(len(done), size=config.batch))
-                optimizer.zero_grad()
-                F.mse_loss(member(*pairs[rows].unbind(1)), done[rows]).backward()
-                optimizer.step()
+                loss = F.mse_loss(member(*pairs[rows].unbind(1)), done[rows])
+                optimiser.step(loss, config.learning_rate * (1 - step / config.steps))
     return ensemble.eval()
 
 

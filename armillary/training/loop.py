@@ -43,6 +43,7 @@ from armillary.model import MODEL, STATE, WorldModel
 from armillary.training import state
 from armillary.training.collapse import collapse, dead_share, effective_rank, spread
 from armillary.training.folder import one_writer
+from armillary.training.optimise import Optimiser
 from armillary.training.stages import Stage, StageConfig, build_stage
 
 METRICS = "metrics.jsonl"
@@ -205,9 +206,10 @@ def _run_stage(
     for module in stage.modules:
         module.train()
     parameters = [p for module in stage.modules for p in module.parameters()]
-    optimizer = _optimizer(parameters, budget)
+    kind = {"matrices_only": True, "clip": budget.clip, "everywhere": True, "fused": True}
+    optimiser = Optimiser(parameters, budget.weight_decay, **kind)
     if saved is not None:
-        saved.restore_optimizer(optimizer)
+        saved.restore_optimizer(optimiser.adamw)
         for name, tensor in saved.part("stage").items():
             stage.state[name].copy_(tensor)
     done = _share_done(budget, at)
@@ -218,16 +220,10 @@ def _run_stage(
         seed, prepared = data.take(at.step)
         torch.manual_seed(seed + distributed.rank())  # dropout
         rate = budget.learning_rate * _schedule(done, budget.warmup)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
         # Small networks on cached latents gain nothing from bfloat16, and lose precision that holding a goal needs.
         with autocast(model.device, enabled=budget.kind == "joint"):
             losses = stage.losses(prepared, torch.Generator().manual_seed(seed))
-        optimizer.zero_grad()
-        losses["loss"].backward()
-        distributed.average_gradients(parameters)
-        norm = nn.utils.clip_grad_norm_(parameters, budget.clip)
-        optimizer.step()
+        norm = optimiser.step(losses["loss"], rate)
         at.step += 1
         at.stage_seconds = _together(time.perf_counter() - started)
         done = _share_done(budget, at)
@@ -244,7 +240,7 @@ def _run_stage(
 
     def keep() -> None:
         if distributed.rank() == 0 and not (path.parent / MODEL).exists():
-            state.save(path, run, at, model, optimizer, stage.state)
+            state.save(path, run, at, model, optimiser.adamw, stage.state)
 
     with data, _on(KeyboardInterrupt, keep):
         while True:
@@ -375,15 +371,6 @@ def recalibrate(
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()
-
-
-def _optimizer(parameters: list[nn.Parameter], budget: StageConfig) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices alone."""
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": budget.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=budget.learning_rate, fused=True)
 
 
 def _schedule(done: float, warmup: float) -> float:
