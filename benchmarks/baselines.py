@@ -19,13 +19,13 @@ from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.evaluation.control import evaluate
 from armillary.evaluation.habitual import Habitual
-from armillary.evaluation.latents import learned_from
 from armillary.evaluation.methods import HABITS
 from armillary.evaluation.pairs import DEVELOPMENT_SEED
 from armillary.evaluation.suite import RUNS, draw_pairs
 from armillary.evaluation.tasks import SUITE
 from armillary.files import write_whole
 from armillary.habit import train_habit
+from armillary.latents import learned_from
 from armillary.model import WorldModel
 from armillary.provenance import commit, machine
 

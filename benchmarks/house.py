@@ -24,7 +24,6 @@ from armillary.episodes.store import Episodes
 from armillary.evaluation.control import evaluate
 from armillary.evaluation.habitual import Habitual
 from armillary.evaluation.judge import machine
-from armillary.evaluation.latents import learned_from
 from armillary.evaluation.pairs import TEST_SEED, EvalSet, make_eval_set
 from armillary.evaluation.rollouts import Planned, Policy
 from armillary.evaluation.spatial import foretell_scans, localise, locate_by_mean, locate_by_odometry, locate_motion, walks
@@ -33,6 +32,7 @@ from armillary.evaluation.suite_table import as_table, percent
 from armillary.evaluation.tasks import SUITE, Goals
 from armillary.files import write_whole
 from armillary.habit import Habit, train_habit
+from armillary.latents import learned_from
 from armillary.model import WorldModel
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig

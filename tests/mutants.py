@@ -51,7 +51,7 @@ MUTANTS = [
         f"{HELD}::test_habits_and_probes_learn_from_what_the_model_learned_from",
     ),
     Mutant(
-        "evaluation/latents.py",
+        "latents.py",
         '*model.provenance.get("left_out", ())',
         "",
         f"{HELD}::test_habits_and_probes_learn_from_what_the_model_learned_from",
@@ -150,7 +150,7 @@ MUTANTS = [
         f"{CLIPS}::test_windows_are_slices_of_one_episode_in_every_tier",
     ),
     Mutant(
-        "evaluation/latents.py",
+        "latents.py",
         "rows[..., None] + np.arange(skip)",
         "rows[..., None] + 1 + np.arange(skip)",
         f"{PREDICTION}::test_imagining_uses_the_actions_between_the_right_rows",

@@ -14,9 +14,9 @@ import torch
 from armillary import kinds
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
-from armillary.evaluation.latents import encode_episodes, encode_rows, imagine
 from armillary.evaluation.pairs import EvalSet
 from armillary.evaluation.rollouts import Rollouts
+from armillary.latents import encode_episodes, encode_rows, imagine
 from armillary.model import WorldModel
 from armillary.perception.fusion import shrink
 from armillary.spec import Spec, Stream

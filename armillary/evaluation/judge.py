@@ -17,13 +17,13 @@ import numpy as np
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control import ControlResult, evaluate
-from armillary.evaluation.latents import learned_from
 from armillary.evaluation.pairs import EvalSet
 from armillary.evaluation.prediction import PredictionResult, evaluate_prediction
 from armillary.evaluation.probes import ProbeResult, probe
 from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.surprise import Scenes, SurpriseResult, evaluate_surprise
 from armillary.files import as_json, parse_json, write_whole
+from armillary.latents import learned_from
 from armillary.model import WorldModel
 from armillary.planning import CEM, Planner
 from armillary.provenance import machine

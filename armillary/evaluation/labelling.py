@@ -7,10 +7,9 @@ import numpy as np
 
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episodes
-from armillary.evaluation.latents import learned_from
 from armillary.evaluation.run import open_run
 from armillary.evaluation.statistics import Estimate, bootstrap, r2
-from armillary.latents import encode_tracks
+from armillary.latents import encode_tracks, learned_from
 from armillary.training.latent_actions import InverseConfig, InverseEnsemble, fit_inverse, infer_actions
 
 RESAMPLES = 300

@@ -13,9 +13,9 @@ from dataclasses import replace
 from armillary.episodes.store import Episodes
 from armillary.evaluation.habitual import Habitual
 from armillary.evaluation.judge import default_planner
-from armillary.evaluation.latents import learned_from
 from armillary.evaluation.rollouts import Planned
 from armillary.habit import INVERSE_DYNAMICS, HabitConfig, train_habit
+from armillary.latents import learned_from
 from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Planner, RandomShooting
 
 HABITS = {"behaviour_cloning": HabitConfig(width=512, steps=6000), "inverse_dynamics": INVERSE_DYNAMICS}

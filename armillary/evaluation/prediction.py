@@ -21,8 +21,8 @@ import torch
 
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
-from armillary.evaluation.latents import Encoded, encode_episodes, imagine
 from armillary.evaluation.statistics import Estimate, bootstrap
+from armillary.latents import Encoded, encode_episodes, imagine
 from armillary.model import WorldModel
 from armillary.training.collapse import dead_share, effective_rank
 

@@ -17,8 +17,8 @@ from torch import nn
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation.angles import sine_cosine
-from armillary.evaluation.latents import encode_rows
 from armillary.evaluation.statistics import Estimate, bootstrap, r2
+from armillary.latents import encode_rows
 from armillary.model import WorldModel
 from armillary.training.optimise import Optimiser
 

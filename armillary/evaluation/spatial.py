@@ -17,9 +17,9 @@ import numpy as np
 
 from armillary.episodes.odometry import reckon, rotated
 from armillary.episodes.store import Episodes
-from armillary.evaluation.latents import Encoded, encode_episodes, imagine
 from armillary.evaluation.probes import mlp
 from armillary.evaluation.statistics import Estimate, bootstrap
+from armillary.latents import Encoded, encode_episodes, imagine
 from armillary.model import WorldModel
 
 SAMPLES = 300  # of the bootstrap

@@ -27,7 +27,6 @@ from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control import ControlResult, evaluate
 from armillary.evaluation.judge import default_planner, peak_memory_mb
-from armillary.evaluation.latents import learned_from
 from armillary.evaluation.lax import judge_laxly
 from armillary.evaluation.methods import methods, said
 from armillary.evaluation.pairs import DEVELOPMENT_SEED, TEST_SEED, EvalSet, make_eval_set
@@ -35,6 +34,7 @@ from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.tasks import SUITE, Goals, Task
 from armillary.files import as_json, parse_json, write_whole
 from armillary.habit import Habit, HabitConfig, train_habit
+from armillary.latents import learned_from
 from armillary.model import WorldModel
 from armillary.own_run import RECORDING, clear_run
 from armillary.provenance import commit, machine

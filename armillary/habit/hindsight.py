@@ -5,11 +5,10 @@ Andrychowicz et al., arXiv 1707.01495; for imitation alone, Ghosh et al., arXiv 
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from armillary.episodes.clips import Clips
-from armillary.latents import encode_tracks
+from armillary.latents import Tracks
 from armillary.model import WorldModel
 
 
@@ -27,13 +26,9 @@ class Hindsight:
         now: (M,) rows that something follows.
     """
 
-    @torch.no_grad()
     def __init__(self, model: WorldModel, clips: Clips) -> None:
-        z, blocks = zip(*encode_tracks(model, clips), strict=True)
-        lengths = torch.tensor([len(track) for track in z])
-        ends = lengths.cumsum(0)
-        self.first, self.last = (ends - lengths).repeat_interleave(lengths), (ends - 1).repeat_interleave(lengths)
-        self.z, self.blocks = torch.cat(z).float(), torch.cat([F.pad(model.actions.encode(b), (0, 0, 0, 1)) for b in blocks])
+        tracks = Tracks.read(model, clips, model.actions.encode)
+        self.z, self.blocks, self.first, self.last = tracks.z.float(), tracks.blocks, tracks.first, tracks.last
         self.now = (torch.arange(len(self.z)) < self.last).nonzero().flatten()
 
     def draw(self, rng: np.random.Generator, batch: int, reach: int, context: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -23,8 +23,8 @@ from armillary.device import one_thread
 from armillary.episodes.row_hashes import row_hashes, share_known
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
-from armillary.evaluation.latents import dense, learned_from
 from armillary.evaluation.run import local_recording, open_run
+from armillary.latents import dense, learned_from
 from armillary.model import WorldModel, require_finished
 from armillary.monitoring.charts import Charts
 from armillary.monitoring.detector import Detector

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from armillary.episodes.store import Episodes
-from armillary.evaluation.latents import dense, learned_from
+from armillary.latents import dense, learned_from
 from armillary.model import WorldModel
 from armillary.spec import ActionSpace, Stream
 

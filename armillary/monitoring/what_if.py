@@ -23,9 +23,9 @@ from armillary.episodes.formats.table_clock import Asked
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.angles import sine_cosine
-from armillary.evaluation.latents import Encoded, dense, encode_episodes, encode_rows, imagine, learned_from
 from armillary.evaluation.run import open_run
 from armillary.imagination import Context
+from armillary.latents import Encoded, dense, encode_episodes, encode_rows, imagine, learned_from
 from armillary.model import WorldModel
 from armillary.monitoring.calibrate import sensor_names
 from armillary.monitoring.ranges import action_names, channel_names, plan_within, start_outside

@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -24,7 +23,7 @@ from armillary import distributed
 from armillary.device import takes_pinned, works_aside
 from armillary.episodes.clips import Batch, Clips
 from armillary.errors import ArmillaryError
-from armillary.latents import encode_tracks
+from armillary.latents import Tracks
 from armillary.model import WorldModel
 from armillary.objectives.prediction import offset, rollout, with_map
 from armillary.objectives.term import View
@@ -153,23 +152,20 @@ class Latents:
         last: (N,) last row of each row's episode.
     """
 
-    @torch.no_grad()
     def __init__(self, model: WorldModel, clips: Clips, length: int | None) -> None:
         context = model.config.context
         least = model.config.frames
         length = least if length is None else length
         if length <= context:
             raise ArmillaryError(f"windows of {length} frames leave nothing to foretell after a context of {context}")
-        tracks = [(z, F.pad(model.actions.standardise(a), (0, 0, 0, 1))) for z, a in encode_tracks(model, clips)]
-        lengths = [len(z) for z, _ in tracks]
+        tracks = Tracks.read(model, clips, model.actions.standardise)
+        self.z, self.actions, self.last = tracks.z, tracks.blocks, tracks.last
+        rows = torch.arange(len(self.z))
+        lengths = (tracks.last - tracks.first + 1)[rows == tracks.first]
         self.length = length = min(length, max(least, int(np.median(lengths))))
-        self.z, self.actions = (torch.cat(parts) for parts in zip(*tracks, strict=True))
-        ends = np.cumsum(lengths)
-        starts = [torch.arange(end - n, end - length + 1) for n, end in zip(lengths, ends, strict=True) if n >= length]
-        self.last = torch.from_numpy(np.repeat(ends - 1, lengths))
-        if not starts:
+        self.starts = rows[rows + length - 1 <= self.last]
+        if not len(self.starts):
             raise ArmillaryError(f"no episode has a window of {length} frames; shorten the stage's length")
-        self.starts = torch.cat(starts)
 
     def windows(self, chosen: Int[Tensor, " b"]) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b t-1 a"]]:
         """Latents and standardised action blocks of these windows."""

@@ -20,9 +20,8 @@ from armillary.episodes.split import split
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.evaluation.imagination import make_gallery
-from armillary.evaluation.latents import encode_episodes
 from armillary.evaluation.prediction import evaluate_prediction
-from armillary.latents import encode_tracks
+from armillary.latents import encode_episodes, encode_tracks
 from armillary.model import WorldModel
 from armillary.objectives.prediction import Prediction
 from armillary.objectives.sigreg import SIGReg

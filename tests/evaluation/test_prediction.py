@@ -5,8 +5,8 @@ import pytest
 from recording_fakes import Point, record
 
 from armillary.errors import ArmillaryError, SpecMismatch
-from armillary.evaluation.latents import dense, encode_episodes, imagine
 from armillary.evaluation.prediction import evaluate_prediction
+from armillary.latents import dense, encode_episodes, imagine
 from armillary.spec import ActionSpace
 
 

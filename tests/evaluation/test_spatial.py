@@ -7,7 +7,6 @@ from armillary.config import ModelConfig
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.evaluation import spatial
-from armillary.evaluation.latents import Encoded
 from armillary.evaluation.spatial import (
     Walk,
     foretell_scans,
@@ -17,6 +16,7 @@ from armillary.evaluation.spatial import (
     locate_motion,
     walks,
 )
+from armillary.latents import Encoded
 from armillary.model import WorldModel
 from armillary.worlds.house import SCAN_RANGE, TURN, House
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from small_models import SPEC, random_batch, small_model
 
-from armillary.evaluation.latents import Encoded, imagine
+from armillary.latents import Encoded, imagine
 from armillary.monitoring.surprise import Surprise
 
 

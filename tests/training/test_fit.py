@@ -5,7 +5,7 @@ from dataclasses import replace
 from training_fakes import STAGES, new_model, record
 
 from armillary.episodes.clips import Clips
-from armillary.evaluation.latents import learned_from
+from armillary.latents import learned_from
 from armillary.training import fit as fitting
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import Recipe
