@@ -5,6 +5,7 @@ import torch
 
 from armillary.config import ModelConfig
 from armillary.episodes.store import Episode, Episodes
+from armillary.imagination import Rollout
 from armillary.model import WorldModel
 from armillary.spec import ActionSpace, Spec, Stream
 
@@ -48,7 +49,7 @@ class Point(WorldModel):
         return z + self._moved(actions)
 
     def rollout(self, context, actions):
-        return context.z[:, None, -1:] + self._moved(actions).cumsum(2)
+        return Rollout(context, actions, context.z[:, None, -1:] + self._moved(actions).cumsum(2))
 
     def untrained(self):
         return Point(self.rate, gain=-1.0, skip=self.config.skip)
