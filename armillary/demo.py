@@ -34,7 +34,7 @@ def demo(
     out: str | Path = "runs/demo",
     door: Literal["fixed", "random"] = "fixed",
     *,
-    pairs: int = 200,
+    pairs: int = 100,
     any_goal: bool = False,
     seed: int = 0,
     device: str = "auto",

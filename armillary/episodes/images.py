@@ -134,6 +134,8 @@ def decode(files: list, shape: tuple[int, ...], size: int | None = None, *, conv
 
 def resize(frames: np.ndarray, size: int) -> np.ndarray:
     """Frames (T, H, W, C) uint8 at (T, size, size, C), by the average of each area; any number of channels."""
+    if frames.shape[1:3] == (size, size):
+        return frames.copy()
     image = require("PIL.Image", "data")
     frames = np.ascontiguousarray(frames)
     planes = frames if frames.shape[-1] == 3 else np.moveaxis(frames, -1, 1).reshape(-1, *frames.shape[1:3])

@@ -144,6 +144,9 @@ def test_resized_images_are_area_averages(tmp_path, rng):
             half = image.reshape(3, 4, 2, 4, 2, 3).mean((2, 4))
             got = store.read_rows(np.arange(3), ["camera.image"], image_size=4)["camera.image"]
             assert np.abs(got - half).max() <= 1
+            same = store.read_rows(np.arange(3), ["camera.image"], image_size=8)["camera.image"]
+            np.testing.assert_array_equal(same, image)
+            same[0] = 0  # a copy, which may be written to
 
 
 def test_many_commits_are_merged_and_stay_in_order(tmp_path, rng, monkeypatch):
