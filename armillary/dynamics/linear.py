@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.dynamics.predictor import Predictor
+from armillary.ridge import solve_ridge
 
 STRENGTH = 1.0
 """Of the ridge, on sums over frames; inputs are about standardised."""
@@ -51,7 +52,7 @@ class LinearPredictor(Predictor):
             seen = self._inputs(z[:, : self.context], actions[:, : self.context])[:, -1]
             x = F.pad(seen, (0, 1), value=1.0).cpu().double()
             gram, product = gram + x.T @ x, product + x.T @ (z[:, self.context] - z[:, self.context - 1]).cpu().double()
-        solved = torch.linalg.solve(gram + STRENGTH * torch.eye(len(gram), dtype=gram.dtype), product)
+        solved = torch.from_numpy(solve_ridge(gram.numpy(), product.numpy(), STRENGTH))
         self.weight.copy_(solved[:-1])
         self.constant.copy_(solved[-1])
 

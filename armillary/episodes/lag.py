@@ -15,6 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from armillary.ridge import ridge
+
 LAGS = (-2, -1, 0, 1, 2)
 _MARGIN = 2  # rows at both ends of a run, where not every lag has an action
 _LEAST = 100  # rows that a regression needs
@@ -71,7 +73,7 @@ def _r2(inputs: Float[np.ndarray, "n i"], targets: Float[np.ndarray, "n f"]) -> 
     test = np.arange(len(inputs)) // 32 % 2 == 1
     x, targets = np.hstack([_standard(inputs), np.ones((len(inputs), 1))]), _standard(targets)
     fit, aim = x[~test], targets[~test]
-    weights = np.linalg.solve(fit.T @ fit + 1e-3 * len(fit) * np.eye(x.shape[1]), fit.T @ aim)
+    weights = ridge(fit, aim, 1e-3 * len(fit))
     error, spread = ((targets[test] - x[test] @ weights) ** 2).mean(0), targets[test].var(0)
     return np.where(spread > 1e-12, np.maximum(0, 1 - error / np.maximum(spread, 1e-12)), 0)
 

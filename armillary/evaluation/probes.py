@@ -20,6 +20,7 @@ from armillary.evaluation.angles import sine_cosine
 from armillary.evaluation.statistics import Estimate, bootstrap, r2
 from armillary.latents import encode_rows
 from armillary.model import WorldModel
+from armillary.ridge import ridge_path
 from armillary.training.optimise import Optimiser
 
 PIXELS = 16
@@ -115,10 +116,7 @@ def ridge(x: np.ndarray, x_validation: np.ndarray, y: np.ndarray, y_validation: 
 
     Inputs and targets have zero mean. The strength is, for each column of y, the one that is best on the validation part.
     """
-    variance, vectors = np.linalg.eigh(x.T @ x / len(x))
-    variance, projected = np.maximum(variance, 0), vectors.T @ (x.T @ y) / len(x)
-    strengths = STRENGTHS[:, None, None] * max(float(variance.mean()), 1e-12)
-    weights = vectors @ (projected / (variance[:, None] + strengths))
+    weights = ridge_path(x, y, STRENGTHS)
     best = np.square(x_validation @ weights - y_validation).mean(axis=1).argmin(axis=0)
     return x_test @ weights[best, :, np.arange(y.shape[1])].T
 

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from numpy.lib.stride_tricks import sliding_window_view
 
 from armillary.errors import require
+from armillary.ridge import ridge
 from armillary.scales import spread
 
 LAGS, STRENGTH = 10, 1.0
@@ -39,7 +40,7 @@ def linear_forecaster(stretches: Sequence[Rows]) -> Judge:
     mean, std = _scale(stretches)
     lagged = [_lags((rows - mean) / std) for rows in stretches if len(rows) > LAGS]
     x, y = (np.concatenate(parts) for parts in zip(*lagged, strict=True))
-    weights = np.linalg.solve(x.T @ x + STRENGTH * np.eye(x.shape[1]), x.T @ y)
+    weights = ridge(x, y, STRENGTH)
 
     def judge(rows: Rows) -> np.ndarray:
         x, y = _lags((rows - mean) / std)

@@ -30,6 +30,7 @@ from armillary.monitoring.charts import Charts
 from armillary.monitoring.detector import Detector
 from armillary.monitoring.monitor import MEMORY
 from armillary.monitoring.surprise import Prediction, Surprise
+from armillary.ridge import affine_ridge
 from armillary.spec import Spec
 from armillary.training.rows import TRAINING_ROWS, read_training_rows
 
@@ -205,7 +206,7 @@ def calibrate(
         memory=memory,
     )
     detector = detector.calmed([of.errors.double().numpy() * alive for of in earlier], earlier_clocks)
-    readout = _readout(z, np.concatenate(sensed))
+    readout = affine_ridge(z, np.concatenate(sensed), STRENGTH)
     errors = [channel_errors(readout, of, seen) for of, seen in zip(predictions, sensed, strict=True)]
     learned = [channel_errors(readout, of, seen) for of, seen in zip(earlier, earlier_sensed, strict=True)]
     charts = Charts.fit(sensed, errors, memory, history, learned)
@@ -383,11 +384,3 @@ def _clock(episodes: Episodes, number: int) -> Float[np.ndarray, " n"]:
     """Seconds at each row of an episode, evenly from its first to its last; none where the recording does not say."""
     between = episodes.infos[number].get("time")
     return np.linspace(*between, int(episodes.lengths[number])) if between else np.empty(0)
-
-
-def _readout(z: Float[np.ndarray, "n d"], sensed: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "d1 c"]:
-    mean, shown = z.mean(0), sensed.mean(0)
-    gram = (z - mean).T @ (z - mean)
-    strength = STRENGTH * (np.trace(gram) / len(gram) or 1.0)
-    matrix = np.linalg.solve(gram + strength * np.eye(len(gram)), (z - mean).T @ (sensed - shown))
-    return np.vstack([matrix, shown - mean @ matrix])

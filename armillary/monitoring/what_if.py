@@ -30,6 +30,7 @@ from armillary.model import WorldModel
 from armillary.monitoring.calibrate import sensor_names
 from armillary.monitoring.ranges import action_names, channel_names, plan_within, start_outside
 from armillary.monitoring.rows import Reading, read_rows
+from armillary.ridge import affine_ridge
 from armillary.spec import Stream
 
 FRAMES, STARTS = 4000, 64
@@ -138,11 +139,7 @@ class Readout:
         rows = rows[:: -(-len(rows) // FRAMES)]
         z = encode_rows(model, episodes, rows).astype(np.float64)
         target = np.concatenate([sine_cosine(s, v) for s, v in zip(streams, _read(episodes, streams, rows), strict=True)], 1)
-        mean, centre = target.mean(0), z.mean(0)
-        gram = (z - centre).T @ (z - centre)
-        strength = STRENGTH * (np.trace(gram) / len(gram) or 1.0)
-        matrix = np.linalg.solve(gram + strength * np.eye(len(gram)), (z - centre).T @ (target - mean))
-        return cls(streams, np.vstack([matrix, mean - centre @ matrix]))
+        return cls(streams, affine_ridge(z, target, STRENGTH))
 
     def __call__(self, z: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n q"]:
         numbers, done, columns = z @ self.matrix[:-1] + self.matrix[-1], 0, []
