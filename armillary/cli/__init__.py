@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
+from armillary import __version__
 from armillary.errors import ArmillaryError
 from armillary.interrupts import ended_by_interrupts, sigterm_as_sigint
 
@@ -65,16 +66,20 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The command line. `--debug`, anywhere, adds the traceback to what went wrong.
+    """The command line. `--debug`, anywhere, adds the traceback to what went wrong; `--version` alone prints the version.
 
     Exit statuses: 2 bad input, 3 an error that nobody foresaw, 130 interrupted (SIGINT or SIGTERM); others are the verb's own.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug, arguments = "--debug" in arguments, [argument for argument in arguments if argument != "--debug"]
+    if arguments == ["--version"]:
+        return print(f"armillary {__version__}")
     program, about = "armillary", "Armillary: record a world, learn how it works, plan in it, and be judged honestly."
     chosen = VERBS | {name: _documented(text) for name, (text, _) in GROUPS.items()}
     if arguments and arguments[0] in GROUPS:
         (about, chosen), program, arguments = GROUPS[arguments[0]], f"armillary {arguments[0]}", arguments[1:]
+    else:
+        about += " --version prints the version."
     about += " Add --debug for the traceback of an error."
     try:
         with sigterm_as_sigint():
