@@ -58,7 +58,8 @@ class StageConfig:
     clips as they are."""
     offset: float = 0.0
     """In a dynamics stage: standard deviation of a random constant that is added to the latents of a clip, and of one that is
-    added to its actions. The predictor then learns changes, and errs less where a camera or a joint's zero has moved."""
+    added to its actions. The predictor, its linear path included, then learns changes, and errs less where a camera or a
+    joint's zero has moved."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """How a joint stage changes the look of images."""
 
@@ -187,7 +188,8 @@ class Dynamics(Stage):
     def __init__(self, model: WorldModel, latents: Latents, config: StageConfig) -> None:
         self.model, self.latents, self.batch, self.modules = model, latents, config.batch, [model.predictor.learned]
         self.offset = config.offset
-        model.predictor.fit(map(latents.windows, torch.arange(len(latents.starts)).split(TOGETHER)))
+        parts = torch.arange(len(latents.starts)).split(TOGETHER)
+        model.predictor.fit(self._offset(*latents.windows(part)) for part in parts)
         self.state = {"error": torch.ones(len(self.latents.starts))}
 
     def losses(self, prepared: np.random.Generator, generator: torch.Generator) -> dict[str, Tensor]:
@@ -202,11 +204,13 @@ class Dynamics(Stage):
         if self.model.config.map_channels:
             later = distributed.shard(torch.from_numpy(rng.random(self.batch)))
             z = with_map(z, self.latents.later(shard, later).unsqueeze(1).expand_as(z), self.model.config.latent)
-        if self.offset:
-            z, actions = offset(z, actions, self.model.actions, self.offset, generator)
-        squared = rollout(self.model.predictor.learned, z, actions).float()
+        squared = rollout(self.model.predictor.learned, *self._offset(z, actions, generator)).float()
         error[chosen] = distributed.gather(squared[:, 0].detach().mean(-1)).to(error)
         return {"loss": squared.mean()}
+
+    def _offset(self, z: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Windows as they are learned; without a generator, PyTorch's own draws, which the loop seeds for each stage."""
+        return offset(z, actions, self.model.actions, self.offset, generator) if self.offset else (z, actions)
 
 
 class Critic(Stage):

@@ -210,3 +210,15 @@ def test_a_stage_of_dynamics_learns_under_offsets(store, model):
     stages = [build_stage(model, clips_of(store), StageConfig("dynamics", steps=1, batch=8, offset=size)) for size in (0, 2.0)]
     plain, moved = (losses_of(stage)["loss"].item() for stage in stages)
     assert plain != moved
+
+
+def test_what_is_solved_for_learns_under_offsets_too(store, model, monkeypatch):
+    fitted = []
+    monkeypatch.setattr(model.predictor, "fit", lambda windows: fitted.append(next(iter(windows))))
+    for size in (0, 2.0):
+        stage = build_stage(model, clips_of(store), StageConfig("dynamics", steps=1, batch=8, offset=size))
+    (z, actions), (moved, others) = fitted
+    assert torch.equal(z, stage.latents.windows(torch.arange(len(z)))[0])
+    torch.testing.assert_close(moved.diff(dim=1), z.diff(dim=1))
+    for shift in (moved - z, others - actions):
+        assert shift[:, 0].std(0).min() > 0
