@@ -12,6 +12,7 @@ With a habit, Mode 1 proposes and Mode 2 refines: the search begins at what the 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -19,10 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from armillary.acting.config import AgentConfig, default_planner, load_habit
 from armillary.arguments import environments, observed, seed_of, whole, whole_numbers
 from armillary.backends.captured import Decision
 from armillary.costs.cost import Cost
-from armillary.costs.goal import LatentGoal
+from armillary.costs.registry import make_cost
 from armillary.device import together
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.goals.goal import Goal
@@ -67,8 +69,9 @@ class Agent:
 
     Args:
         model: the world as the agent knows it. It is put in eval mode.
-        planner: finds actions.
-        cost: what planning minimises, such as `goal_cost(model)`; distance in latent space by default.
+        planner: finds actions. Default: `default_planner(model)`.
+        cost: what planning minimises, or its name, made for the model by `make_cost`. Default: auto, the best measure of
+            distance to the goal that the model has.
         imagination: what plans are searched in, such as the model with actions shuffled; the model itself by default.
         habit: of the same model; proposes where the search for a plan begins.
         num_envs: N.
@@ -87,8 +90,8 @@ class Agent:
     def __init__(
         self,
         model: WorldModel,
-        planner: Planner,
-        cost: Cost | None = None,
+        planner: Planner | None = None,
+        cost: Cost | str = "auto",
         *,
         imagination: Imagination | None = None,
         habit: Habit | None = None,
@@ -106,9 +109,10 @@ class Agent:
             habit.check(model)
         if captured and habit is not None:
             raise ArmillaryError("what a habit proposes is not captured; leave out the habit, or captured")
+        planner = default_planner(model) if planner is None else planner
         num_envs, execute, seed = whole(num_envs, "num_envs", 1), whole(execute, "execute", 1, planner.horizon), seed_of(seed)
         self.model, self.planner, self.habit = model.eval(), planner, habit
-        self.cost = LatentGoal() if cost is None else cost
+        self.cost = make_cost(model, cost) if isinstance(cost, str) else cost
         self.imagination = model if imagination is None else imagination
         self.num_envs, self.execute, self.exact = num_envs, execute, exact
         self.memory = Memory(num_envs, model.config.context, model.width, model.actions.size, model.device)
@@ -123,6 +127,25 @@ class Agent:
         self._next_problem = 0
         self._decision = Decision(model, self.imagination, planner, self.cost) if captured else None
         self.reset()
+
+    @classmethod
+    def load(cls, run: str | Path, *, device: str = "auto", config: AgentConfig | None = None, **more: Any) -> "Agent":
+        """The agent of a trained run: its model, planner, cost and habit, as it is judged.
+
+        Args:
+            run: the run's folder, or a checkpoint.
+            device: auto, cpu, cuda or mps.
+            config: how to act in place of what the checkpoint says.
+            more: `num_envs`, `seed` and further arguments of an Agent.
+
+        Raises:
+            ArmillaryError: there is no finished run there, or not its habit.
+            CorruptFile: a file that is damaged, or something else.
+        """
+        model = WorldModel.load(run, device)
+        config = AgentConfig.of(model) if config is None else config
+        habit = load_habit(run, model, config)
+        return cls(model, config.planner, config.cost, habit=habit, execute=config.execute, **more)
 
     def reset(self, indices: Sequence[int] | np.ndarray | None = None, problems: Sequence[int] | None = None) -> None:
         """A new episode begins in these environments. Goals stay until `set_goal`.

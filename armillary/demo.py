@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Literal
 
+from armillary.acting.config import HABIT
 from armillary.console import plain_console
 from armillary.device import pick_device
 from armillary.episodes.record import record
@@ -23,7 +24,7 @@ from armillary.training.loop import TrainConfig
 from armillary.training.recipes import RECIPES
 from armillary.worlds import make
 
-WRITTEN = (MODEL, STATE, "metrics.jsonl", "pairs.json", RESULTS, "report.html", "animation.gif")  # beside the recording
+WRITTEN = (MODEL, STATE, HABIT, "metrics.jsonl", "pairs.json", RESULTS, "report.html", "animation.gif")  # beside the recording
 LEAD = (
     "A world model watched a dot move at random through two rooms, and learned from pixels and actions alone how this world "
     "works. Then it planned its way to goals, each shown to it as one image."

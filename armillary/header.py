@@ -18,7 +18,7 @@ from armillary.errors import CorruptFile
 ANY = 1_000_000
 """Whole numbers up to this cost little, whatever they mean."""
 DEPTHS = ("depth", "projector_depth", "predictor_depth")
-PROVENANCE = {"recording": str, "recording_hash": str, "recording_seed": int, "held_out": list}
+PROVENANCE = {"recording": str, "recording_hash": str, "recording_seed": int, "held_out": list, "agent": dict}
 
 
 def check_config(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import tyro
 
+from armillary.acting.config import AgentConfig, load_habit
 from armillary.device import one_thread
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
@@ -31,7 +32,7 @@ from armillary.evaluation.suite import HELD_OUT, commit
 from armillary.evaluation.suite_table import as_table, percent
 from armillary.evaluation.tasks import SUITE, Goals
 from armillary.files import write_whole
-from armillary.habit import Habit, train_habit
+from armillary.habit import Habit
 from armillary.latents import learned_from
 from armillary.model import WorldModel
 from armillary.training.fit import fit
@@ -124,16 +125,13 @@ def learn(name: str, episodes: Episodes, runs: Path, seed: int, effort: float) -
     folder, recipe = runs / f"{_slug(name)}-{seed}-{effort:g}", RECIPES[TASK.recipe]
     stages = tuple(replace(stage, steps=round(effort * stage.steps)) for stage in recipe.stages)
     began, spent, known = time.process_time(), folder / "cpu_seconds.json", (folder / "model.safetensors").exists()
-    recipe, how = (
-        replace(recipe, stages=stages),
-        {"streams": SENSES[name], "held_out": HELD_OUT, "device": "cpu", "resume": known},
-    )
+    habit = replace(recipe.agent.habit, steps=round(effort * recipe.agent.habit.steps))
+    recipe = replace(recipe, stages=stages, agent=replace(recipe.agent, habit=habit))
+    how = {"streams": SENSES[name], "held_out": HELD_OUT, "device": "cpu", "resume": known}
     model = fit(episodes, folder, recipe, TrainConfig(seed=seed), **how)
     if not spent.exists():
-        config = replace(TASK.habit, steps=round(effort * TASK.habit.steps))
-        train_habit(model, episodes, config, which=learned_from(model, episodes), seed=seed).save(folder / "habit.safetensors")
         spent.write_text(json.dumps(time.process_time() - began))
-    return model, Habit.load(folder, model), json.loads(spent.read_text())
+    return model, load_habit(folder, model, AgentConfig.of(model)), json.loads(spent.read_text())
 
 
 def judge(name: str, episodes: Episodes, unseen: Episodes, runs: Path, pairs: int, seed: int, effort: float) -> dict[str, Any]:
@@ -145,7 +143,7 @@ def judge(name: str, episodes: Episodes, unseen: Episodes, runs: Path, pairs: in
         torch.manual_seed(seed)
         for row, encoder in {"model": model, "untrained": model.untrained()}.items():
             result[row] = space(encoder, episodes, unseen, learned_from(model, episodes)[:READ], seed)
-        agent = Planned(model, TASK.planner, "auto", seed=seed, habit=habit)
+        agent = Planned.of(model, AgentConfig.of(model), habit, seed)
         others = {"behaviour_cloning": Habitual(model, habit)}
         if name != WHOLE:
             others, agent = {"model": agent, **others}, None

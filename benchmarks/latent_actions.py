@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 import tyro
 
+from armillary.acting.config import AgentConfig
 from armillary.device import one_thread
 from armillary.episodes.merge import merge
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.evaluation.control import evaluate
-from armillary.evaluation.judge import BATCH, default_planner
+from armillary.evaluation.judge import BATCH
 from armillary.evaluation.pairs import TEST_SEED, make_eval_set
 from armillary.evaluation.prediction import evaluate_prediction
 from armillary.evaluation.rollouts import Planned
@@ -69,7 +70,7 @@ def main(labelled: float = 0.05, seeds: tuple[int, ...] = (0, 1), pairs: int = 1
             rows = {}
             for name, model in models.items():
                 prediction = evaluate_prediction(model, judged, range(JUDGED), HORIZONS, untrained=False, seed=seed)
-                agent = Planned(model, default_planner(model), "auto", seed=seed)
+                agent = Planned.of(model, AgentConfig.of(model), None, seed)
                 with one_thread():
                     control = evaluate(world, chosen, agent, batch=BATCH, seed=seed)
                 told = {f"{at.horizon:g} steps": asdict(at) for at in prediction.rows["model"]}

@@ -15,10 +15,11 @@ from typing import Literal
 
 import tyro
 
+from armillary.acting.config import AgentConfig
 from armillary.demo import demo
 from armillary.device import one_thread
 from armillary.evaluation.control import evaluate, over_seeds
-from armillary.evaluation.judge import BATCH, default_planner
+from armillary.evaluation.judge import BATCH
 from armillary.evaluation.pairs import TEST_SEED, make_eval_set
 from armillary.evaluation.rollouts import Planned
 from armillary.model import WorldModel
@@ -44,7 +45,7 @@ def main(
         with tempfile.TemporaryDirectory() as folder:
             judgement = demo(folder, door, pairs=pairs, seed=seed)
             model = WorldModel.load(folder)
-        agent = Planned(model, default_planner(model), "auto", seed=seed)
+        agent = Planned.of(model, AgentConfig.of(model), None, seed)
         with one_thread():
             result = evaluate(world, anywhere, agent, batch=BATCH, seed=seed)
         facts = {name: judgement.facts[name] for name in ("seed", "machine", "train_seconds", "wall_seconds", "peak_memory_mb")}

@@ -36,6 +36,10 @@ HELD, PREDICTION = "evaluation/test_held_out.py", "evaluation/test_prediction.py
 ROLLOUTS, STATISTICS = "evaluation/test_rollouts.py", "evaluation/test_statistics.py"
 
 MUTANTS = [
+    # How an agent decides
+    Mutant("acting/config.py", "if habit.config != config.habit:", "if False:", "acting/test_agent_config.py"),
+    Mutant("agent.py", "return cls(model, config.planner,", "return cls(model, None,", "acting/test_agent_config.py"),
+    Mutant("planning/registry.py", "if math.prod(sizes) > LARGEST:", "if False:", "acting/test_agent_config.py"),
     # What is held out
     Mutant("training/fit.py", "            which=training,", "            which=None,", "training/test_fit.py"),
     Mutant(

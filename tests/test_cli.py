@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from armillary import cli, objectives
+from armillary.acting.config import AgentConfig
 from armillary.config import ModelConfig
 from armillary.episodes.policies import random_policy
 from armillary.episodes.record import record
@@ -100,11 +101,40 @@ def test_the_whole_loop(made, run, capsys, monkeypatch):
     assert {path.name for path in run.iterdir()} == {
         *("model.safetensors", "metrics.jsonl", "pairs.json", "results.json", "report.html", "animation.gif")
     }
+    assert results["facts"]["agent"]["planner"]["name"] == "cem"
     (run / "report.html").unlink()
     call("report", run)
     page = (run / "report.html").read_text()
     assert not re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?\s*(?:https?:)?//[^"')\s]+""", page)
     assert results["eval_set_hash"] in page
+
+
+def test_eval_acts_as_it_is_told(run, monkeypatch):
+    monkeypatch.setattr("armillary.evaluation.run.SCENES", 3)
+    planner = "--planner icem horizon=2 samples=8 elites=2 iterations=2"
+    acts = f"{planner} --cost latent+0.1*effort --no-habit --execute 2".split()
+    call("eval", run, "--pairs", 2, *acts)
+    agent = json.loads((run / "results.json").read_text())["facts"]["agent"]
+    assert (agent["cost"], agent["execute"], agent["habit"]) == ("latent+0.1*effort", 2, None)
+    assert [agent["planner"][name] for name in ("name", "horizon", "samples", "beta")] == ["icem", 2, 8, 0.5]
+
+
+def test_a_habit_is_trained_last_and_judged(made, tmp_path, refused, monkeypatch):
+    monkeypatch.setattr("armillary.evaluation.run.SCENES", 3)
+    quick = "--recipe.stages.0.steps 3 --recipe.stages.1.steps 3 --recipe.model.image-size 16"
+    habit = "--recipe.agent.habit.steps 2 --recipe.agent.habit.width 8 --recipe.agent.habit.reach 3"
+    habit += " --recipe.agent.planner cem samples=8"
+    run = tmp_path / "run"
+    train = ("train", made / "store", "--out", run, "--config.no-progress", "push-t", *quick.split(), *habit.split())
+    call(*train)
+    kept = (run / "habit.safetensors").read_bytes()
+    (run / "habit.safetensors").unlink()
+    assert "finish the run" in refused("eval", run, "--pairs", 2)
+    call(*train[:5], "--resume", *train[5:])
+    assert (run / "habit.safetensors").read_bytes() == kept
+    call("eval", run, "--pairs", 2)
+    results = json.loads((run / "results.json").read_text())
+    assert (results["facts"]["agent"]["habit"]["reach"], "habit_shuffled" in results["control"]["rows"]) == (3, True)
 
 
 def test_recordings_are_labelled_and_merged_and_a_checkpoint_goes_on(made, tmp_path, capsys, monkeypatch, refused):
@@ -165,9 +195,9 @@ def test_help_documents_every_field_of_a_recipe(recipe, capsys, monkeypatch):
     said = dict(re.findall(r" --recipe\.(\S+?),? (.*?)(?= --recipe|  +recipe)", said + "  recipe"))
     fields = {"model": ModelConfig, "stages.0": StageConfig}
     fields |= {f"model.objective.{name}": objectives.get(name) for name in ("prediction", "sigreg", "inverse", "egomotion")}
-    fields["stages.0.augmentation"] = Augmentation
+    fields |= {"stages.0.augmentation": Augmentation, "agent": AgentConfig}
     names = {f"{part}.{f.name}".replace("_", "-") for part, kind in fields.items() for f in dataclasses.fields(kind)}
-    assert set(said) >= names - {"model.objective", "stages.0.augmentation"}
+    assert set(said) >= names - {"model.objective", "stages.0.augmentation", "agent.habit"}
     for text in said.values():
         words = re.sub(r"--\S+|\{[^}]*\}\S*|\b[A-Z]+\b|\(default.*", "", text)
         assert len(words.split()) >= 2, text
@@ -397,6 +427,11 @@ def test_a_recording_that_was_moved(made, tmp_path, monkeypatch, refused):
         (("--horizons", 1000), "1001 rows"),
         (("--device", "abacus"), "'abacus'"),
         (("--seed", -1), "seed -1"),
+        (("--planner", "beam"), "planner 'beam' is none of cem, icem"),
+        (("--planner", "cem", "elites=0"), "1 <= elites"),
+        (("--planner", "cem", "elites"), "'elites' is not of the form name=value"),
+        (("--cost", "critic"), "cost 'critic' is none of auto, latent, effort"),
+        (("--execute", 9), "execute is a whole number from 1 to 5"),
     ],
 )
 def test_eval_refuses(arguments, words, run, refused):

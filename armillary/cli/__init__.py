@@ -18,6 +18,7 @@ with ended_by_interrupts():  # seconds on a slow machine
     import tyro
 
     from armillary.cli import bench, exports, imports, verbs
+    from armillary.cli.planners import constructors
 
 VERBS: dict[str, Callable[..., None]] = {
     "demo": verbs.demo,
@@ -82,7 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
         about += " --version prints the version."
     about += " Add --debug for the traceback of an error."
     try:
-        with sigterm_as_sigint():
+        with sigterm_as_sigint(), constructors:
             tyro.extras.subcommand_cli_from_dict(chosen, prog=program, description=about, args=arguments)
             sys.stdout.flush()
     except (SystemExit, GeneratorExit):

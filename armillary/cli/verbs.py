@@ -236,7 +236,7 @@ def doctor(store: Positional[StorePath], held_out: float = 0.1) -> None:
 def train(
     store: Positional[StorePath],
     out: Path,
-    recipe: RecipeChoice,
+    recipe: tyro.conf.AvoidSubcommands[RecipeChoice],
     size: Literal["nano", "tiny", "small", "base"] | None = None,
     streams: tuple[str, ...] | None = None,
     held_out: float = 0.1,
@@ -253,7 +253,8 @@ def train(
 
     Args:
         store: the recording.
-        out: the run's folder; gets model.safetensors and metrics.jsonl.
+        out: the run's folder; gets model.safetensors, metrics.jsonl and, where the recipe's agent has a habit,
+            habit.safetensors.
         recipe: what to train, and how.
         size: width, depth and resolution together, in place of the recipe's.
         streams: observed streams to learn from; all unless given.
@@ -270,7 +271,7 @@ def train(
     from armillary.episodes.store import Episodes
     from armillary.evaluation.prediction import evaluate_prediction, fitting_horizons
     from armillary.evaluation.run import default_horizons
-    from armillary.model import STATE, WorldModel
+    from armillary.model import MODEL, STATE, WorldModel
     from armillary.training.fit import fit
 
     if start and size:
@@ -303,7 +304,7 @@ def train(
             start=model,
         )
     except KeyboardInterrupt:
-        if (out / STATE).exists():
+        if (out / STATE).exists() or (out / MODEL).exists():
             print("armillary: what was trained so far is kept; add --resume to go on", file=sys.stderr)
         raise
     console.print(Text.assemble("the model is ", bold(out / "model.safetensors"), f"; judge it with: armillary eval {out}"))
@@ -315,11 +316,18 @@ def eval_(
     pairs: str = "200",
     constraints: tuple[str, ...] = (),
     horizons: tuple[float, ...] = (),
+    planner: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME [SETTING=VALUE ...]")] = (),
+    cost: str | None = None,
+    habit: bool = True,
+    execute: int | None = None,
     development: bool = False,
     seed: int = 0,
     device: str = "auto",
 ) -> None:
     """Judge a trained run: prediction and probes on held-out episodes, control in its world. Writes results and a report.
+
+    The agent that is judged is that of the run's recipe, saved in its checkpoint; --planner, --cost, --no-habit and --execute
+    replace parts of it.
 
     Args:
         run: the run's folder.
@@ -327,16 +335,29 @@ def eval_(
         pairs: how many pairs of start and goal to draw, or a file of them; 0 leaves control out.
         constraints: on pairs, as name=value, such as cross=true.
         horizons: of prediction, in seconds, or in env steps where the recording has no rate.
+        planner: search for plans with this planner, such as: icem horizon=4 samples=64. One of cem, icem, mppi, gradient,
+            random_shooting, graph_search, stay_at_goal, or of an installed package. Default: as the run's recipe says.
+        cost: minimise this cost, such as latent, or a sum, such as auto + 0.1*effort. One of auto, latent, effort, a distance
+            that the model has learned (critic, contrast), or of an installed package. Default: as the run's recipe says.
+        habit: plan from what the run's habit proposes, if it has one.
+        execute: blocks of a plan that are carried out before the next is made. Default: as the run's recipe says.
         development: draw development pairs instead of test pairs. Choose settings on these, and report on test pairs once.
         seed: of baselines and probes.
         device: auto, cpu, cuda or mps.
     """
+    from armillary.acting.config import AgentConfig
+    from armillary.cli.planners import parse_planner
     from armillary.evaluation.run import evaluate_run
+    from armillary.model import WorldModel
 
+    agent = None
+    if planner or cost is not None or not habit or execute is not None:
+        saved = AgentConfig.of(WorldModel.load(run, "cpu"))
+        agent = saved.changed(parse_planner(planner) if planner else None, cost, habit, execute)
     chosen = int(pairs) if pairs.isdigit() else Path(pairs)
     options = {"constraints": parse_options(constraints), "horizons": horizons or None}
     options |= {"development": development, "seed": seed, "device": device}
-    show(evaluate_run(run, recording=recording, pairs=chosen, **options).summary(), run)
+    show(evaluate_run(run, recording=recording, pairs=chosen, agent=agent, **options).summary(), run)
 
 
 def report(run: Positional[Path]) -> None:

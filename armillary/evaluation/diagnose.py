@@ -1,6 +1,8 @@
 """What limits a model in its world: state, dynamics, distance or planner? Each is replaced by the truth in turn.
 
-The question that users ask about every model that fails. The same pairs, planner and budget for all rows:
+The question that users ask about every model that fails. All rows have the same pairs, budget and planner: that of the run's
+agent, without its habit. Where that one searches a graph or stays at the goal, all rows have the planner that it ends with,
+since true dynamics start from true states alone.
 
 - model: as it is;
 - true state: a model of the same recipe that senses the ground truth. What it gains, perception loses;
@@ -18,12 +20,12 @@ from typing import Any
 
 from rich.table import Table
 
+from armillary.acting.config import AgentConfig
 from armillary.console import plain_console
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation.control import ControlResult, Row, evaluate
-from armillary.evaluation.judge import default_planner
 from armillary.evaluation.rollouts import Planned, Policy, Random
 from armillary.evaluation.run import open_run, world_and_pairs
 from armillary.evaluation.sanity import Check
@@ -106,8 +108,10 @@ def diagnose(
     def make_world(count: int) -> World:
         return make_named(chosen.world, chosen.options, num_envs=count, max_steps=None, autoreset_mode="Disabled")
 
-    agent = Planned(model, planner or default_planner(model), "auto", seed=seed)
-    shared = {"planner": agent.planner, "seed": seed, "make_world": make_world}
+    saved = AgentConfig.of(model)
+    own = saved.planner_for(model)
+    agent = Planned(model, planner or getattr(own, "refine", own), saved.cost, seed=seed, execute=saved.execute)
+    shared = {"planner": agent.planner, "execute": agent.execute, "seed": seed, "make_world": make_world}
     batch = min(BATCH, len(chosen))
     common = {"random": Random(model.spec.action, model.config.skip, seed)}
 
@@ -128,7 +132,7 @@ def diagnose(
         measured = labelled_distance(model, make_world, seed=seed)
         others = {
             "true distance": replace(agent, cost=measured),
-            "true dynamics": Simulated(model, cost="auto", **shared),
+            "true dynamics": Simulated(model, cost=agent.cost, **shared),
             "true dynamics and distance": Simulated(model, true_distance=True, **shared),
         }
         result = judged(world, {"model": agent, **others})

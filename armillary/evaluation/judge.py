@@ -7,13 +7,14 @@ A `Judgement` is one JSON file, `results.json`, whose first keys are the numbers
 import resource
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from armillary.acting.config import AgentConfig
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control import ControlResult, evaluate
@@ -23,9 +24,9 @@ from armillary.evaluation.probes import ProbeResult, probe
 from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.surprise import Scenes, SurpriseResult, evaluate_surprise
 from armillary.files import as_json, parse_json, write_whole
+from armillary.habit import Habit
 from armillary.latents import learned_from
 from armillary.model import WorldModel
-from armillary.planning import CEM, Planner
 from armillary.provenance import machine
 from armillary.worlds.world import World
 
@@ -89,11 +90,6 @@ class Judgement:
             raise CorruptFile(f"{path} holds no results of `armillary eval` ({type(error).__name__}: {error})") from error
 
 
-def default_planner(model: WorldModel) -> Planner:
-    """CEM. A critic sees beyond the horizon, which may then be shorter, and the search smaller."""
-    return CEM(horizon=4, sigma=0.8, samples=48, elites=5) if model.critic is not None else CEM()
-
-
 def judge(
     model: WorldModel,
     *,
@@ -102,7 +98,8 @@ def judge(
     horizons: Sequence[float] = (),
     world: World | None = None,
     pairs: EvalSet | None = None,
-    planner: Planner | None = None,
+    agent: AgentConfig | None = None,
+    habit: Habit | None = None,
     scenes: Sequence[Scenes] = (),
     seed: int = 0,
 ) -> Judgement:
@@ -113,7 +110,8 @@ def judge(
             there is ground truth.
         horizons: of prediction, in seconds where the recording has a rate, else in env steps; without one, it is left out.
         world, pairs: control, by the rules of `control.evaluate`.
-        planner: `default_planner` unless given.
+        agent: how the model is acted with. Default: as its checkpoint says.
+        habit: of the model, where `agent` has one.
         scenes: violations of expectation.
         seed: of baselines and probes.
     """
@@ -132,8 +130,10 @@ def judge(
     if pairs is not None:
         model.spec.check(world.stream_spec, "world")
         pairs.refuse([model.provenance.get("recording_seed")])
-        agent = Planned(model, planner or default_planner(model), "auto", seed=seed)
-        result.control = evaluate(world, pairs, agent, batch=min(BATCH, world.num_envs), seed=seed)
+        agent = AgentConfig.of(model) if agent is None else agent
+        result.facts["agent"] = replace(agent, planner=agent.planner_for(model)).to_json()
+        acting = Planned.of(model, agent, habit, seed)
+        result.control = evaluate(world, pairs, acting, batch=min(BATCH, world.num_envs), seed=seed)
     result.facts["peak_memory_mb"] = peak_memory_mb()
     return result
 

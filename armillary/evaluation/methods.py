@@ -10,9 +10,9 @@ it has a row by itself, and so has the planner.
 from collections.abc import Collection
 from dataclasses import replace
 
+from armillary.acting.config import default_planner
 from armillary.episodes.store import Episodes
 from armillary.evaluation.habitual import Habitual
-from armillary.evaluation.judge import default_planner
 from armillary.evaluation.rollouts import Planned
 from armillary.habit import INVERSE_DYNAMICS, HabitConfig, train_habit
 from armillary.latents import learned_from

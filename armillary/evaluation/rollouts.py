@@ -19,9 +19,10 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
+from armillary.acting.config import AgentConfig
 from armillary.agent import Agent
 from armillary.costs.cost import Cost
-from armillary.costs.goal import goal_cost
+from armillary.costs.registry import make_cost
 from armillary.errors import ArmillaryError
 from armillary.habit import Habit
 from armillary.imagination import Imagination
@@ -150,26 +151,32 @@ class Oracle:
 class Planned:
     """A learned agent: sees the observed streams, and plans with its model. See `Agent` for the arguments.
 
-    A cost that is given by name is made for the model (`goal_cost`), so that an untrained model is judged by its own critic.
+    A cost that is given by name is made for the model (`make_cost`), so that an untrained model is judged by its own critic.
     """
 
     model: WorldModel
     planner: Planner
-    cost: Cost | str = "latent"
+    cost: Cost | str = "auto"
     seed: int = 0
     habit: Habit | None = None
     imagination: Imagination | None = None
+    execute: int = 1
     decided: bool = field(init=False, default=False)
     """Whether the last `act` made plans."""
+
+    @classmethod
+    def of(cls, model: WorldModel, config: AgentConfig, habit: Habit | None, seed: int) -> "Planned":
+        """The agent that a config and its habit make of a model."""
+        return cls(model, config.planner_for(model), config.cost, seed, habit, execute=config.execute)
 
     @property
     def minimised(self) -> Cost:
         """The cost, made for the model."""
-        return goal_cost(self.model, self.cost) if isinstance(self.cost, str) else self.cost
+        return make_cost(self.model, self.cost) if isinstance(self.cost, str) else self.cost
 
     def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict[str, np.ndarray], steps: int) -> None:
-        how = {"habit": self.habit, "imagination": self.imagination, "num_envs": len(problems), "seed": self.seed}
-        self.agent = Agent(self.model, self.planner, self.minimised, **how)
+        how = {"habit": self.habit, "imagination": self.imagination, "execute": self.execute, "seed": self.seed}
+        self.agent = Agent(self.model, self.planner, self.minimised, num_envs=len(problems), **how)
         self.agent.reset(problems=problems.tolist())
         self.agent.set_goal(goal_observation)
 

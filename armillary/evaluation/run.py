@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from armillary.acting.config import AgentConfig, load_habit
+from armillary.agent import Agent
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
@@ -18,7 +20,6 @@ from armillary.evaluation.judge import RESULTS, Judgement, judge
 from armillary.evaluation.pairs import DEVELOPMENT_SEED, TEST_SEED, EvalSet, make_eval_set
 from armillary.evaluation.prediction import fitting_horizons
 from armillary.model import WorldModel, require_finished
-from armillary.planning import Planner
 from armillary.worlds import World
 from armillary.worlds.world import GYM, make_named
 
@@ -35,7 +36,7 @@ def evaluate_run(
     pairs: int | str | Path = 200,
     constraints: Mapping[str, Any] | None = None,
     horizons: Sequence[float] | None = None,
-    planner: Planner | None = None,
+    agent: AgentConfig | None = None,
     development: bool = False,
     seed: int = 0,
     device: str = "auto",
@@ -50,7 +51,7 @@ def evaluate_run(
         pairs: how many to draw for control, or a file of them; 0 leaves control out.
         constraints: of the world's sampler, such as `cross=True`.
         horizons: of prediction, in seconds, or in env steps where the recording has no rate.
-        planner: unless given, `default_planner`.
+        agent: how the model is acted with. Default: as its checkpoint says.
         development: draw pairs and scenes under the development seed, to choose settings on; by default they are test pairs.
         seed: of baselines and probes.
         device: auto, cpu, cuda or mps.
@@ -65,13 +66,16 @@ def evaluate_run(
     run = Path(run)
     model, episodes = open_run(run, recording, device)
     made_from = model.provenance
-    world = chosen = None
+    agent = AgentConfig.of(model) if agent is None else agent
+    world = chosen = habit = None
     pairs_seed = DEVELOPMENT_SEED if development else TEST_SEED
     scenes: Sequence[Any] = ()
     if str(episodes.info.get("world")).startswith(GYM) and pairs != 0:
         print(f"no control: {episodes.info['world']} gives no state to begin from or to judge; prediction alone")
     elif "world" in episodes.info and pairs != 0:
         world, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, made_from.get("recording_seed"), pairs_seed)
+        habit = load_habit(run, model, agent)
+        Agent(model, agent.planner, agent.cost, habit=habit, execute=agent.execute)  # or else it is refused before the work
         if world.name == "two_room":
             from armillary.evaluation.two_room_scenes import two_room_scenes
 
@@ -84,7 +88,8 @@ def evaluate_run(
             horizons=horizons or _default_horizons(model, episodes),
             world=world,
             pairs=chosen,
-            planner=planner,
+            agent=agent,
+            habit=habit,
             scenes=scenes,
             seed=seed,
         )

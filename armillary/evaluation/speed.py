@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from rich.table import Table
 
+from armillary.acting.config import AgentConfig, load_habit
 from armillary.agent import Agent
 from armillary.backends.low_precision import LowPrecision
 from armillary.config import ModelConfig, Size
-from armillary.costs.goal import goal_cost
 from armillary.device import describe, one_thread, pick_device, synchronize
 from armillary.errors import ArmillaryError
-from armillary.evaluation.judge import default_planner, peak_memory_mb
+from armillary.evaluation.judge import peak_memory_mb
 from armillary.files import as_json, write_whole
 from armillary.model import WorldModel
 from armillary.planning.cem import CEM
@@ -111,7 +111,7 @@ def measure_speed(
     """Time decisions of the model in `run`, or of untrained models of these sizes that see one camera.
 
     Args:
-        run: a checkpoint or a run's folder.
+        run: a checkpoint or a run's folder, which is acted with as it says.
         sizes: of untrained models; they are left alone where there is a run.
         decisions: that are timed.
         batch: environments that are decided for at once.
@@ -135,11 +135,12 @@ def measure_speed(
     rows = []
     for name, model in models.items():
         lewm = run is None and name.startswith("base")
-        imagination, planner = (LowPrecision(model), LEWM) if lewm else (model, default_planner(model))
+        config = AgentConfig(LEWM) if lewm else AgentConfig.of(model)
+        how = {"imagination": LowPrecision(model) if lewm else None, "execute": config.execute, "captured": captured}
+        if run is not None:
+            how["habit"] = load_habit(run, model, config)
         with one_thread(model.config.is_small):
-            agent = _Timed(
-                model, planner, goal_cost(model), imagination=imagination, num_envs=batch, seed=seed, captured=captured
-            )
+            agent = _Timed(model, config.planner, config.cost, num_envs=batch, seed=seed, **how)
             rows.append(_timed(name, agent, decisions, seed, captured))
     facts = {"device": describe(where), "machine": machine(), "torch": torch.__version__, "numpy": np.__version__}
     return Speeds(rows, {**facts, "seed": seed})
@@ -182,7 +183,7 @@ def _timed(name: str, agent: Agent, decisions: int, seed: int, captured: bool) -
         if decision >= 0:
             encode, plan = agent.decisions.encode_seconds[-1], agent.decisions.plan_seconds[-1]
             seconds[decision] = encode, plan, whole - encode - plan, whole
-        for _ in range(skip - 1):  # the rest of the block, which is not decided anew
+        for _ in range(skip * agent.execute - 1):  # the rest of what is executed, which is not decided anew
             agent.act(there)
     growth = _memory_mb() - before
     cuts = {f"p{percent}": 1e3 * np.percentile(seconds, percent, axis=0) for percent in (50, 95, 99)}

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from armillary.acting.config import HABIT, AgentConfig, load_habit
 from armillary.config import ModelConfig
 from armillary.console import plain_console
 from armillary.device import one_thread, pick_device
@@ -26,16 +27,15 @@ from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control import ControlResult, evaluate
-from armillary.evaluation.judge import default_planner, peak_memory_mb
+from armillary.evaluation.judge import peak_memory_mb
 from armillary.evaluation.lax import judge_laxly
 from armillary.evaluation.methods import methods, said
 from armillary.evaluation.pairs import DEVELOPMENT_SEED, TEST_SEED, EvalSet, make_eval_set
 from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.tasks import SUITE, Goals, Task
 from armillary.files import as_json, parse_json, write_whole
-from armillary.habit import Habit, HabitConfig, train_habit
+from armillary.habit import HabitConfig
 from armillary.latents import learned_from
-from armillary.model import WorldModel
 from armillary.own_run import RECORDING, clear_run
 from armillary.provenance import commit, machine
 from armillary.training.fit import fit
@@ -49,11 +49,11 @@ from armillary.worlds import World, make
 RESULTS, RUNS = Path("results/control"), Path("runs/control")
 ENVS = 100
 """Environments that are recorded together."""
-UNSAID = {"habit": None, "without": (), "senses": None}
+UNSAID = {"without": (), "senses": None}
 """Of a task's settings, those that results leave out where they have this value."""
 HELD_OUT = 0.05
 """Share of the episodes that training never sees."""
-HABIT, RANDOM_ENCODER = "habit.safetensors", "random_encoder"
+RANDOM_ENCODER = "random_encoder"
 _TRAINED = (MODEL, STATE, METRICS, TRAINING_ROWS)
 WRITTEN = (*_TRAINED, HABIT, *(f"{RANDOM_ENCODER}/{name}" for name in _TRAINED))
 """Files of a run's folder that the suite writes beside the recording."""
@@ -156,14 +156,14 @@ def run_task(
     with _timed() as spent:
         how = {"streams": task.senses, "held_out": HELD_OUT, "device": device, "resume": resumed}
         model = fit(episodes, folder, RECIPES[task.recipe], config, **how)
-        habit = _habit(task, model, episodes, seed, folder / HABIT)
     if "training" not in result or not resumed:
         facts = {key: model.provenance[key] for key in ("frames", "train_seconds", "versions")}
         facts["parameters"] = sum(p.numel() for p in model.parameters())
         result |= {"training": {"commit": at, **facts, **({} if resumed else spent)}, "sets": {}, "shift": {}}
         keep()
 
-    agent = Planned(model, task.planner or default_planner(model), "auto", seed=seed, habit=habit)
+    how = AgentConfig.of(model)
+    agent = Planned.of(model, how, load_habit(folder, model, how), seed)
     first, *_ = task.sets.values()
     parts = [("sets", label, goals, pairs) for label, goals in task.sets.items()]
     for factor in make(task.world, **task.options).all_factors:
@@ -215,11 +215,11 @@ def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """
 
     def whole(settings: dict[str, Any]) -> dict[str, Any]:
-        model, stages = settings["recipe"]["model"], settings["recipe"]["stages"]
-        recipe = {"model": asdict(ModelConfig()) | model, "stages": [asdict(StageConfig.from_json(stage)) for stage in stages]}
-        task = settings["task"]
-        habit = {"habit": asdict(HabitConfig()) | task["habit"]} if "habit" in task else {}
-        return {**settings, "recipe": recipe, "task": {**task, **habit}}
+        model, stages, agent = (settings["recipe"].get(part, {}) for part in ("model", "stages", "agent"))
+        stages = [asdict(StageConfig.from_json(stage)) for stage in stages]
+        habit = {"habit": asdict(HabitConfig()) | agent["habit"]} if agent.get("habit") else {}
+        recipe = {"model": asdict(ModelConfig()) | model, "stages": stages, "agent": {**agent, **habit}}
+        return {**settings, "recipe": recipe}
 
     one, other = whole(one), whole(other)
     return [key for key in one if one[key] != other.get(key)]
@@ -228,10 +228,9 @@ def differing(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
 def _begun(name: str, seed: int, pairs: int, shifted: int, out: Path) -> dict[str, Any]:
     """What there is of a run's results: nothing but its settings, at first."""
     path, task = out / f"{name}-{seed}.json", SUITE[name]
-    about = {**asdict(task), "planner": repr(task.planner)}
     settings = {
-        "task": {name: value for name, value in about.items() if value != UNSAID.get(name, ...)},
-        "recipe": asdict(RECIPES[task.recipe]),
+        "task": {name: value for name, value in asdict(task).items() if value != UNSAID.get(name, ...)},
+        "recipe": RECIPES[task.recipe].to_json(),
         "pairs": pairs,
         "shifted": shifted,
     }
@@ -274,18 +273,6 @@ def _recording(task: Task, seed: int, path: Path, mark: str, again: bool, progre
     if asked != (info["world"], info["options"], info["seed"], info["versions"]["world"], len(episodes), longest):
         raise ArmillaryError(f"{path} is another recording than the task asks for; make it anew with --again")
     return episodes
-
-
-def _habit(task: Task, model: WorldModel, episodes: Episodes, seed: int, path: Path) -> Habit | None:
-    """The habit that proposes, if the task has one: that in `path`, or else trained, and kept there."""
-    if task.habit is None:
-        return None
-    if not path.exists():
-        train_habit(model, episodes, task.habit, which=learned_from(model, episodes), seed=seed).save(path)
-    habit = Habit.load(path, model)
-    if habit.config != task.habit:
-        raise ArmillaryError(f"{path} is another habit than the task asks for; make it anew with --again")
-    return habit
 
 
 def draw_pairs(task: Task, goals: Goals, n: int, seed: int, folder: Path, pairs_seed: int = TEST_SEED) -> tuple[World, EvalSet]:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from armillary.evaluation.judge import BATCH
-from armillary.habit import HabitConfig
-from armillary.planning import CEM, ICEM, MPPI, GraphSearch, Planner, StayAtGoal
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Task:
     world: str
     """as given to `worlds.make`"""
     recipe: str
-    """of `training.recipes`"""
+    """of `training.recipes`; it says how the agent decides, too"""
     sets: Mapping[str, Goals]
     """by name; the first has a row for every method, and is what shifted factors are compared with"""
     episodes: int
@@ -42,10 +40,6 @@ class Task:
     """of the world that is recorded"""
     senses: tuple[str, ...] | None = None
     """streams that the model learns from and sees by; all that are recorded unless given"""
-    planner: Planner | None = None
-    """`judge.default_planner` unless given"""
-    habit: HabitConfig | None = None
-    """proposes what the planner refines; the planner starts from its last plan unless given"""
     without: tuple[str, ...] = ()
     """rows that are left out, because they would take too long or say nothing"""
     batch: int = BATCH
@@ -68,12 +62,11 @@ _DOORS = Task(
     episodes=800,
     steps=90,
     options={"door": SEEN_DOORS},
-    planner=MPPI(horizon=4, samples=48, sigma=0.8),
 )
 
 SUITE: dict[str, Task] = {
     "two_room": _DOORS,
-    # The same recording, pairs and planner; the other rows stand with two_room.
+    # The same recording, pairs and agent; the other rows stand with two_room.
     "two_room_any_look": replace(
         _DOORS,
         recipe="two_room_any_look",
@@ -89,17 +82,8 @@ SUITE: dict[str, Task] = {
         episodes=2000,
         steps=60,
         options={"layouts": "seen"},
-        planner=GraphSearch(
-            horizon=4,
-            actions=8,
-            spacing=0.35,
-            goal_radius=0.7,  # env steps, as the critic counts them
-            places=250,
-            refine=CEM(samples=32, iterations=3, elites=5, sigma=0.8),
-        ),
         without=("gradient", "latent_distance"),  # slow; in another unit than `goal_radius`
     ),
-    # A habit finds the way as long as the critic counts more than four steps, as far as the planner looks; then that refines.
     "house": Task(
         "house",
         "house",
@@ -111,10 +95,6 @@ SUITE: dict[str, Task] = {
         steps=60,
         options={"layouts": "seen", "size": 32, "streams": ("image", "depth", "scan", "odometry")},
         senses=("image", "depth", "scan"),
-        planner=StayAtGoal(
-            refine=ICEM(horizon=4, samples=48, iterations=1, elites=5, sigma=0.3, floor=0.02), goal_radius=0.8, habit_beyond=4.0
-        ),
-        habit=HabitConfig(reach=25, width=384, steps=9000),
         without=("icem", "mppi", "gradient", "random_shooting", "latent_distance"),
     ),
     "reacher": Task(
@@ -123,7 +103,6 @@ SUITE: dict[str, Task] = {
         {"postures": Goals()},
         episodes=3000,
         steps=50,
-        planner=ICEM(horizon=4, samples=100, iterations=5, elites=6, sigma=0.8, floor=0.01),  # to hold takes small corrections
         without=("cem", "icem", "mppi", "gradient", "random_shooting"),  # planners are compared in two rooms and in the maze
     ),
     "push_t": Task(
@@ -132,13 +111,9 @@ SUITE: dict[str, Task] = {
         {"pushed by play": Goals()},
         episodes=4000,
         steps=30,
-        planner=ICEM(samples=136, elites=10, sigma=0.6),
-        habit=HabitConfig(),
         without=("icem", "mppi", "gradient"),
     ),
-    # The habit picks up and places as the play that was recorded does, and looks at the present alone, since the moment before
-    # betrays the errors of play, too. The planner may change its actions by little, since the model foretells contact too badly
-    # to find a grasp by itself. Steps are slow, so that most rows are left out.
+    # Steps are slow, so that most rows are left out.
     "cube": Task(
         "cube",
         "cube",
@@ -146,19 +121,6 @@ SUITE: dict[str, Task] = {
         episodes=2000,
         steps=40,
         options={"arm": True},
-        planner=ICEM(horizon=4, samples=65, elites=5, sigma=0.1, floor=0.02),
-        habit=HabitConfig(
-            reach=25,
-            timed=False,
-            context=1,
-            embedding=64,
-            width=512,
-            dropout=0.1,
-            median=True,
-            steps=6000,
-            batch=256,
-            learning_rate=3e-3,
-        ),
         without=("cem", "icem", "mppi", "gradient", "random_shooting", "latent_distance", "inverse_dynamics"),
         batch=2,
     ),

@@ -148,7 +148,7 @@ def bench_monitor(
         "normal_rows": {one.name: one.normal for one in series if "own" in protocols},
         "seeds": list(seeds),
         "settings": {"level": LEVEL, "hourly": HOURLY, "buffer": BUFFER, "folds": FOLDS, "passes": PASSES},
-        "recipe": asdict(RECIPES["sensors"]),
+        "recipe": RECIPES["sensors"].to_json(),
         **result,
         "commit": commit(),
         "machine": machine(),

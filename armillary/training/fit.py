@@ -1,4 +1,7 @@
-"""From a recording to a checkpoint: split by episode, cut into clips, build a model, train it, note where it came from."""
+"""From a recording to a run: split by episode, cut into clips, build a model, train it and its habit, note where it came from.
+
+The checkpoint says how the model is acted with (`Recipe.agent`), so that whatever acts or judges later is that same agent.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -9,12 +12,14 @@ import numpy as np
 import torch
 
 from armillary import distributed
+from armillary.acting.config import HABIT, AgentConfig, load_habit
 from armillary.device import one_thread, pick_device
 from armillary.episodes.clips import Clips
 from armillary.episodes.split import fingerprint, split, split_off, was_seen
 from armillary.episodes.store import Episodes
 from armillary.episodes.tiers import remove_cache
 from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.habit import train_habit
 from armillary.model import WorldModel
 from armillary.training.folder import one_writer
 from armillary.training.loop import TrainConfig, short_hash, train_alone
@@ -36,7 +41,7 @@ def fit(
     resume: bool = False,
     start: WorldModel | None = None,
 ) -> WorldModel:
-    """Train a recipe on a recording; see `train` for what `out` gets.
+    """Train a recipe on a recording; see `train` for what `out` gets, and `habit.safetensors` where its agent has a habit.
 
     Args:
         streams: observed streams to learn from; all unless given.
@@ -51,11 +56,13 @@ def fit(
             config counts, of the recipe the stages alone. It stays as it is.
 
     Raises:
-        ArmillaryError: the recording is too small for the clips or the split, the seed is negative, and
-            whatever `train` raises.
+        ArmillaryError: the recording is too small for the clips or the split, the seed is negative, the agent's planner has no
+            registered name, the folder has another habit, and whatever `train` raises.
         SpecMismatch: the recording lacks what `start` senses or does, or the odometry that egomotion learns from.
     """
     recipe = recipe if start is None else replace(recipe, model=start.config)
+    # Without actions there is nothing to imitate.
+    agent = recipe.agent if episodes.spec.action.n else replace(recipe.agent, habit=None)
     config, where = config or TrainConfig(), pick_device(device)
     if config.seed < 0:
         raise ArmillaryError(f"seed {config.seed}: take 0 or more")
@@ -90,11 +97,13 @@ def fit(
         "start": {k: v for k, v in start.provenance.items() if k != "trained"} if start is not None else None,
         "stages": [asdict(stage) for stage in recipe.stages],
         "versions": {package: version(package) for package in ("armillary", "torch", "numpy")},
+        "agent": agent.to_json(),
     }
     identity = {
         "recording": provenance["recording_hash"],
         "split": short_hash(training.tolist(), held.tolist()),
         "starting model": _hash_of(start),
+        "agent": short_hash(provenance["agent"]),
     }
     distributed.start(where)
     with one_writer(Path(out)), one_thread(recipe.model.is_small):
@@ -114,7 +123,15 @@ def fit(
         if distributed.rank() == 0:
             write_training_rows(out, episodes, training, model.spec)
             remove_cache(Path(out) / "cache")
+            _train_habit(model, agent, episodes, np.sort(training), config.seed, Path(out))
     return model
+
+
+def _train_habit(model: WorldModel, agent: AgentConfig, episodes: Episodes, training: np.ndarray, seed: int, out: Path) -> None:
+    """The last stage, where the agent has a habit and the folder has none yet."""
+    if agent.habit is not None and not (out / HABIT).exists():
+        train_habit(model, episodes, agent.habit, which=training, seed=seed).save(out / HABIT)
+    load_habit(out, model, agent)
 
 
 def _hash_of(start: WorldModel | None) -> str:

@@ -1,4 +1,4 @@
-"""Recipes: a model and its stages of training, under a name, as they were measured together.
+"""Recipes: a model, its stages of training and the agent that acts with it, under a name, as they were measured together.
 
 - `two_room`: the demo. Perception and dynamics together, then the predictor alone on frozen latents: the joint stage gives a
   position to half a pixel, the second stage dynamics that stand still when the agent does, which holding a goal needs.
@@ -23,17 +23,21 @@
 """
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from armillary import objectives
+from armillary.acting.config import AgentConfig
 from armillary.config import ModelConfig, Size
 from armillary.errors import PluginError
+from armillary.habit import HabitConfig
 from armillary.objectives.contrast import Contrast
 from armillary.objectives.critic import Critic
 from armillary.objectives.egomotion import Egomotion
 from armillary.objectives.inverse import Inverse
 from armillary.objectives.prediction import Prediction
 from armillary.objectives.sigreg import SIGReg
+from armillary.planning import CEM, ICEM, MPPI, GraphSearch, StayAtGoal
 from armillary.training.augmentation import Augmentation
 from armillary.training.stages import StageConfig
 
@@ -46,6 +50,8 @@ class Recipe:
     """The shape of the model."""
     stages: tuple[StageConfig, ...]
     """Run one after another."""
+    agent: AgentConfig = field(default_factory=AgentConfig)
+    """How the model is acted with: saved in the run, and judged."""
 
     def sized(self, size: Size) -> "Recipe":
         """The same stages for the model of another size; frame skip and objective stay as they are."""
@@ -66,6 +72,11 @@ class Recipe:
                     warnings.warn(str(error), stacklevel=2)
         return replace(self, model=replace(self.model, objective=objective))
 
+    def to_json(self) -> dict[str, Any]:
+        """All of it, JSON-able, for the settings of a result."""
+        stages = [asdict(stage) for stage in self.stages]
+        return {"model": asdict(self.model), "stages": stages, "agent": self.agent.to_json()}
+
 
 _RANDOM_DOOR = Recipe(
     ModelConfig.sized(
@@ -84,6 +95,7 @@ _RANDOM_DOOR = Recipe(
         StageConfig("dynamics", steps=4000, batch=256, learning_rate=3e-3),
         StageConfig("critic", steps=1500, batch=128, learning_rate=2e-3),
     ),
+    AgentConfig(MPPI(horizon=4, samples=48, sigma=0.8)),
 )
 
 RECIPES: dict[str, Recipe] = {
@@ -101,6 +113,7 @@ RECIPES: dict[str, Recipe] = {
             replace(_RANDOM_DOOR.stages[0], steps=1300, augmentation=Augmentation(tone=40, hue=1, wave=20, grow=0.5)),
             *_RANDOM_DOOR.stages[1:],
         ),
+        _RANDOM_DOOR.agent,
     ),
     "maze": Recipe(
         ModelConfig.sized(
@@ -120,6 +133,16 @@ RECIPES: dict[str, Recipe] = {
             StageConfig("joint", steps=6400, learning_rate=3e-3),
             StageConfig("dynamics", steps=10_000, batch=192, learning_rate=3e-3, length=6),
             StageConfig("critic", steps=3000, batch=128, learning_rate=2e-3),
+        ),
+        AgentConfig(
+            GraphSearch(
+                horizon=4,
+                actions=8,
+                spacing=0.35,
+                goal_radius=0.7,  # env steps, as the critic counts them
+                places=250,
+                refine=CEM(samples=32, iterations=3, elites=5, sigma=0.8),
+            )
         ),
     ),
     "house": Recipe(
@@ -145,6 +168,15 @@ RECIPES: dict[str, Recipe] = {
             StageConfig("dynamics", steps=4000, batch=192, learning_rate=3e-3, length=6),
             StageConfig("critic", steps=5000, batch=128, learning_rate=2e-3),
         ),
+        # The habit finds the way as long as the critic counts more than four steps, as far as the planner looks.
+        AgentConfig(
+            StayAtGoal(
+                refine=ICEM(horizon=4, samples=48, iterations=1, elites=5, sigma=0.3, floor=0.02),
+                goal_radius=0.8,
+                habit_beyond=4.0,
+            ),
+            habit=HabitConfig(reach=25, width=384, steps=9000),
+        ),
     ),
     "reacher": Recipe(
         ModelConfig.sized(
@@ -160,6 +192,8 @@ RECIPES: dict[str, Recipe] = {
             StageConfig("dynamics", steps=10_000, batch=192, learning_rate=4e-3),
             StageConfig("critic", steps=3000, batch=192, learning_rate=2e-3),
         ),
+        # To hold takes small corrections.
+        AgentConfig(ICEM(horizon=4, samples=100, iterations=5, elites=6, sigma=0.8, floor=0.01)),
     ),
     "push_t": Recipe(
         ModelConfig.sized(
@@ -173,6 +207,7 @@ RECIPES: dict[str, Recipe] = {
             StageConfig("joint", steps=3000, batch=128, learning_rate=3e-3),
             StageConfig("dynamics", steps=4000, batch=192, learning_rate=2e-3, length=5),
         ),
+        AgentConfig(ICEM(samples=136, elites=10, sigma=0.6), habit=HabitConfig()),
     ),
     "cube": Recipe(
         ModelConfig.sized(
@@ -194,6 +229,24 @@ RECIPES: dict[str, Recipe] = {
             StageConfig("joint", steps=8000, learning_rate=3e-3),
             StageConfig("dynamics", steps=4000, batch=192, learning_rate=3e-3),
             StageConfig("critic", steps=2000, batch=192, learning_rate=2e-3),
+        ),
+        # The habit picks up and places as the play that was recorded does. It sees the present alone, since the moment before
+        # invites copying the errors of play. The planner may change its actions by little, since the model predicts contact too
+        # badly to find a grasp by itself.
+        AgentConfig(
+            ICEM(horizon=4, samples=65, elites=5, sigma=0.1, floor=0.02),
+            habit=HabitConfig(
+                reach=25,
+                timed=False,
+                context=1,
+                embedding=64,
+                width=512,
+                dropout=0.1,
+                median=True,
+                steps=6000,
+                batch=256,
+                learning_rate=3e-3,
+            ),
         ),
     ),
     "robot": Recipe(

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from armillary.acting.config import AgentConfig
+from armillary.agent import Agent
 from armillary.errors import ArmillaryError, CorruptFile, MissingExtra
 from armillary.evaluation import methods, suite
 from armillary.evaluation.suite import bench_control, run_task
@@ -31,11 +33,12 @@ def tiny_task(monkeypatch, **changes):
     """A task "tiny" in the suite: two rooms, a few steps of training, one factor to shift, a habit and a lax rule."""
     recipe = RECIPES["two_room_random_door"]
     stages = tuple(replace(stage, steps=4, batch=16) for stage in recipe.stages)
-    monkeypatch.setitem(RECIPES, "tiny", replace(recipe, model=replace(recipe.model, width=8), stages=stages))
+    agent = AgentConfig(CEM(horizon=2, samples=8, iterations=4, elites=2), habit=QUICK_HABIT)
+    quick = replace(recipe, model=replace(recipe.model, width=8), stages=stages, agent=agent)
+    monkeypatch.setitem(RECIPES, "tiny", quick)
     goals = {"seen": Goals(constraints={"cross": False}, budget=1.0), "unseen": Goals({"door": (20.0,)}, budget=1.5)}
-    quick = CEM(horizon=2, samples=8, iterations=4, elites=2)
     world = {"episodes": 20, "steps": 12, "options": {"door": (30.0, 40.0)}}
-    task = Task("two_room", "tiny", goals, **world, planner=quick, habit=QUICK_HABIT, without=("gradient",))
+    task = Task("two_room", "tiny", goals, **world, without=("gradient",))
     monkeypatch.setitem(SUITE, "tiny", replace(task, **changes))
     monkeypatch.setattr("armillary.worlds.two_room.TwoRoom.all_factors", ("radius",))
     lax = {"lax_pairs": lambda world, n, rng: world.sample_pairs(n, rng), "lax_budget": 4}
@@ -134,6 +137,14 @@ def test_the_habit_that_proposes_is_the_one_that_acts_by_itself(ran):
     assert all(repr(QUICK_HABIT) in said[row] for row in ("model", "icem", "behaviour_cloning"))
     assert "HabitConfig" not in said["no_habit"]
     assert result["settings"]["task"]["without"] == ["gradient"]
+
+
+def test_the_agent_that_is_judged_is_the_agent_that_is_saved(ran):
+    where, result = ran
+    agent, recipe = Agent.load(where["runs"] / "tiny-3", device="cpu"), RECIPES["two_room_random_door"]
+    assert agent.planner == CEM(horizon=2, samples=8, iterations=4, elites=2) != recipe.agent.planner
+    assert agent.habit.config == QUICK_HABIT
+    assert result["methods"]["model"] == f"{agent.planner}, {agent.cost}, from {agent.habit.config}"
 
 
 def test_a_world_with_a_lax_rule_is_judged_by_both(ran):
@@ -298,10 +309,10 @@ def test_a_red_check_is_on_the_page(ok, words, ran, results):
 def test_settings_that_came_later_do_not_part_runs(ran):
     now = ran[1]["settings"]
     before = copy.deepcopy(now)
-    del before["task"]["habit"]["dropout"], before["recipe"]["model"]["objective"]["egomotion"]
+    del before["recipe"]["agent"]["habit"]["dropout"], before["recipe"]["model"]["objective"]["egomotion"]
     assert suite.differing(now, before) == suite.differing(before, now) == []
-    before["task"]["habit"]["dropout"] = 0.5
-    assert suite.differing(now, before) == ["task"]
+    before["recipe"]["agent"]["habit"]["dropout"] = 0.5
+    assert suite.differing(now, before) == ["recipe"]
 
 
 def test_runs_that_cannot_stand_in_one_table_are_refused(ran, results):

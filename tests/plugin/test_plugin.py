@@ -1,5 +1,6 @@
 """A package that nobody here knows adds to Armillary, which is recorded, trained, judged and shown without a change to it."""
 
+import json
 from contextlib import suppress
 
 import gymnasium
@@ -8,6 +9,7 @@ import pytest
 from gymnasium.spaces import Box, Dict
 
 from armillary import cli
+from armillary.agent import Agent
 from armillary.episodes.policies import random_policy
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
@@ -72,6 +74,16 @@ def test_a_kind_of_stream_is_recorded_examined_trained_and_shown(plugin, tmp_pat
     said(capsys, "eval", run, "--horizons", 2, 5)
     page = (run / "report.html").read_text()
     assert "data:image" in page
+
+
+def test_a_planner_and_a_cost_are_trained_for_saved_and_judged(plugin, tmp_path, capsys):
+    recording, run, acts = tmp_path / "recording", tmp_path / "run", ["--recipe.agent.planner", "few", "tries=5"]
+    said(capsys, "record", "two_room", "--out", recording, "--episodes", 12, "--steps", 8)
+    said(capsys, "train", recording, "--out", run, "--config.no-progress", *TINY, *acts, "--recipe.agent.cost", "farthest")
+    said(capsys, "eval", run, "--pairs", 2, "--horizons", 2)
+    agent = json.loads((run / "results.json").read_text())["facts"]["agent"]
+    assert agent == {"planner": {"name": "few", "horizon": 5, "tries": 5}, "cost": "farthest", "habit": None, "execute": 1}
+    assert Agent.load(run, device="cpu").planner.tries == 5
 
 
 def test_without_the_package_its_recording_says_what_is_missing(installed, tmp_path, monkeypatch):
