@@ -1,7 +1,7 @@
 """For a researcher: train the same model under two objectives on one recording, and compare them with intervals.
 
 Shows how a recipe is changed (it is a dataclass), and how predictions are judged: open loop, on the episodes that training held
-out, as a share of persistence's error, beside an untrained model. Takes some minutes on a CPU:
+out, as a share of persistence's error, beside an untrained model. Run it so:
 
     python examples/compare_objectives.py --out runs/objectives
 """

@@ -1,7 +1,7 @@
 """For a student: learn a small world from random behaviour, then plan in it with what was learned.
 
 Shows the whole loop in four calls: record, fit, evaluate, act. Nothing tells the model about rooms or walls; it sees images and
-actions. Takes about a minute on a CPU:
+actions. Run it so:
 
     python examples/record_train_plan.py --out runs/two_room
 

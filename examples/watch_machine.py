@@ -1,7 +1,7 @@
 """For a process engineer: learn a machine's normal running from its tables, then find what is wrong in a new one.
 
 Shows the import of CSV files, training, calibration on episodes that training held out, and an alarm with the sensors that
-explain it. The tables here are of a simulated pump; yours need a time column and columns of numbers. Seconds on a CPU:
+explain it. The tables here are of a simulated pump; yours need a time column and columns of numbers. Run it so:
 
     python examples/watch_machine.py --out runs/pump
 """
