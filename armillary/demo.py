@@ -35,7 +35,7 @@ def demo(
     out: str | Path = "runs/demo",
     door: Literal["fixed", "random"] = "fixed",
     *,
-    pairs: int = 100,
+    pairs: int = 80,
     any_goal: bool = False,
     seed: int = 0,
     device: str = "auto",

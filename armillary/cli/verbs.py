@@ -40,7 +40,7 @@ RecipeChoice = tyro.extras.subcommand_type_from_defaults(
 def demo(
     out: Path = Path("runs/demo"),
     door: Literal["fixed", "random"] = "fixed",
-    pairs: int = 100,
+    pairs: int = 80,
     any_goal: bool = False,
     seed: int = 0,
     device: str = "auto",
