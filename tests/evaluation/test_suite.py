@@ -309,7 +309,7 @@ def test_a_red_check_is_on_the_page(ok, words, ran, results):
 def test_settings_that_came_later_do_not_part_runs(ran):
     now = ran[1]["settings"]
     before = copy.deepcopy(now)
-    del before["recipe"]["agent"]["habit"]["dropout"], before["recipe"]["model"]["objective"]["egomotion"]
+    del before["recipe"]["agent"]["habit"]["dropout"], before["recipe"]["model"]["linear"]
     assert suite.differing(now, before) == suite.differing(before, now) == []
     before["recipe"]["agent"]["habit"]["dropout"] = 0.5
     assert suite.differing(now, before) == ["recipe"]
