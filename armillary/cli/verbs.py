@@ -385,7 +385,7 @@ def watch(
     zone: str | None = None,
     gap: float | None = None,
     seconds_per_row: float | None = None,
-    missing: Literal["refuse", "skip", "hold"] = "refuse",
+    missing: Literal["refuse", "skip", "hold", "interpolate"] = "refuse",
     longest_gap: int = 5,
     mute: tuple[str, ...] = (),
     form: Literal["csv", "json"] = "csv",
@@ -410,6 +410,7 @@ def watch(
         gap: seconds without a row that end an episode; default: as at the import.
         seconds_per_row: where the recording has no clock.
         missing: refuse a number or a stamp that is missing, judge the others without it (skip), or hold the column's last one.
+            interpolate, as in import, is refused: a row is judged before the next number is known.
         longest_gap: rows over which a number is held; after that it is missing.
         mute: names of sensors that are not judged, such as one that is known to be broken.
         form: CSV, or a line of JSON for each row and one with the summary.

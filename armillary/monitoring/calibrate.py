@@ -197,6 +197,7 @@ def calibrate(
     alive = (z.std(0) > LIVELY * z.std(0).max()).astype(np.float64)
     levels, level_clocks = _levels(model, episodes, sorted({*which, *trained}))
     timed = all(len(clock) for clock in (*clocks, *earlier_clocks, *level_clocks))
+    learned = [of.errors.double().numpy() * alive for of in earlier]
     detector = Detector.fit(
         [of.errors.double().numpy() * alive for of in predictions],
         levels,
@@ -204,12 +205,12 @@ def calibrate(
         level_clocks=level_clocks if timed else None,
         step_s=1 / model.spec.rate if model.spec.rate else None,
         memory=memory,
-    )
-    detector = detector.calmed([of.errors.double().numpy() * alive for of in earlier], earlier_clocks)
+        learned=learned,
+    ).calmed(learned, earlier_clocks)
     readout = affine_ridge(z, np.concatenate(sensed), STRENGTH)
     errors = [channel_errors(readout, of, seen) for of, seen in zip(predictions, sensed, strict=True)]
-    learned = [channel_errors(readout, of, seen) for of, seen in zip(earlier, earlier_sensed, strict=True)]
-    charts = Charts.fit(sensed, errors, memory, history, learned)
+    of_learned = [channel_errors(readout, of, seen) for of, seen in zip(earlier, earlier_sensed, strict=True)]
+    charts = Charts.fit(sensed, errors, memory, history, of_learned)
     charts = replace(charts, wider=_wider(model, episodes, which, readout, charts, errors))
     rate, info = model.spec.rate, episodes.info
     rows, seconds = sum(map(len, errors)), 1 / rate if rate else None

@@ -122,6 +122,7 @@ class Detector:
         step_s: float | None = None,
         memory: float = MEMORY,
         one_sided: bool = False,
+        learned: Sequence[Float[np.ndarray, "_ d"]] = (),
     ) -> "Detector":
         """Learn what is normal.
 
@@ -130,10 +131,10 @@ class Detector:
             levels: what the sensors showed in stretches of normal running, the same or more of them; none for no level chart.
             error_clocks, level_clocks: s at each of these rows; without them there is no profile.
             step_s: between two rows.
-            memory, one_sided: see `Monitor`.
+            memory, one_sided, learned: see `Monitor`; with a profile, which has the mean, `learned` does not count.
         """
         ones = np.ones(errors[0].shape[1])
-        alone = cls({"errors": Chart(ones, Monitor.fit(errors, memory=memory, one_sided=one_sided))})
+        alone = cls({"errors": Chart(ones, Monitor.fit(errors, memory=memory, one_sided=one_sided, learned=learned))})
         scale = _scale(np.concatenate(levels)) if levels else np.zeros(0)
         if not (scale > 0).any():
             return alone
@@ -141,7 +142,7 @@ class Detector:
         if error_clocks and level_clocks and step_s:
             found = find_profile(np.concatenate(levels), np.concatenate(level_clocks), step_s)
         of_levels = _chart(levels, level_clocks, found, LEAST_EXPLAINED, scale, memory)
-        of_errors = _chart(errors, error_clocks, found, 0.0, ones, memory)
+        of_errors = _chart(errors, error_clocks, found, 0.0, ones, memory, learned)
         if of_levels is None:
             return alone
         return cls({"errors": of_errors, "levels": of_levels} if of_errors else {"levels": of_levels})
@@ -239,20 +240,26 @@ def _chart(
     least: float,
     scale: np.ndarray,
     memory: float,
+    learned: Sequence[Rows] = (),
 ) -> Chart | None:
     """Of scaled values, less the profile that was found where it explains the `least` share; None where it does not hold."""
     profile = None
     if found is not None:
+        learned = ()
         profile, left, _ = fit_profile(np.concatenate(stretches), np.concatenate(clocks), *found, least)
         stretches = np.split(left, np.cumsum([len(rows) for rows in stretches])[:-1])
-    return Chart(scale, Monitor.fit(stretches, memory=memory, jackknife=True), profile) if _holds(stretches, memory) else None
+    if not _holds(stretches, memory):
+        return None
+    return Chart(scale, Monitor.fit(stretches, memory=memory, jackknife=True, learned=learned), profile)
 
 
 def _holds(stretches: Sequence[Rows], memory: float) -> bool:
-    """Whether charts of either half of the rows are content with the other."""
+    """Whether charts of either half of the rows are content with the other, by the tails that these rows show: a longer one,
+    which is for what is not seen in normal running, would hide what is."""
     first, second = _halves(stretches)
     try:
-        monitors = [Monitor.fit(half, memory=memory, jackknife=True) for half in (first, second)]
+        fitted = [Monitor.fit(half, memory=memory, jackknife=True) for half in (first, second)]
+        monitors = [replace(monitor, least_excess=1e-12) for monitor in fitted]
     except ArmillaryError:  # too few rows to tell
         return False
     return all(

@@ -103,6 +103,7 @@ class Monitor:
         clip: float = CLIP,
         jackknife: bool = False,
         one_sided: bool = False,
+        learned: Sequence[Float[np.ndarray, "_ d"]] = (),
     ) -> "Monitor":
         """Learn what is normal.
 
@@ -113,6 +114,8 @@ class Monitor:
                 many channels and few rows, they are more surprising than the rows that both are of. Only where the machine does
                 not drift: else each eighth is surprising for its place in time.
             one_sided: see `Monitor`.
+            learned: errors on rows that the predictor was fitted to. They count for the mean alone, which a short stretch of
+                slow errors leaves most uncertain.
 
         Raises:
             ArmillaryError: a memory below one row, or fewer than forty rows beyond the first `memory` of each stretch.
@@ -126,9 +129,10 @@ class Monitor:
                 f"{len(rows)} rows of normal running in {len(errors)} stretches leave {left} to calibrate on after a memory of "
                 f"{memory:g} rows in each; {10 * PARTS} are the least, and some hundreds are useful"
             )
-        evidence = _whitened(rows, memory, clip)
+        known = np.concatenate([rows[:0], *learned])
+        evidence = _whitened(rows, known, memory, clip)
         part = np.arange(len(rows)) * JACKKNIFE_PARTS // len(rows)
-        judges = [_whitened(rows[part != k], memory, clip) for k in range(JACKKNIFE_PARTS)] if jackknife else [evidence]
+        judges = [_whitened(rows[part != k], known, memory, clip) for k in range(JACKKNIFE_PARTS)] if jackknife else [evidence]
         lengths = [[_squared(judge(stretch), one_sided) for stretch in errors] for judge in judges]
         whole = np.choose(part, [np.concatenate(of) for of in lengths]) if jackknife else np.concatenate(lengths[0])
         settled = np.concatenate([np.arange(len(stretch)) >= int(memory) for stretch in errors])
@@ -224,9 +228,9 @@ def alarms(p: Float[np.ndarray, " n"], level: float, on: bool = False) -> Bool[n
     return (change[last] > 0)[1:]
 
 
-def _whitened(rows: Float[np.ndarray, "n d"], memory: float, clip: float) -> Evidence:
-    mean, std = rows.mean(axis=0), spread(rows)
-    variance, vectors = np.linalg.eigh(np.cov(((rows - mean) / std).T).reshape(len(std), -1))
+def _whitened(rows: Float[np.ndarray, "n d"], known: Float[np.ndarray, "m d"], memory: float, clip: float) -> Evidence:
+    mean, std = np.concatenate([rows, known]).mean(axis=0), spread(rows)
+    variance, vectors = np.linalg.eigh(np.cov((rows / std).T).reshape(len(std), -1))
     return Evidence(mean, vectors / std[:, None] / np.sqrt(variance + FLOOR), memory, clip)
 
 

@@ -26,6 +26,7 @@ from armillary.monitoring.monitor import alarm_level
 from armillary.monitoring.rows import Reading, Rows, only_tables, read_rows, tables
 from armillary.monitoring.watcher import Verdict, Watcher
 
+MISSING = ("refuse", "skip", "hold")
 DEFAULT_PER_HOUR, DEFAULT_SHARE = 1.0, 1e-3
 """False alarms that are allowed by default: one an hour, and where rows are slow, one in a thousand rows."""
 
@@ -117,14 +118,20 @@ def watch(
         gap: seconds without a row that end an episode; default: as at the import.
         seconds_per_row: where the recording has no clock.
         missing: refuse numbers and stamps that are missing, judge what is there (skip), or hold the last number of the column.
+            There is no interpolation as in `import_table`, since a row is judged before the next number is known.
         longest_gap: rows over which a number is held; after that it is missing.
         mute: sensors that are not judged, and that nothing is predicted from.
         form: CSV with a header, or an object of JSON a line.
 
     Raises:
-        ArmillaryError: the run is not calibrated, or its clock is unknown.
+        ArmillaryError: the run is not calibrated, its clock is unknown, or `missing` is none of the three.
         CorruptFile: what is wrong with the table, by file and line.
     """
+    if missing not in MISSING:
+        raise ArmillaryError(
+            f"expected --missing {', '.join(MISSING[:-1])} or {MISSING[-1]}, got {missing}: a row is judged before the next "
+            "number is known, so that watch cannot interpolate; use hold"
+        )
     model, calibration = WorldModel.load(run, "cpu"), load_calibration(run)
     step = seconds_per_row or calibration.seconds
     if step is None:

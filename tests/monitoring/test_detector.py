@@ -53,6 +53,8 @@ def test_a_machine_that_drifts_has_no_level_chart_and_is_calibrated_as_without()
     np.testing.assert_array_equal(detector.charts["errors"].monitor.normal, plain.normal)
     judged = detector(errors, drifting)
     np.testing.assert_array_equal(judged.p, plain.p_value(plain.surprise(plain.evidence(errors))))
+    slowly = remembering(600, 0, channels=2) + np.linspace(0, 8, 600)[:, None]
+    assert list(Detector.fit([errors_of(slowly)], [slowly]).charts) == ["errors"]
 
 
 def test_errors_that_do_not_hold_are_left_to_the_levels():
@@ -66,6 +68,17 @@ def test_errors_that_do_not_hold_are_left_to_the_levels():
     assert (judged.p[:200] > 1e-3).all()
     assert (judged.p[230:] < 1e-3).all()
     assert judged.by_level.all()
+
+
+def test_a_held_out_regime_of_its_own_does_not_move_the_mean_of_errors():
+    rng = np.random.default_rng(17)
+    learned, held, usual, beyond = (rng.normal(size=(rows, 2)) for rows in (3000, 600, 500, 500))
+    held[:, 0] += 1
+    beyond[:, 0] += 4
+    alone, both = Detector.fit([held]), Detector.fit([held], learned=[learned])
+    assert np.median(alone(usual).surprise) > np.median(alone(held).surprise)
+    assert np.median(both(usual).surprise[50:]) < 0.3 * np.median(both(held).surprise[50:])
+    assert (both(beyond).p[100:] < 1e-3).all()
 
 
 def test_rows_that_come_in_parts_are_judged_as_a_whole():
