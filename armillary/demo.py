@@ -61,6 +61,8 @@ def demo(
     if not 0 <= seed < DEVELOPMENT_SEED:
         raise ArmillaryError(f"seed {seed}: take one from 0 to {DEVELOPMENT_SEED - 1}; those beyond are for evaluation")
     pick_device(device)  # before anything is written
+    if out.exists() and not out.is_dir():
+        raise ArmillaryError(f"{out} is a file that this command has not made; take a folder")
     with one_writer(out, "demo.lock", "runs a demo"):
         return _demo(out, door, pairs, any_goal, seed, device, progress)
 

@@ -38,10 +38,10 @@ def test_masks_are_masks(agent):
     agent.act(seen())
     agent.reset(np.array([True, False, False]))
     np.testing.assert_array_equal(agent._steps, [0, 1, 1])
-    goal = agent._goal.clone()
+    goal = agent.goal.z.clone()
     agent.set_goal(seen(1, seed=2), torch.tensor([False, False, True]))
-    assert torch.equal(agent._goal[:2], goal[:2])
-    assert not torch.equal(agent._goal[2], goal[2])
+    assert torch.equal(agent.goal.z[:2], goal[:2])
+    assert not torch.equal(agent.goal.z[2], goal[2])
 
 
 @pytest.mark.parametrize("given", [[0, 2], np.array([0, 2], np.uint8), torch.tensor([0, 2]), [True, False, True], (0, 2)])

@@ -1,5 +1,6 @@
 """The command line: the whole loop through it, what it says for help, and one line and status 2 for whatever goes wrong."""
 
+import ast
 import dataclasses
 import errno
 import inspect
@@ -8,7 +9,10 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
+from itertools import pairwise
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -170,6 +174,17 @@ def test_info_of_a_store_and_of_a_checkpoint(made, capsys):
 # ---- help
 
 
+def described(options):
+    """What stands in the source below each field of a dataclass and its bases."""
+    found = {}
+    for part in reversed(options.__mro__[:-1]):
+        (body,) = ast.parse(textwrap.dedent(inspect.getsource(part))).body
+        for field, text in pairwise(body.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                found[field.target.id] = text.value.value
+    return found
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_documents_every_argument(verb, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
@@ -179,8 +194,16 @@ def test_help_documents_every_argument(verb, capsys, monkeypatch):
     assert status.value.code == 0
     function = VERBS[verb]
     assert function.__doc__.splitlines()[0] in text
-    explained = dict(re.findall(r"^        (\w+): (.+)$", function.__doc__, re.MULTILINE))
-    assert set(explained) == set(inspect.signature(function).parameters)
+    explained, parameters = (
+        dict(re.findall(r"^        (\w+): (.+)$", function.__doc__, re.MULTILINE)),
+        inspect.signature(function),
+    )
+    if set(parameters.parameters) == {"options"}:
+        options = get_type_hints(function)["options"]
+        explained = described(options)
+        assert set(explained) == {f.name for f in dataclasses.fields(options)}
+    else:
+        assert set(explained) == set(parameters.parameters)
     for sentence in explained.values():
         assert sentence.split(";")[0].rstrip(".") in text
 
@@ -528,15 +551,7 @@ def test_full_disk_while_a_checkpoint_is_written(made, tmp_path, monkeypatch, re
 
 
 def test_full_disk_while_results_are_written(run, monkeypatch, refused):
-    written = Path.write_text
-
-    def write(path, text, *more):
-        if path.name.startswith("results.json"):
-            written(path, text[:100])
-            full()
-        return written(path, text, *more)
-
-    monkeypatch.setattr(Path, "write_text", write)
+    monkeypatch.setattr("os.fsync", full)
     assert "the disk is full" in refused("eval", run, "--pairs", 0)
     assert {path.name for path in run.iterdir()} == {"model.safetensors", "metrics.jsonl"}
 
