@@ -70,7 +70,7 @@ class SurpriseResult:
         return asdict(self)
 
 
-def evaluate_surprise(model: WorldModel, scenes: Sequence[Scenes], *, untrained: int = 8, seed: int = 0) -> SurpriseResult:
+def evaluate_surprise(model: WorldModel, scenes: Sequence[Scenes], *, untrained: int = 20, seed: int = 0) -> SurpriseResult:
     """Score matched clips by the model's surprise and by the baselines.
 
     Args:
