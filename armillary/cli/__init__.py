@@ -17,21 +17,21 @@ from armillary.interrupts import ended_by_interrupts, sigterm_as_sigint
 with ended_by_interrupts():  # seconds on a slow machine
     import tyro
 
-    from armillary.cli import bench, exports, imports, verbs
+    from armillary.cli import bench, demo, doctor, eval, exports, imagine, imports, info, label, record, train, watch
     from armillary.cli.planners import constructors
 
 VERBS: dict[str, Callable[..., None]] = {
-    "demo": verbs.demo,
-    "record": verbs.record,
-    "info": verbs.info,
-    "merge": verbs.merge,
-    "label": verbs.label,
-    "doctor": verbs.doctor,
-    "train": verbs.train,
-    "eval": verbs.eval_,
-    "report": verbs.report,
-    "watch": verbs.watch,
-    "imagine": verbs.imagine,
+    "demo": demo.demo,
+    "record": record.record,
+    "info": info.info,
+    "merge": info.merge,
+    "label": label.label,
+    "doctor": doctor.doctor,
+    "train": train.train,
+    "eval": eval.eval_,
+    "report": eval.report,
+    "watch": watch.watch,
+    "imagine": imagine.imagine,
 }
 GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     "import": (

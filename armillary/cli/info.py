@@ -1,0 +1,66 @@
+"""`armillary info` and `armillary merge`: what a store holds, and one store of several."""
+
+from rich.table import Table
+from rich.text import Text
+from tyro.conf import Positional
+
+from armillary import kinds
+from armillary.addresses import local_path
+from armillary.cli.shared import StorePath, bold, console
+
+
+def info(path: Positional[StorePath]) -> None:
+    """Say what a store of episodes, a checkpoint or a run's folder holds.
+
+    Args:
+        path: of any of these.
+    """
+    from armillary.episodes.store import Episodes
+    from armillary.model import MODEL, STATE, WorldModel
+    from armillary.training import state
+
+    local = local_path(path)
+    if local is not None and local.name == STATE:
+        local = local.parent
+    if local is not None and (local.suffix == ".safetensors" or (local / MODEL).exists()):
+        model = WorldModel.load(local, "cpu")
+        spec, about = model.spec, {"parameters": f"{sum(p.numel() for p in model.parameters()):,}", **vars(model.config)}
+        about |= {"action coordinates": f"{model.actions.dim} of {model.actions.size}", **model.provenance}
+        about.pop("trained", None)  # hashes, for a later `train --from`
+    elif local is not None and (local / STATE).exists():
+        spec, at = state.describe(local / STATE)
+        about = {"not finished": f"stage {at.stage + 1}, step {at.step}; add --resume to its train command to go on with it"}
+    else:
+        episodes = Episodes.open(path)
+        spec, lengths = episodes.spec, episodes.lengths
+        about = {"episodes": len(episodes), "rows": int(lengths.sum()), **episodes.info}
+        if episodes.unfinished is not None:
+            about["unfinished"] = f"{episodes.unfinished['command']} was interrupted, or is at it; --resume goes on with it"
+        if len(episodes):
+            about["rows of an episode"] = f"{lengths.min()} to {lengths.max()}"
+    streams = Table("stream", "kind", "shape", "unit", "")
+    for stream in spec.streams:
+        units = ", ".join(dict.fromkeys(stream.unit))
+        standing = "truth" if stream.truth else "optional" if stream.optional else ""
+        shape = f"{stream.shape} {', '.join(kinds.of(stream).axes)}"
+        streams.add_row(stream.name, stream.kind, shape, units, standing)
+    streams.add_row("action", spec.action.kind, str((spec.action.n,)), ", ".join(dict.fromkeys(spec.action.unit)), "")
+    rate = f"{spec.rate:g} Hz" if spec.rate else "no rate"
+    title = Text.assemble(bold(path), f", {rate}")
+    console.print(title, streams, *(f"{name}: {value}" for name, value in about.items()), sep="\n")
+
+
+def merge(stores: Positional[tuple[StorePath, ...]], out: StorePath, resume: bool = False, overwrite: bool = False) -> None:
+    """Make one recording of several. Streams that not all of them have become optional.
+
+    Args:
+        stores: the stores of episodes.
+        out: the new store.
+        resume: go on with a merge of the same stores that was interrupted.
+        overwrite: replace the store that is there.
+    """
+    from armillary.episodes.merge import merge
+    from armillary.episodes.store import Episodes
+
+    merge([Episodes.open(store) for store in stores], out, resume=resume, overwrite=overwrite, progress=True)
+    info(out)
