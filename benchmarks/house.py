@@ -39,7 +39,7 @@ from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import RECIPES
 from armillary.worlds import make
-from armillary.worlds.house import POSITION, SCAN_RANGE, STREAMS, towards
+from armillary.worlds.house.world import POSITION, SCAN_RANGE, STREAMS, towards
 
 SENSES: dict[str, tuple[str, ...]] = {
     "RGB": ("image",),

@@ -18,8 +18,8 @@ import numpy as np
 
 from armillary.errors import ArmillaryError
 from armillary.evaluation.surprise import Scenes, splice
-from armillary.worlds.rooms import Rooms
-from armillary.worlds.two_room import AGENT_RGB, POSITION, TwoRoom
+from armillary.worlds.two_room.rooms import Rooms
+from armillary.worlds.two_room.world import AGENT_RGB, POSITION, TwoRoom
 
 FRAMES, EVENT = 8, 4
 OTHER_COLOUR = (40, 160, 60)

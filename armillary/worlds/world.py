@@ -81,12 +81,12 @@ GYM = "gym:"
 
 # name -> where its class is, the package that it needs beside Gymnasium (if any), and the extra that brings it
 WORLDS: dict[str, tuple[str, str | None, str]] = {
-    "two_room": ("armillary.worlds.two_room:TwoRoom", None, "worlds"),
-    "reacher": ("armillary.worlds.reacher:Reacher", "mujoco", "mujoco"),
-    "maze": ("armillary.worlds.maze:Maze", None, "worlds"),
-    "house": ("armillary.worlds.house:House", None, "worlds"),
-    "push_t": ("armillary.worlds.push_t:PushT", "pymunk", "worlds"),
-    "cube": ("armillary.worlds.cube:Cube", "ogbench", "cube"),
+    "two_room": ("armillary.worlds.two_room.world:TwoRoom", None, "worlds"),
+    "reacher": ("armillary.worlds.reacher.world:Reacher", "mujoco", "mujoco"),
+    "maze": ("armillary.worlds.maze.world:Maze", None, "worlds"),
+    "house": ("armillary.worlds.house.world:House", None, "worlds"),
+    "push_t": ("armillary.worlds.push_t.world:PushT", "pymunk", "worlds"),
+    "cube": ("armillary.worlds.cube.world:Cube", "ogbench", "cube"),
 }
 
 
@@ -99,7 +99,7 @@ def make(name: str, **options: Any) -> World:
     """
     if name.startswith(GYM):
         require("gymnasium", "worlds")
-        return importlib.import_module("armillary.worlds.adapter").GymWorld(name.removeprefix(GYM), **options)
+        return importlib.import_module("armillary.worlds.gym").GymWorld(name.removeprefix(GYM), **options)
     if name not in WORLDS:
         raise ArmillaryError(f"there is no world {name!r}; the worlds are {', '.join(WORLDS)}, and {GYM}ID")
     require("gymnasium", "worlds")

@@ -8,7 +8,7 @@ from armillary.evaluation.control import evaluate
 from armillary.evaluation.pairs import make_eval_set
 from armillary.evaluation.rollouts import Random, run
 from armillary.evaluation.sanity import check_batch, check_rows, replay_error, transitions
-from armillary.worlds.two_room import TwoRoom
+from armillary.worlds.two_room.world import TwoRoom
 
 OPTIONS = {"num_envs": 32, "autoreset_mode": "Disabled", "max_steps": None}
 

@@ -18,7 +18,7 @@ from armillary.evaluation.spatial import (
 )
 from armillary.latents import Encoded
 from armillary.model import WorldModel
-from armillary.worlds.house import SCAN_RANGE, TURN, House
+from armillary.worlds.house.world import SCAN_RANGE, TURN, House
 
 BEAMS = 18  # of 20 degrees: a full turn of the robot is three of them
 

@@ -40,11 +40,11 @@ def tiny_task(monkeypatch, **changes):
     world = {"episodes": 20, "steps": 12, "options": {"door": (30.0, 40.0)}}
     task = Task("two_room", "tiny", goals, **world, without=("gradient",))
     monkeypatch.setitem(SUITE, "tiny", replace(task, **changes))
-    monkeypatch.setattr("armillary.worlds.two_room.TwoRoom.all_factors", ("radius",))
+    monkeypatch.setattr("armillary.worlds.two_room.world.TwoRoom.all_factors", ("radius",))
     lax = {"lax_pairs": lambda world, n, rng: world.sample_pairs(n, rng), "lax_budget": 4}
     lax["success_lax"] = lambda world, states, goal: np.ones(len(goal), bool)
     for name, value in lax.items():
-        monkeypatch.setattr(f"armillary.worlds.two_room.TwoRoom.{name}", value, raising=False)
+        monkeypatch.setattr(f"armillary.worlds.two_room.world.TwoRoom.{name}", value, raising=False)
     monkeypatch.setattr(methods, "HABITS", dict.fromkeys(methods.HABITS, QUICK_HABIT))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from armillary.worlds.drawing import CHUNK, base_images, distinct, hue_colour
-from armillary.worlds.two_room import FACTORS, POSITION, TwoRoom
+from armillary.worlds.two_room.world import FACTORS, POSITION, TwoRoom
 
 
 def states_of(world: TwoRoom, n: int) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""An apartment seen from within, by image, depth and range scan: find the way."""

@@ -1,0 +1,1 @@
+"""A maze seen from above: find the way in a layout that was never seen."""

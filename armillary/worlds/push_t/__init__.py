@@ -1,0 +1,1 @@
+"""Push a T-shaped block to a pose, seen from above."""
