@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from armillary.device import fuses_attention
+from armillary.errors import expect
 
 Seen = list[tuple[Tensor, Tensor]]
 """Key and value (B, S, heads, head width) of each token so far; S is 1 where all samples share a token."""
@@ -56,9 +57,14 @@ class Block(nn.Module):
         )
         self.modulation = None
         if condition:
-            self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(condition, 6 * width))
-            nn.init.zeros_(self.modulation[1].weight)
-            nn.init.zeros_(self.modulation[1].bias)
+            modulate = nn.Linear(condition, 6 * width)
+            nn.init.zeros_(modulate.weight)
+            nn.init.zeros_(modulate.bias)
+            self.modulation = nn.Sequential(nn.SiLU(), modulate)
+
+    def modulate(self, condition: Float[Tensor, "*batch c"]) -> Float[Tensor, "*batch m"]:
+        """Shift, scale and gate of both halves of a conditioned block, M = 6 * width."""
+        return expect(self.modulation, "a block with a condition")(condition)
 
     def attend(self, x: Float[Tensor, "b t w"], outcomes: int | None = None) -> Float[Tensor, "b n w"]:
         """Multi-head self-attention of all tokens, or of the first N = `outcomes`, to all; causal if the block is."""
@@ -78,7 +84,9 @@ class Block(nn.Module):
         if self.modulation is None:
             x = x[:, :outcomes] + self.attend(self.norm1(x), outcomes)
             return x + self.mlp(self.norm2(x))
-        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(condition).chunk(6, -1)
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulate(expect(condition, "the condition of the tokens")).chunk(
+            6, -1
+        )
         x = x + gate1 * self.attend(self.norm1(_modulate(x, shift1, scale1)))
         return x + gate2 * self.mlp(self.norm2(_modulate(x, shift2, scale2)))
 
@@ -89,7 +97,7 @@ class Block(nn.Module):
 
         Args:
             x: the tokens of S samples that go on from the same tokens or from their own.
-            modulation: `self.modulation` of their conditions, M = 6 * width.
+            modulation: `modulate` of their conditions, M = 6 * width.
             seen: the tokens before them; these are added.
             wanted: the last N tokens come out; the others are only seen.
         """

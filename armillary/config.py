@@ -87,7 +87,7 @@ class ModelConfig:
     @property
     def odometry(self) -> str | None:
         """Stream that a term learns poses from, if one does."""
-        return next((term.odometry for term in self.terms.values() if term.odometry), None)
+        return next((term.pose_stream for term in self.terms.values() if term.pose_stream), None)
 
     @property
     def is_small(self) -> bool:
@@ -103,7 +103,8 @@ class ModelConfig:
             AttributeError, TypeError, KeyError: it is something else.
         """
         objective = {name: objectives.get(name)(**settings) for name, settings in plain["objective"].items()}
-        return cls(**{**plain, "objective": objective})
+        fields: dict[str, Any] = {**plain, "objective": objective}
+        return cls(**fields)
 
     @classmethod
     def sized(cls, size: Size, **changes: Any) -> "ModelConfig":

@@ -6,6 +6,9 @@ exits with status 2; in Python it is a `ValueError`.
 
 import importlib
 from types import ModuleType
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class ArmillaryError(ValueError):
@@ -34,6 +37,17 @@ class OutOfRange(ArmillaryError, IndexError):
 
 class MissingExtra(ArmillaryError, ImportError):
     """An optional dependency is needed and absent; the message names the extra that brings it."""
+
+
+def expect(value: T | None, what: str) -> T:
+    """`value`, which must be there.
+
+    Raises:
+        ArmillaryError: it is None.
+    """
+    if value is None:
+        raise ArmillaryError(f"expected {what}, got None")
+    return value
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -31,6 +31,7 @@ class Context(NamedTuple):
         return Context(self.z[rows], self.actions[rows])
 
 
+@dataclass(frozen=True)
 class Batched:
     """A dataclass with a row for each of B problems in every field that is not None."""
 

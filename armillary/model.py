@@ -174,9 +174,9 @@ class WorldModel(nn.Module):
         per_episode, latent = self.config.clips_per_episode, self.config.latent
         view = View(z, actions, self.predictor, latent, batch, per_episode, generator=generator)
         losses: dict[str, Tensor] = {}
-        total = 0.0
+        total = z.new_zeros(())
         for term in self.terms.values():
-            if term.stage == "joint":
+            if isinstance(term, Term) and term.stage == "joint":
                 found = term.loss(view)
                 losses |= found
                 for loss in found.values():
@@ -188,7 +188,7 @@ class WorldModel(nn.Module):
         fresh = WorldModel(self.spec, self.config)
         fresh.actions = copy.deepcopy(self.actions)
         for new, old in zip(fresh.perception.encoders, self.perception.encoders, strict=True):
-            if isinstance(new, Standardised):
+            if isinstance(new, Standardised) and isinstance(old, Standardised):
                 new.mean, new.std = old.mean.clone(), old.std.clone()
         fresh._add_terms(self.terms)
         return fresh.to(self.device).eval()

@@ -24,18 +24,17 @@ class Bfloat16(Generic[Module]):
         self._double: Module | None = None
 
     def __call__(self, module: Module) -> Module:
-        if torch.compiler.is_compiling():  # for weights that stay as they are; a compiler can't look where they are kept
+        if self._double is not None and torch.compiler.is_compiling():  # a compiler can't look where weights are kept
             return self._double
         tensors = [*module.parameters(), *module.buffers()]
         made_of = [(tensor.data_ptr(), _version(tensor), tensor.device) for tensor in tensors]
-        if made_of != self._made_of:
-            self._made_of, self._double = made_of, None
+        if self._double is None or made_of != self._made_of:
             double = copy.deepcopy(module)
             for part in list(double.modules()):
                 for name, child in part.named_children():
                     if isinstance(child, nn.Linear):
                         setattr(part, name, _Packed(child) if packs_matrices(child.weight.device) else child.to(torch.bfloat16))
-            self._double = double
+            self._made_of, self._double = made_of, double
         return self._double
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from armillary.backends.compiled import Compiled
 from armillary.costs.cost import Cost
 from armillary.device import Captured, compiles, works_aside
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, expect
 from armillary.goals.goal import Goal
 from armillary.imagination import Context, Imagination
 from armillary.latents import encode_frames
@@ -62,18 +62,18 @@ class Decision:
         inputs |= {"z": problem.context.z, "actions": problem.context.actions, "goal": problem.goal.z}
         inputs |= {} if problem.start is None else {"start": problem.start}
         shapes = tuple((name, *tensor.shape) for name, tensor in inputs.items())
-        size = self.planner.horizon, self.model.actions.dim
+        size, streams = (self.planner.horizon, self.model.actions.dim), expect(problem.streams, "a problem with streams")
         if shapes in self._asked:
-            drawn = {f"draw {i}": problem.streams.normal(*asked, *size) for i, asked in enumerate(self._asked[shapes])}
+            drawn = {f"draw {i}": streams.normal(*asked, *size) for i, asked in enumerate(self._asked[shapes])}
             z, *found = self._captured(**inputs, **drawn)
             if works_aside(self.model.device):
-                problem.streams.draw_ahead((*asked, *size) for asked in self._asked[shapes])
+                streams.draw_ahead((*asked, *size) for asked in self._asked[shapes])
         else:
             asked = self._asked[shapes] = []
 
             def draw(*sizes: int) -> Tensor:
                 asked.append(sizes)
-                return problem.streams.normal(*sizes, *size).to(self.model.device)
+                return streams.normal(*sizes, *size).to(self.model.device)
 
             z, *found = self._run(inputs, draw)
         return z, self.planner.finish(self.imagination, Found(*found), began)

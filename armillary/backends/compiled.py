@@ -28,16 +28,16 @@ class Compiled:
         if isinstance(imagination, WorldModel) and isinstance(imagination.predictor, TransformerPredictor):
             imagination = SharedContext(imagination)
         self.imagination, self._samples = imagination, 0
-        self._shares = isinstance(imagination, SharedContext)
+        self._shared = imagination if isinstance(imagination, SharedContext) else None
 
         def rollout(context: Context, blocks: Tensor, shared: Any) -> Tensor:
-            return imagination.rollout(context, blocks, *[shared] * self._shares).z
+            return imagination.rollout(context, blocks, *[shared] * (self._shared is not None)).z
 
         self._rollout = torch.compile(rollout, dynamic=False)
 
     def begin(self, context: Context) -> "CompiledRollouts":
         """An Imagination from this context alone."""
-        return CompiledRollouts(self, self.imagination.share(context) if self._shares else None)
+        return CompiledRollouts(self, self._shared.share(context) if self._shared else None)
 
     def rollout(self, context: Context, blocks: Float[Tensor, "b s h a"], shared: Any) -> Rollout:
         """As of any Imagination, after `begin`."""

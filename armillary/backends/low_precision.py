@@ -29,7 +29,7 @@ class SharedContext:
     def __init__(self, model: WorldModel) -> None:
         if not isinstance(model.predictor, TransformerPredictor):
             raise ArmillaryError(f"expected a model with a transformer predictor, got {type(model.predictor).__name__}")
-        self.model = model
+        self.model, self.predictor = model, model.predictor
 
     @property
     def actions(self) -> PlanSpace:
@@ -41,7 +41,7 @@ class SharedContext:
 
     def share(self, context: Context) -> Windows:
         """What all rollouts from this context have in common."""
-        return self.model.predictor.look_back(context.z, self.model.actions.standardise(context.actions))
+        return self.predictor.look_back(context.z, self.model.actions.standardise(context.actions))
 
     def rollout(self, context: Context, blocks: Float[Tensor, "b s h a"], shared: Windows | None = None) -> Rollout:
         """As of any Imagination.
@@ -50,7 +50,7 @@ class SharedContext:
             shared: `share` of this context; computed without it.
         """
         shared = self.share(context) if shared is None else shared
-        return Rollout(context, blocks, self.model.predictor.go_on(context.z, self.model.actions.standardise(blocks), shared))
+        return Rollout(context, blocks, self.predictor.go_on(context.z, self.model.actions.standardise(blocks), shared))
 
 
 class LowPrecision(SharedContext):
@@ -76,5 +76,5 @@ class LowPrecision(SharedContext):
             return Rollout(context, blocks, self._predictor().go_on(context.z, actions, shared, self._kept).float())
 
     def _predictor(self) -> TransformerPredictor:
-        predictor, device = self.model.predictor, self.model.device
-        return self._double(predictor) if torch.is_autocast_enabled(device.type) and not torch.is_grad_enabled() else predictor
+        converts = torch.is_autocast_enabled(self.model.device.type) and not torch.is_grad_enabled()
+        return self._double(self.predictor) if converts else self.predictor

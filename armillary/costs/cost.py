@@ -84,14 +84,15 @@ class WeightedSum(Cost):
         return self._terms
 
     def __call__(self, rollout: Rollout, goal: Goal) -> Float[Tensor, "b s"]:
-        return sum(weight * cost(rollout, goal) for weight, cost in self._terms)
+        first, *others = (weight * cost(rollout, goal) for weight, cost in self._terms)
+        return sum(others, first)
 
     def __repr__(self) -> str:
         return " + ".join(f"{weight:g} * {cost}" for weight, cost in self._terms)
 
     def distance(self, a: Float[Tensor, "*#batch d"], b: Float[Tensor, "*#batch d"]) -> Float[Tensor, "..."]:
         measuring = [weight * cost.distance(a, b) for weight, cost in self._terms if cost.measures]
-        return sum(measuring) if measuring else super().distance(a, b)
+        return sum(measuring[1:], measuring[0]) if measuring else super().distance(a, b)
 
     def embed(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch e"]:
         points = [cost.embed(z) for _, cost in self._terms if cost.measures]

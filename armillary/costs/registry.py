@@ -54,10 +54,8 @@ def make_cost(model: WorldModel, text: str) -> Cost:
         PluginError: neither the model nor the library nor an installed package has such a cost; or the package is broken.
         ArmillaryError: it is no name and no sum.
     """
-    terms = parse_cost(text)
-    if len(terms) == 1 and terms[0][0] == 1:
-        return _one(model, terms[0][1])
-    return sum(weight * _one(model, name) for weight, name in terms)
+    first, *others = (_one(model, name) if weight == 1 else weight * _one(model, name) for weight, name in parse_cost(text))
+    return sum(others, first)
 
 
 def _one(model: WorldModel, name: str) -> Cost:

@@ -31,6 +31,9 @@ class LinearPredictor(Predictor):
         context: frames that it looks back on, the present one included.
     """
 
+    weight: Tensor
+    constant: Tensor
+
     def __init__(self, latent: int, action: int, context: int) -> None:
         super().__init__()
         self.context = context

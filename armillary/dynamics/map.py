@@ -31,23 +31,24 @@ class MapPredictor(Predictor):
     """
 
     context = 1
+    places: Tensor
 
     def __init__(
         self, latent: int, grid: tuple[int, int, int], action: int, width: int = 256, depth: int = 2, heads: int = 9
     ) -> None:
         super().__init__()
         rows, columns, channels = grid
-        self.moving, self.channels = latent, channels
+        self.moving = self.latent = latent
+        self.channels = channels
         self.look = nn.Sequential(nn.Linear(latent + action, LOOK), nn.GELU(), nn.Linear(LOOK, 2 * heads))
-        with torch.no_grad():
-            self.look[2].bias.copy_(torch.randn(2 * heads))
+        nn.init.normal_(self.look[-1].get_parameter("bias"))
         self.log_width = nn.Parameter(torch.zeros(heads))
         places = torch.cartesian_prod(torch.arange(rows) - (rows - 1) / 2, torch.arange(columns) - (columns - 1) / 2)
         self.register_buffer("places", places.T.contiguous(), persistent=False)
         self.net = MLPPredictor(latent, action + heads * channels, width, depth)
 
     def forward(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> Float[Tensor, "b t d"]:
-        now, grid = z.flatten(0, 1).unsqueeze(1).split([self.moving, z.shape[-1] - self.moving], -1)
+        now, grid = z.flatten(0, 1).unsqueeze(1).split([self.latent, z.shape[-1] - self.latent], -1)
         after = self._step(now, actions.flatten(0, 1).unsqueeze(1), self._cells(grid[:, 0]))
         return torch.cat([after, grid], -1).view_as(z)
 
@@ -60,7 +61,7 @@ class MapPredictor(Predictor):
         self, z: Float[Tensor, "b c d"], past: Float[Tensor, "b c-1 a"], actions: Float[Tensor, "b s h a"]
     ) -> Float[Tensor, "b s h d"]:
         samples, horizon = actions.shape[1:3]
-        now, grid = z[:, -1].split([self.moving, z.shape[-1] - self.moving], -1)
+        now, grid = z[:, -1].split([self.latent, z.shape[-1] - self.latent], -1)
         now, cells, states = now.unsqueeze(1).expand(-1, samples, -1), self._cells(grid), []
         for action in actions.unbind(2):
             now = self._step(now, action, cells)

@@ -53,9 +53,8 @@ class MLPPredictor(Predictor):
 
     def _layers(self) -> tuple[Affine, list[tuple[tuple, Affine]]]:
         """The first layer; each LayerNorm, as `torch.layer_norm` takes it, with the layer behind it."""
-        layers = list(self.net)
-        first, *others = [(linear.bias, linear.weight.t()) for linear in layers[::3]]
-        norms = [(norm.normalized_shape, norm.weight, norm.bias) for norm in layers[1::3]]
+        first, *others = [(layer.bias, layer.weight.t()) for layer in self.net if isinstance(layer, nn.Linear)]
+        norms = [(layer.normalized_shape, layer.weight, layer.bias) for layer in self.net if isinstance(layer, nn.LayerNorm)]
         return first, list(zip(norms, others, strict=True))
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from armillary.attention import Block, Seen
 from armillary.distributed import BatchNorm
 from armillary.dynamics.predictor import Predictor
+from armillary.module_list import ModuleList
 
 Windows = list[list[Seen]]
 """What each block has seen of the context, window by window."""
@@ -55,7 +56,7 @@ class TransformerPredictor(Predictor):
         with warnings.catch_warnings():  # without actions, the first layer is its bias alone
             warnings.filterwarnings("ignore", "Initializing zero-element tensors")
             self.embed = nn.Sequential(nn.Linear(action, 4 * latent), nn.SiLU(), nn.Linear(4 * latent, latent))
-        self.blocks = nn.ModuleList(
+        self.blocks = ModuleList(
             Block(latent, heads, head_width, hidden, condition=latent, causal=True, dropout=dropout) for _ in range(depth)
         )
         self.norm = nn.LayerNorm(latent)
@@ -94,7 +95,7 @@ class TransformerPredictor(Predictor):
         """
         kept = self.context if kept is None else kept
         condition = self.embed(past).unsqueeze(1)
-        modulations = [block.modulation(condition) for block in self.blocks]
+        modulations = [block.modulate(condition) for block in self.blocks]
         windows, first = [], max(0, z.shape[1] - self.context)
         while first < past.shape[1]:
             seen: list[Seen] = [[] for _ in self.blocks]
@@ -110,7 +111,7 @@ class TransformerPredictor(Predictor):
         kept = self.context if kept is None else kept
         samples, horizon = actions.shape[1:3]
         condition = self.embed(actions)
-        modulations = [block.modulation(condition) for block in self.blocks]
+        modulations = [block.modulate(condition) for block in self.blocks]
         states = [z[:, None, -1].expand(-1, samples, -1)]
         before, ahead = min(z.shape[1], self.context) - 1, iter(windows)
         first, seen = -before, [[*tokens] for tokens in next(ahead, [[] for _ in self.blocks])]

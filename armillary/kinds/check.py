@@ -18,5 +18,6 @@ class Row:
     @classmethod
     def of(cls, check: str, value: str, verdict: Verdict | bool, advice: str) -> "Row":
         """A row whose advice is left out when all is well; `True` warns."""
-        verdict = {True: "warn", False: "ok"}.get(verdict, verdict)
+        if not isinstance(verdict, str):
+            verdict = "warn" if verdict else "ok"
         return cls(check, value, verdict, advice if verdict != "ok" else "")

@@ -10,9 +10,8 @@ import numpy as np
 from armillary.kinds.kind import Kind
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from armillary.config import ModelConfig
+    from armillary.perception.encoder import Encoder
     from armillary.spec import Stream
 
 
@@ -23,7 +22,7 @@ class Depth(Kind):
     axes = ("height", "width")
     gaps = resizes = is_drawn = True
 
-    def encoder(self, stream: "Stream", config: "ModelConfig") -> "nn.Module":
+    def encoder(self, stream: "Stream", config: "ModelConfig") -> "Encoder":
         from armillary.perception.depth import DepthEncoder
 
         return DepthEncoder(stream.shape, config.width, config.stem)

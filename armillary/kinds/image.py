@@ -14,9 +14,8 @@ from armillary.kinds.check import Row
 from armillary.kinds.kind import Kind
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from armillary.config import ModelConfig
+    from armillary.perception.encoder import Encoder
     from armillary.spec import Stream
 
 FROZEN = 0.2, 0.9  # share of images equal to the one before, from which on to warn and to fail
@@ -30,7 +29,7 @@ class Image(Kind):
     dtype = "uint8"
     is_picture = resizes = is_drawn = True
 
-    def encoder(self, stream: "Stream", config: "ModelConfig") -> "nn.Module":
+    def encoder(self, stream: "Stream", config: "ModelConfig") -> "Encoder":
         from armillary.perception.convolutional import ConvolutionalEncoder
         from armillary.perception.vit import VisionTransformer
 

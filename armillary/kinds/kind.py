@@ -12,9 +12,8 @@ from armillary.errors import ArmillaryError
 from armillary.kinds.check import Row
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from armillary.config import ModelConfig
+    from armillary.perception.encoder import Encoder
     from armillary.spec import Stream
 
 STILL = 0.9  # share of rows that are equal to the one before, from which on the doctor warns
@@ -71,11 +70,11 @@ class Kind:
 
     # Perception
 
-    def encoder(self, stream: "Stream", config: "ModelConfig") -> "nn.Module":
+    def encoder(self, stream: "Stream", config: "ModelConfig") -> "Encoder":
         """A fresh encoder: (N, *shape) in the stream's own unit to (N, features), each row by itself.
 
-        It has `shape`, that of its input, and `features`, its width. One that scales its input by statistics of the training
-        part is a `perception.standard.Standardised`. Import torch in here, so that a recording does not need it.
+        One that scales its input by statistics of the training part is a `perception.standard.Standardised`. Import torch in
+        here, so that a recording does not need it.
         """
         raise NotImplementedError
 

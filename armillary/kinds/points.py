@@ -10,9 +10,8 @@ import numpy as np
 from armillary.kinds.kind import Kind
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from armillary.config import ModelConfig
+    from armillary.perception.encoder import Encoder
     from armillary.spec import Stream
 
 SIDE = 64  # px of the drawing
@@ -32,7 +31,7 @@ class Points(Kind):
     def scale_groups(self, stream: "Stream") -> tuple[int, ...] | None:
         return tuple(int(i > 2) for i in range(stream.shape[-1]))
 
-    def encoder(self, stream: "Stream", config: "ModelConfig") -> "nn.Module":
+    def encoder(self, stream: "Stream", config: "ModelConfig") -> "Encoder":
         from armillary.perception.points import PointsEncoder
 
         return PointsEncoder(stream.shape, config.width)

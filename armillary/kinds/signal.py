@@ -10,9 +10,8 @@ import numpy as np
 from armillary.kinds.kind import Kind
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from armillary.config import ModelConfig
+    from armillary.perception.encoder import Encoder
     from armillary.spec import Stream
 
 
@@ -22,7 +21,7 @@ class Signal(Kind):
     name = "signal"
     axes = ("samples", "channels")
 
-    def encoder(self, stream: "Stream", config: "ModelConfig") -> "nn.Module":
+    def encoder(self, stream: "Stream", config: "ModelConfig") -> "Encoder":
         from armillary.perception.signal import SignalEncoder
 
         return SignalEncoder(stream.shape, config.width)

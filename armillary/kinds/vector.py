@@ -13,9 +13,8 @@ from armillary.kinds.check import Row
 from armillary.kinds.kind import Kind
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from armillary.config import ModelConfig
+    from armillary.perception.encoder import Encoder
     from armillary.spec import Stream
 
 FLAT = 64
@@ -32,7 +31,7 @@ class Vector(Kind):
     axes = ("channels",)
     is_tabular = True
 
-    def encoder(self, stream: "Stream", config: "ModelConfig") -> "nn.Module":
+    def encoder(self, stream: "Stream", config: "ModelConfig") -> "Encoder":
         from armillary.perception.vector import VectorEncoder
 
         return VectorEncoder(stream.shape, 64 if config.projector else 0, angles=stream.angles)

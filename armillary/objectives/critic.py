@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from armillary.errors import expect
 from armillary.objectives.term import Distance, TermConfig, View
 
 
@@ -54,7 +55,7 @@ class TemporalDistance(Distance):
 
         Descent on the multiplier ascends the dual, because the gradient of `dual` is turned round.
         """
-        lived, goal = self.embed(view.z), self.embed(view.goal)
+        lived, goal = self.embed(view.z), self.embed(expect(view.goal, "a goal in the view"))
         apart = F.softplus(self.reach - _apart(lived[:, -1], goal), beta=0.3).mean()
         excess = F.relu(_apart(lived[:, :-1], lived[:, 1:]) - 1).square().mean()
         violation = excess - self.slack

@@ -69,5 +69,9 @@ class Egomotion(TermConfig):
     odometry: str = "odometry"
     """Stream that tells where the robot went (`episodes.odometry`); it need not be sensed."""
 
+    @property
+    def pose_stream(self) -> str:
+        return self.odometry
+
     def build(self, latent: int, action: int) -> RelativePose:
         return RelativePose(latent, self.width)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, expect
 from armillary.objectives.term import Term, TermConfig, View
 
 
@@ -35,7 +35,7 @@ class InverseDynamics(Term):
     def loss(self, view: View) -> dict[str, Float[Tensor, ""]]:
         """Mean squared error of the recovered actions; 1 is no better than their mean."""
         z = view.moving
-        return {"inverse": F.mse_loss(self(z[:, :-1], z[:, 1:]), view.actions)}
+        return {"inverse": F.mse_loss(self(z[:, :-1], z[:, 1:]), expect(view.actions, "actions in the view"))}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from armillary.actions import ActionBlocks
 from armillary.dynamics.predictor import Predictor
+from armillary.errors import expect
 from armillary.objectives.term import Term, TermConfig, View
 
 
@@ -47,7 +48,8 @@ class PredictionLoss(Term):
         z = view.z
         if view.latent is not None and view.latent < z.shape[-1]:
             z = with_map(z, z.unflatten(0, (-1, view.clips_per_episode)).roll(1, 1).flatten(0, 1), view.latent)
-        return {"prediction": self.error(view.predictor.learned, z, view.actions).float().mean()}
+        predictor, actions = expect(view.predictor, "a predictor in the view"), expect(view.actions, "actions in the view")
+        return {"prediction": self.error(predictor.learned, z, actions).float().mean()}
 
 
 @dataclass(frozen=True)

@@ -93,12 +93,15 @@ class TermConfig:
     """Stage of training in which the term is learned: joint, from clips, or critic, on frozen latents."""
     trains_predictor: ClassVar[bool] = False
     """Whether the loss depends on the dynamics model."""
-    odometry: ClassVar[str | None] = None
-    """Stream that the term learns poses from (`Batch.pose`); the model need not sense it."""
 
     def __post_init__(self) -> None:
         if not self.weight >= 0:
             raise ArmillaryError(f"{type(self).__name__}: expected a weight of 0 or more, got {self.weight}")
+
+    @property
+    def pose_stream(self) -> str | None:
+        """Stream that the term learns poses from (`Batch.pose`), if it does; the model need not sense it."""
+        return None
 
     def frames(self, context: int) -> int:
         """Frames that a clip needs, with a predictor that looks back on `context`."""

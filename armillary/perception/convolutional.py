@@ -14,6 +14,7 @@ from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor, nn
 
 from armillary.errors import ArmillaryError
+from armillary.perception.encoder import Encoder
 
 QUIET = 4.0  # levels that count as spread in an image without any, so that noise is not blown up
 
@@ -34,7 +35,7 @@ def centre_pixels(images: UInt8[Tensor, "n h w c"], standardise: bool = False) -
     return images.to(dtype).sub_(127.5).div_(64).permute(0, 3, 1, 2)
 
 
-class ConvolutionalEncoder(nn.Module):
+class ConvolutionalEncoder(Encoder):
     """(N, H, W, C) uint8 to (N, features).
 
     Args:
@@ -47,9 +48,7 @@ class ConvolutionalEncoder(nn.Module):
         ArmillaryError: the images are too small for the strides.
     """
 
-    def __init__(
-        self, shape: tuple[int, int, int], width: int = 64, patch: Literal[4, 8] = 8, standardise: bool = False
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], width: int = 64, patch: Literal[4, 8] = 8, standardise: bool = False) -> None:
         super().__init__()
         height, breadth, channels = shape
         self.shape, self.standardise = shape, standardise
@@ -60,7 +59,8 @@ class ConvolutionalEncoder(nn.Module):
         for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, 3, 2, 1), nn.ReLU(inplace=True)]
         self._cells = len(layers) - 2
-        self.net = nn.Sequential(*layers, nn.Flatten()).to(memory_format=torch.channels_last)
+        self.net = nn.Sequential(*layers, nn.Flatten())
+        nn.utils.convert_conv2d_weight_memory_format(self.net, torch.channels_last)
         rows, columns = height // patch, breadth // patch
         for _ in widths[2:]:  # each of stride 2
             rows, columns = (rows + 1) // 2, (columns + 1) // 2

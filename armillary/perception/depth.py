@@ -21,7 +21,7 @@ class DepthEncoder(ConvolutionalEncoder):
         ArmillaryError: the images are too small for the strides.
     """
 
-    def __init__(self, shape: tuple[int, int], width: int = 64, patch: Literal[4, 8] = 8) -> None:
+    def __init__(self, shape: tuple[int, ...], width: int = 64, patch: Literal[4, 8] = 8) -> None:
         super().__init__((*shape, 2), width, patch)
         self.shape = shape
 

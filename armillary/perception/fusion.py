@@ -21,6 +21,9 @@ from torch import Tensor, nn
 
 from armillary.distributed import BatchNorm
 from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.module_list import ModuleList
+from armillary.perception.convolutional import ConvolutionalEncoder
+from armillary.perception.encoder import Encoder
 from armillary.spec import Spec
 
 
@@ -32,9 +35,9 @@ class Projector(nn.Sequential):
         layers = [layer for i, o in pairwise(widths) for layer in (nn.Linear(i, o), BatchNorm(o), nn.GELU())]
         super().__init__(*layers, nn.Linear(hidden, outputs))
 
-    def forward(self, x: Float[Tensor, "n i"]) -> Float[Tensor, "n o"]:
-        with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.float())
+    def forward(self, input: Float[Tensor, "n i"]) -> Float[Tensor, "n o"]:
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.float())
 
 
 class Perception(nn.Module):
@@ -59,7 +62,7 @@ class Perception(nn.Module):
     def __init__(
         self,
         spec: Spec,
-        encoders: dict[str, nn.Module],
+        encoders: dict[str, Encoder],
         hidden: int,
         latent: int,
         map_channels: int = 0,
@@ -76,21 +79,20 @@ class Perception(nn.Module):
         if self.expendable and map_channels:
             raise ArmillaryError(f"a map takes all streams, and {', '.join(sorted(self.expendable))} is optional")
         # Module names must not hold dots, and stream names do ("observation.state").
-        self.encoders = nn.ModuleList(encoders[name] for name in self.streams)
+        self.encoders = ModuleList(encoders[name] for name in self.streams)
         features = sum(encoder.features for encoder in self.encoders)
         self.projector = Projector(features, hidden, latent, depth) if hidden else nn.Identity()
         self.drop = drop
-        absent = (torch.zeros(encoder.features) for encoder in self.encoders)
-        self.absent = nn.ParameterList(absent) if self.expendable else None
+        self.absent = nn.ParameterList(torch.zeros(encoder.features) for encoder in self.encoders if self.expendable)
         self.map, self.grid = None, (0, 0, 0)
         if map_channels:
-            seen = next((encoder for encoder in self.encoders if hasattr(encoder, "grid")), None)
+            seen = next((encoder for encoder in self.encoders if isinstance(encoder, ConvolutionalEncoder)), None)
             if seen is None:
                 raise ArmillaryError("a map is made of an image, by the convolutional encoder; there is none")
-            *size, width = seen.grid
-            self.grid = *size, map_channels
+            rows, columns, width = seen.grid
+            self.grid = rows, columns, map_channels
             self.map = nn.Sequential(nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, map_channels, 1))
-            self.map = self.map.to(memory_format=torch.channels_last)
+            nn.utils.convert_conv2d_weight_memory_format(self.map, torch.channels_last)
 
     def check(self, observations: dict[str, Tensor], present: dict[str, Tensor]) -> None:
         """Raises SpecMismatch where a stream is missing or of another shape or dtype; the message names it."""
@@ -132,7 +134,7 @@ class Perception(nn.Module):
             there = present[name].flatten() if name in present and name in self.expendable else None
             x = x if there is None else x[there]
             x = x if x.shape[1:] == encoder.shape else shrink(x, encoder.shape)
-            if self.map is not None and cells is None and hasattr(encoder, "grid"):
+            if self.map is not None and cells is None and isinstance(encoder, ConvolutionalEncoder):
                 feature, grid = encoder.look(x)
                 cells = self.map(grid).permute(0, 2, 3, 1).flatten(1).float()
             else:
@@ -156,7 +158,7 @@ class Perception(nn.Module):
         return dropped & ~gone.all(0)
 
 
-def shrink(images: UInt8[Tensor, "n h w c"], shape: tuple[int, int, int]) -> UInt8[Tensor, "n h2 w2 c"]:
+def shrink(images: UInt8[Tensor, "n h w c"], shape: tuple[int, ...]) -> UInt8[Tensor, "n h2 w2 c"]:
     """Images at another size, each pixel the mean of the area that it covers."""
     small = F.interpolate(images.permute(0, 3, 1, 2).float(), shape[:2], mode="area")
     return small.round().to(torch.uint8).permute(0, 2, 3, 1)

@@ -20,7 +20,7 @@ class PointsEncoder(Standardised):
         width: of the features.
     """
 
-    def __init__(self, shape: tuple[int, int], width: int = 64) -> None:
+    def __init__(self, shape: tuple[int, ...], width: int = 64) -> None:
         super().__init__(shape[1])
         self.shape, self.features = shape, 2 * width
         self.net = nn.Sequential(nn.Linear(shape[1], width), nn.GELU(), nn.Linear(width, width), nn.GELU())

@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from armillary.perception.encoder import Encoder
 from armillary.perception.metres import log_metres
 
 LAYERS = 3  # each halves the number of places along the angle
 
 
-class ScanEncoder(nn.Module):
+class ScanEncoder(Encoder):
     """(N, beams) float32 in metres, NaN where nothing came back, to (N, features).
 
     Args:
@@ -23,7 +24,7 @@ class ScanEncoder(nn.Module):
         full_turn: whether the last beam is beside the first.
     """
 
-    def __init__(self, shape: tuple[int], width: int = 64, full_turn: bool = False) -> None:
+    def __init__(self, shape: tuple[int, ...], width: int = 64, full_turn: bool = False) -> None:
         super().__init__()
         self.shape, self.full_turn = shape, full_turn
         layers: list[nn.Module] = []

@@ -21,7 +21,7 @@ class SignalEncoder(Standardised):
         width: of the features of a patch.
     """
 
-    def __init__(self, shape: tuple[int, int], width: int = 64) -> None:
+    def __init__(self, shape: tuple[int, ...], width: int = 64) -> None:
         super().__init__(shape[1])
         self.shape, self.features = shape, 2 * width
         patch = min(PATCH, shape[0])

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
+from armillary.perception.encoder import Encoder
 from armillary.scales import mean_and_scale
 
 
-class Standardised(nn.Module):
+class Standardised(Encoder):
     """Base class of encoders of (N, ..., channels) float32."""
 
     mean: Tensor

@@ -21,7 +21,7 @@ class VectorEncoder(Standardised):
         angles: which channels are angles, in radians.
     """
 
-    def __init__(self, shape: tuple[int], width: int = 64, angles: Sequence[int] = ()) -> None:
+    def __init__(self, shape: tuple[int, ...], width: int = 64, angles: Sequence[int] = ()) -> None:
         (channels,) = shape
         super().__init__(channels)
         self.shape = shape

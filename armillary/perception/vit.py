@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from armillary.attention import Block
 from armillary.errors import ArmillaryError
+from armillary.module_list import ModuleList
 from armillary.perception.convolutional import centre_pixels
+from armillary.perception.encoder import Encoder
 
 
-class VisionTransformer(nn.Module):
+class VisionTransformer(Encoder):
     """(N, H, W, C) uint8 to (N, width).
 
     Args:
@@ -27,7 +29,7 @@ class VisionTransformer(nn.Module):
 
     def __init__(
         self,
-        shape: tuple[int, int, int],
+        shape: tuple[int, ...],
         width: int = 192,
         depth: int = 12,
         heads: int = 3,
@@ -47,7 +49,7 @@ class VisionTransformer(nn.Module):
         tokens = 1 + (height // patch) * (breadth // patch)
         self.token = nn.Parameter(torch.zeros(1, 1, width))
         self.position = nn.Parameter(torch.zeros(1, tokens, width))
-        self.blocks = nn.ModuleList(Block(width, heads, width // heads, 4 * width) for _ in range(depth))
+        self.blocks = ModuleList(Block(width, heads, width // heads, 4 * width) for _ in range(depth))
         self.norm = nn.LayerNorm(width, 1e-12)
         self.apply(_begin)
         for parameter in (self.token, self.position):

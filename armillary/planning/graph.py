@@ -137,7 +137,9 @@ class AlongWay(Cost):
 
     cost: Cost
 
-    def __call__(self, rollout: Rollout, goal: Way) -> Float[Tensor, "b s"]:
+    def __call__(self, rollout: Rollout, goal: Goal) -> Float[Tensor, "b s"]:
+        if not isinstance(goal, Way):
+            raise ArmillaryError(f"expected a Way, got {type(goal).__name__}; plan with the cost of the goal itself")
         places, underway = goal.places.unsqueeze(1), goal.underway.unsqueeze(1)
         on_the_way = (self.cost.distance(rollout.z, places) * underway).sum(-1)
         return on_the_way + self.cost(replace(rollout, z=torch.where(underway[..., None], places, rollout.z)), goal.goal)

@@ -74,7 +74,7 @@ def fit(
     else:
         training, held = split(episodes, held_out, seed=config.seed, **how)
     if odometry and odometry not in [stream.name for stream in episodes.spec.observed]:
-        (name,) = [name for name, term in recipe.model.terms.items() if term.odometry == odometry]
+        (name,) = [name for name, term in recipe.model.terms.items() if term.pose_stream == odometry]
         raise SpecMismatch(
             f"{name} learns from odometry, and of what the recording observes there is no stream {odometry!r}; name it by "
             f"objective.{name}.odometry, or set objective.{name}.weight to 0"

@@ -56,7 +56,7 @@ def test_it_goes_with_the_weights():
             change()
         after = fast.rollout(context, blocks).z
         torch.testing.assert_close(after, model.rollout(context, blocks).z, **ROUNDED)
-        assert (after - before).abs().amin() > 1e-3
+        assert (after - before).abs().mean() > 1e-3
         before = after
     free = blocks.clone().requires_grad_()
     with torch.inference_mode():

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from armillary.config import ModelConfig
 from armillary.kinds.check import Row
 from armillary.kinds.kind import Kind
+from armillary.perception.encoder import Encoder
 from armillary.perception.standard import Standardised
 from armillary.spec import Stream
 
@@ -24,7 +25,7 @@ class Tactile(Kind):
     axes = ("rows", "columns")
     gaps = is_drawn = True
 
-    def encoder(self, stream: Stream, config: ModelConfig) -> nn.Module:
+    def encoder(self, stream: Stream, config: ModelConfig) -> Encoder:
         return TactileEncoder(stream.shape, config.width)
 
     def matches(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> bool:
@@ -44,7 +45,7 @@ class Tactile(Kind):
 class TactileEncoder(Standardised):
     """(N, rows, columns) float32 to (N, width), with one scale for all taxels; broken ones count as mean pressure."""
 
-    def __init__(self, shape: tuple[int, int], width: int) -> None:
+    def __init__(self, shape: tuple[int, ...], width: int) -> None:
         super().__init__(shape[1])
         self.shape, self.features = shape, width
         self.net = nn.Sequential(nn.Flatten(), nn.Linear(shape[0] * shape[1], width), nn.GELU(), nn.Linear(width, width))
