@@ -17,7 +17,7 @@ These names are imported when they are first used, so that `import armillary` do
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # as in typing, which would take longer to import than all of this
-    from armillary.agent import Agent
+    from armillary.acting.agent import Agent
     from armillary.episodes.record import record
     from armillary.episodes.store import Episodes
     from armillary.evaluation.run import evaluate_run as evaluate
@@ -30,7 +30,7 @@ __version__ = "0.1.0"
 __all__ = ["Agent", "Episodes", "Spec", "WorldModel", "evaluate", "fit", "make", "record"]
 
 _PLACES = {
-    "Agent": "armillary.agent:Agent",
+    "Agent": "armillary.acting.agent:Agent",
     "Episodes": "armillary.episodes.store:Episodes",
     "Spec": "armillary.spec:Spec",
     "WorldModel": "armillary.model:WorldModel",

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import tyro
 
+from armillary.acting.habit import train_habit
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.evaluation.control import evaluate
@@ -24,7 +25,6 @@ from armillary.evaluation.pairs import DEVELOPMENT_SEED
 from armillary.evaluation.suite import RUNS, draw_pairs
 from armillary.evaluation.tasks import SUITE
 from armillary.files import write_whole
-from armillary.habit import train_habit
 from armillary.latents import learned_from
 from armillary.model import WorldModel
 from armillary.provenance import commit, machine

@@ -19,6 +19,7 @@ import torch
 import tyro
 
 from armillary.acting.config import AgentConfig, load_habit
+from armillary.acting.habit import Habit
 from armillary.device import one_thread
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
@@ -32,7 +33,6 @@ from armillary.evaluation.suite import HELD_OUT, commit
 from armillary.evaluation.suite_table import as_table, percent
 from armillary.evaluation.tasks import SUITE, Goals
 from armillary.files import write_whole
-from armillary.habit import Habit
 from armillary.latents import learned_from
 from armillary.model import WorldModel
 from armillary.training.fit import fit

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import tyro
 
-from armillary.agent import Agent
+from armillary.acting.agent import Agent
 from armillary.config import ModelConfig
 from armillary.costs import goal_cost
 from armillary.imagination import Context

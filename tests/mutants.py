@@ -38,7 +38,7 @@ ROLLOUTS, STATISTICS = "evaluation/test_rollouts.py", "evaluation/test_statistic
 MUTANTS = [
     # How an agent decides
     Mutant("acting/config.py", "if habit.config != config.habit:", "if False:", "acting/test_agent_config.py"),
-    Mutant("agent.py", "return cls(model, config.planner,", "return cls(model, None,", "acting/test_agent_config.py"),
+    Mutant("acting/agent.py", "return cls(model, config.planner,", "return cls(model, None,", "acting/test_agent_config.py"),
     Mutant("planning/registry.py", "if math.prod(sizes) > LARGEST:", "if False:", "acting/test_agent_config.py"),
     # What is held out
     Mutant("training/fit.py", "            which=training,", "            which=None,", "training/test_fit.py"),
@@ -160,12 +160,12 @@ MUTANTS = [
         f"{PREDICTION}::test_imagining_uses_the_actions_between_the_right_rows",
     ),
     Mutant(
-        "memory.py",
+        "acting/memory.py",
         "self.z.shape[1] - length + 1 :]",
         "self.z.shape[1] - length : -1]",
-        "test_memory.py::test_environments_are_reset_one_by_one_and_grouped_by_length",
+        "acting/test_memory.py::test_environments_are_reset_one_by_one_and_grouped_by_length",
     ),
-    Mutant("memory.py", "self.lengths[indices] = 0", "pass", "test_memory.py"),
+    Mutant("acting/memory.py", "self.lengths[indices] = 0", "pass", "acting/test_memory.py"),
     Mutant(
         "episodes/formats/importing.py",
         "range(0, rows - 1, longest - 1)",

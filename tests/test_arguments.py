@@ -5,7 +5,7 @@ import pytest
 import torch
 from small_models import CAMERA, SPEC, STATE, small_model
 
-from armillary.agent import Agent
+from armillary.acting.agent import Agent
 from armillary.arguments import environments, observed, seed_of, whole_numbers
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episode, Episodes

@@ -10,7 +10,7 @@ import pytest
 
 import armillary
 from armillary import cli
-from armillary.agent import Agent
+from armillary.acting.agent import Agent
 from armillary.evaluation.run import evaluate_run
 from armillary.model import WorldModel
 from armillary.training.fit import fit

@@ -7,10 +7,10 @@ import pytest
 from small_models import PREDICTORS, SPEC, small_model
 
 from armillary import weights
+from armillary.acting.habit import Habit, HabitConfig
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, CorruptFile, PluginError
 from armillary.evaluation.run import local_recording, open_run
-from armillary.habit import Habit, HabitConfig
 from armillary.model import WorldModel
 
 NESTED = "[" * 100_000

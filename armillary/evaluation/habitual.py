@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from armillary.acting.habit.cloning import Habit
 from armillary.device import together
-from armillary.habit.cloning import Habit
 from armillary.latents import encode_frames
 from armillary.model import WorldModel
 

@@ -15,6 +15,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from armillary.acting.config import AgentConfig
+from armillary.acting.habit import Habit
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control import ControlResult, evaluate
@@ -24,7 +25,6 @@ from armillary.evaluation.probes import ProbeResult, probe
 from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.surprise import Scenes, SurpriseResult, evaluate_surprise
 from armillary.files import as_json, parse_json, write_whole
-from armillary.habit import Habit
 from armillary.latents import learned_from
 from armillary.model import WorldModel
 from armillary.provenance import machine

@@ -11,10 +11,10 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from armillary.acting.config import default_planner
+from armillary.acting.habit import INVERSE_DYNAMICS, HabitConfig, train_habit
 from armillary.episodes.store import Episodes
 from armillary.evaluation.habitual import Habitual
 from armillary.evaluation.rollouts import Planned
-from armillary.habit import INVERSE_DYNAMICS, HabitConfig, train_habit
 from armillary.latents import learned_from
 from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Planner, RandomShooting
 

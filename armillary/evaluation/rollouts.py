@@ -19,12 +19,12 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
+from armillary.acting.agent import Agent
 from armillary.acting.config import AgentConfig
-from armillary.agent import Agent
+from armillary.acting.habit import Habit
 from armillary.costs.cost import Cost
 from armillary.costs.registry import make_cost
 from armillary.errors import ArmillaryError
-from armillary.habit import Habit
 from armillary.imagination import Imagination
 from armillary.model import WorldModel
 from armillary.planning.planner import Planner

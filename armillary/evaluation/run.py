@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from armillary.acting.agent import Agent
 from armillary.acting.config import AgentConfig, load_habit
-from armillary.agent import Agent
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch

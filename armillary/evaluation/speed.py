@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from rich.table import Table
 
+from armillary.acting.agent import Agent
 from armillary.acting.config import AgentConfig, load_habit
-from armillary.agent import Agent
 from armillary.backends.low_precision import LowPrecision
 from armillary.config import ModelConfig, Size
 from armillary.device import describe, one_thread, pick_device, synchronize

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from armillary.acting.config import HABIT, AgentConfig, load_habit
+from armillary.acting.habit import HabitConfig
 from armillary.config import ModelConfig
 from armillary.console import plain_console
 from armillary.device import one_thread, pick_device
@@ -34,7 +35,6 @@ from armillary.evaluation.pairs import DEVELOPMENT_SEED, TEST_SEED, EvalSet, mak
 from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.tasks import SUITE, Goals, Task
 from armillary.files import as_json, parse_json, write_whole
-from armillary.habit import HabitConfig
 from armillary.latents import learned_from
 from armillary.own_run import RECORDING, clear_run
 from armillary.provenance import commit, machine

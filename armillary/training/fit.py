@@ -13,13 +13,13 @@ import torch
 
 from armillary import distributed
 from armillary.acting.config import HABIT, AgentConfig, load_habit
+from armillary.acting.habit import train_habit
 from armillary.device import one_thread, pick_device
 from armillary.episodes.clips import Clips
 from armillary.episodes.split import fingerprint, split, split_off, was_seen
 from armillary.episodes.store import Episodes
 from armillary.episodes.tiers import remove_cache
 from armillary.errors import ArmillaryError, SpecMismatch
-from armillary.habit import train_habit
 from armillary.model import WorldModel
 from armillary.training.folder import one_writer
 from armillary.training.loop import TrainConfig, short_hash, train_alone

@@ -6,7 +6,7 @@ from weigh import weigh
 
 
 def bring() -> None:
-    import armillary.agent
+    import armillary.acting.agent
     import armillary.planning
     import armillary.training.fit  # noqa: F401
 

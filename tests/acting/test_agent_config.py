@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 import pytest
 from small_models import small_model
 
+from armillary.acting.agent import Agent
 from armillary.acting.config import HABIT, AgentConfig, default_planner
-from armillary.agent import Agent
+from armillary.acting.habit import Habit, HabitConfig
 from armillary.costs import CriticGoal, Effort, LatentGoal
 from armillary.costs.registry import make_cost
 from armillary.errors import ArmillaryError, CorruptFile, PluginError, SpecMismatch
 from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.tasks import SUITE
-from armillary.habit import Habit, HabitConfig
 from armillary.planning import CEM, ICEM, GraphSearch, StayAtGoal
 from armillary.planning.registry import planner_from_json, planner_to_json
 from armillary.training.recipes import RECIPES

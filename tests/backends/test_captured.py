@@ -11,7 +11,7 @@ from small_models import SPEC, small_model
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from armillary import device
-from armillary.agent import Agent
+from armillary.acting.agent import Agent
 from armillary.backends import captured
 from armillary.backends.compiled import TILE
 from armillary.backends.low_precision import LowPrecision

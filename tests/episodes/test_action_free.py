@@ -5,7 +5,7 @@ import pytest
 import torch
 from episode_fakes import assert_equal
 
-from armillary.agent import Agent
+from armillary.acting.agent import Agent
 from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.episodes.doctor import diagnose

@@ -7,6 +7,7 @@ from judging_fakes import Known
 from linear_model import LinearModel
 from small_models import SPEC, small_model
 
+from armillary.acting.habit import Habit, HabitConfig, train_habit
 from armillary.episodes.clips import Clips
 from armillary.episodes.record import record
 from armillary.errors import SpecMismatch
@@ -14,7 +15,6 @@ from armillary.evaluation.control import evaluate
 from armillary.evaluation.habitual import Habitual
 from armillary.evaluation.pairs import make_eval_set
 from armillary.evaluation.rollouts import Policy, run
-from armillary.habit import Habit, HabitConfig, train_habit
 from armillary.spec import Spec, Stream
 from armillary.worlds.world import make
 

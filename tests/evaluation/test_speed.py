@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_models import small_model
 
-from armillary.agent import Agent
+from armillary.acting.agent import Agent
 from armillary.device import pick_device, synchronize
 from armillary.errors import ArmillaryError
 from armillary.evaluation import speed

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from armillary.acting.agent import Agent
 from armillary.acting.config import AgentConfig
-from armillary.agent import Agent
+from armillary.acting.habit import HabitConfig
 from armillary.errors import ArmillaryError, CorruptFile, MissingExtra
 from armillary.evaluation import methods, suite
 from armillary.evaluation.suite import bench_control, run_task
 from armillary.evaluation.suite_table import load_runs, render
 from armillary.evaluation.tasks import SEEN_DOORS, SUITE, UNSEEN_DOORS, Goals, Task
-from armillary.habit import HabitConfig
 from armillary.planning import CEM
 from armillary.training.recipes import RECIPES
 from armillary.worlds import make

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from armillary.agent import Agent
+from armillary.acting.agent import Agent
 from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episode, Episodes

@@ -6,7 +6,7 @@ import pytest
 import torch
 from linear_model import LinearModel
 
-from armillary.agent import Agent
+from armillary.acting.agent import Agent
 from armillary.config import ModelConfig
 from armillary.costs import CriticGoal, LatentGoal
 from armillary.errors import ArmillaryError

@@ -9,7 +9,7 @@ import pytest
 from gymnasium.spaces import Box, Dict
 
 from armillary import cli
-from armillary.agent import Agent
+from armillary.acting.agent import Agent
 from armillary.episodes.policies import random_policy
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes

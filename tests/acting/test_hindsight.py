@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from linear_model import LinearModel
 
+from armillary.acting.habit.hindsight import Hindsight
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episode, Episodes
-from armillary.habit.hindsight import Hindsight
 
 ROWS = 7
 

@@ -27,12 +27,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from armillary import weights
+from armillary.acting.habit.hindsight import Hindsight
 from armillary.actions import ActionBlocks
 from armillary.device import one_thread
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
-from armillary.habit.hindsight import Hindsight
 from armillary.header import check_config, check_provenance, unallocated
 from armillary.model import WorldModel
 from armillary.scales import mean_and_scale

@@ -8,9 +8,9 @@ import torch
 from linear_model import CHOICES, LinearModel
 
 from armillary import weights
+from armillary.acting.habit import INVERSE_DYNAMICS, Habit, HabitConfig, train_habit
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
-from armillary.habit import INVERSE_DYNAMICS, Habit, HabitConfig, train_habit
 
 SMALL = HabitConfig(reach=8, width=64, steps=250, batch=128, learning_rate=1e-2)
 

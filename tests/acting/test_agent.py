@@ -6,7 +6,7 @@ import torch
 from linear_model import CHOICES, LinearModel
 from small_models import SPEC, small_model
 
-from armillary.agent import KEPT, Agent, Decisions
+from armillary.acting.agent import KEPT, Agent, Decisions
 from armillary.config import ModelConfig
 from armillary.costs import Effort, LatentGoal
 from armillary.errors import ArmillaryError, SpecMismatch

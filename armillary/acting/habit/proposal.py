@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from armillary.habit.cloning import Habit
+from armillary.acting.habit.cloning import Habit
 from armillary.imagination import Context, Imagination
 
 

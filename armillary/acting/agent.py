@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 
 from armillary.acting.config import AgentConfig, default_planner, load_habit
+from armillary.acting.habit import Habit, propose
+from armillary.acting.memory import Memory
 from armillary.arguments import environments, observed, seed_of, whole, whole_numbers
 from armillary.backends.captured import Decision
 from armillary.costs.cost import Cost
@@ -28,10 +30,8 @@ from armillary.costs.registry import make_cost
 from armillary.device import together
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.goals.goal import Goal
-from armillary.habit import Habit, propose
 from armillary.imagination import Imagination
 from armillary.latents import encode_frames
-from armillary.memory import Memory
 from armillary.model import WorldModel
 from armillary.planning.planner import Plan, Planner
 from armillary.planning.problem import Problem

@@ -5,9 +5,9 @@ import pytest
 import torch
 from linear_model import LinearModel
 
-from armillary.agent import Agent
+from armillary.acting.agent import Agent
+from armillary.acting.habit import Habit, HabitConfig, propose
 from armillary.errors import SpecMismatch
-from armillary.habit import Habit, HabitConfig, propose
 from armillary.imagination import Context
 from armillary.planning import CEM
 

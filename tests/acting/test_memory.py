@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from armillary.memory import Memory
+from armillary.acting.memory import Memory
 
 
 def test_histories_grow_to_the_capacity_and_forget_the_oldest():
