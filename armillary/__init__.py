@@ -10,7 +10,7 @@
     arm.Episodes, arm.Spec                                   # a recording of your own, and what is sensed and done in it
 
 `evaluate` is `evaluation.run.evaluate_run`: it judges the folder of a run, by all that its recording and its world allow. Parts
-of it, such as `evaluation.prediction.evaluate_prediction`, are functions of their own in `armillary.evaluation`.
+of it, such as `evaluation.latent.prediction.evaluate_prediction`, are functions of their own in `armillary.evaluation`.
 
 These names are imported when they are first used, so that `import armillary` does not load torch.
 """

@@ -13,8 +13,8 @@ from armillary.console import plain_console
 from armillary.device import pick_device
 from armillary.episodes.record import record
 from armillary.errors import ArmillaryError
+from armillary.evaluation.control.pairs import DEVELOPMENT_SEED
 from armillary.evaluation.judge import RESULTS, Judgement
-from armillary.evaluation.pairs import DEVELOPMENT_SEED
 from armillary.evaluation.run import evaluate_run
 from armillary.model import MODEL, STATE
 from armillary.own_run import RECORDING, clear_run

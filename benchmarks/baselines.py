@@ -4,7 +4,7 @@
     python benchmarks/baselines.py two_room --out results/baselines/two_room.json
 
 Every width and number of steps of the grid is trained on the run's latents and judged on the development pairs of the task's
-first set. The file has every trial with its interval; the best of each kind stands in `evaluation/methods.py`.
+first set. The file has every trial with its interval; the best of each kind stands in `suite/methods.py`.
 """
 
 import json
@@ -18,16 +18,16 @@ import tyro
 from armillary.acting.habit import train_habit
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
-from armillary.evaluation.control import evaluate
-from armillary.evaluation.habitual import Habitual
-from armillary.evaluation.methods import HABITS
-from armillary.evaluation.pairs import DEVELOPMENT_SEED
-from armillary.evaluation.suite import RUNS, draw_pairs
-from armillary.evaluation.tasks import SUITE
+from armillary.evaluation.control.evaluate import evaluate
+from armillary.evaluation.control.habitual import Habitual
+from armillary.evaluation.control.pairs import DEVELOPMENT_SEED
 from armillary.files import write_whole
 from armillary.latents import learned_from
 from armillary.model import WorldModel
 from armillary.provenance import commit, machine
+from armillary.suite.methods import HABITS
+from armillary.suite.run import RUNS, draw_pairs
+from armillary.suite.tasks import SUITE
 
 
 def main(

@@ -23,9 +23,8 @@ import tyro
 from armillary.device import describe, pick_device, synchronize
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episode, Episodes
-from armillary.evaluation.judge import machine
-from armillary.evaluation.suite import commit
 from armillary.model import WorldModel
+from armillary.provenance import commit, machine
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.training.loop import METRICS, TrainConfig, train
 from armillary.training.recipes import RECIPES

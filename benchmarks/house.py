@@ -3,7 +3,7 @@
 One recording of play in seen layouts; for each set of senses one model, by the same recipe. In layouts that no recording holds:
 - localise: the pose in the apartment from one observation, and the motion over some steps, in metres and degrees;
 - map: the scan after moves to come, in metres, against persistence;
-- navigate: to a goal seen once, near (within a room or a door away) and far, by the rules of evaluation/control.py.
+- navigate: to a goal seen once, near (within a room or a door away) and far, by the rules of evaluation/control/evaluate.py.
 Beside them an untrained model, odometry alone, and what a policy does by chance. Raw results go to the folder --out, a file for
 each set of senses; what is there is not run again.
 """
@@ -23,18 +23,25 @@ from armillary.acting.habit import Habit
 from armillary.device import one_thread
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
-from armillary.evaluation.control import evaluate
-from armillary.evaluation.habitual import Habitual
-from armillary.evaluation.judge import machine
-from armillary.evaluation.pairs import TEST_SEED, EvalSet, make_eval_set
-from armillary.evaluation.rollouts import Planned, Policy
-from armillary.evaluation.spatial import foretell_scans, localise, locate_by_mean, locate_by_odometry, locate_motion, walks
-from armillary.evaluation.suite import HELD_OUT, commit
-from armillary.evaluation.suite_table import as_table, percent
-from armillary.evaluation.tasks import SUITE, Goals
+from armillary.evaluation.control.evaluate import evaluate
+from armillary.evaluation.control.habitual import Habitual
+from armillary.evaluation.control.pairs import TEST_SEED, EvalSet, make_eval_set
+from armillary.evaluation.control.rollouts import Planned, Policy
+from armillary.evaluation.latent.spatial import (
+    foretell_scans,
+    localise,
+    locate_by_mean,
+    locate_by_odometry,
+    locate_motion,
+    walks,
+)
 from armillary.files import write_whole
 from armillary.latents import learned_from
 from armillary.model import WorldModel
+from armillary.provenance import commit, machine
+from armillary.suite.run import HELD_OUT
+from armillary.suite.tables import as_table, percent
+from armillary.suite.tasks import SUITE, Goals
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import RECIPES

@@ -22,11 +22,11 @@ from armillary.device import one_thread
 from armillary.episodes.merge import merge
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
-from armillary.evaluation.control import evaluate
+from armillary.evaluation.control.evaluate import evaluate
+from armillary.evaluation.control.pairs import TEST_SEED, make_eval_set
+from armillary.evaluation.control.rollouts import Planned
 from armillary.evaluation.judge import BATCH
-from armillary.evaluation.pairs import TEST_SEED, make_eval_set
-from armillary.evaluation.prediction import evaluate_prediction
-from armillary.evaluation.rollouts import Planned
+from armillary.evaluation.latent.prediction import evaluate_prediction
 from armillary.evaluation.statistics import bootstrap, r2
 from armillary.model import WorldModel
 from armillary.objectives.inverse import Inverse

@@ -21,14 +21,14 @@ import tyro
 
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
-from armillary.evaluation.control import ControlResult, evaluate, over_seeds
-from armillary.evaluation.judge import BATCH, machine
-from armillary.evaluation.pairs import TEST_SEED, make_eval_set
-from armillary.evaluation.rollouts import Planned
+from armillary.evaluation.control.evaluate import ControlResult, evaluate, over_seeds
+from armillary.evaluation.control.pairs import TEST_SEED, make_eval_set
+from armillary.evaluation.control.rollouts import Planned
+from armillary.evaluation.judge import BATCH
 from armillary.evaluation.statistics import spread
 from armillary.model import WorldModel
 from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Planner, RandomShooting
-from armillary.provenance import commit
+from armillary.provenance import commit, machine
 from armillary.worlds import make
 
 PLANNERS: dict[str, Planner] = {

@@ -22,7 +22,7 @@ import tyro
 
 from armillary.episodes.formats.lerobot import import_lerobot
 from armillary.episodes.store import Episodes
-from armillary.evaluation.prediction import evaluate_prediction
+from armillary.evaluation.latent.prediction import evaluate_prediction
 from armillary.evaluation.run import default_horizons
 from armillary.files import as_json, parse_json, write_whole
 from armillary.provenance import commit, machine

@@ -23,7 +23,7 @@ import tyro
 from armillary.episodes.clips import Clips
 from armillary.episodes.formats.lerobot import import_lerobot
 from armillary.episodes.store import Episodes
-from armillary.evaluation.prediction import evaluate_prediction
+from armillary.evaluation.latent.prediction import evaluate_prediction
 from armillary.evaluation.run import default_horizons
 from armillary.evaluation.statistics import auroc, bootstrap
 from armillary.files import as_json, write_whole

@@ -23,7 +23,7 @@ import tyro
 
 from armillary.config import ModelConfig
 from armillary.episodes.store import Episode, Episodes
-from armillary.evaluation.probes import probe
+from armillary.evaluation.latent.probes import probe
 from armillary.evaluation.statistics import Estimate
 from armillary.objectives.inverse import Inverse
 from armillary.objectives.prediction import Prediction

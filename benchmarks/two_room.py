@@ -18,10 +18,10 @@ import tyro
 from armillary.acting.config import AgentConfig
 from armillary.demo import demo
 from armillary.device import one_thread
-from armillary.evaluation.control import evaluate, over_seeds
+from armillary.evaluation.control.evaluate import evaluate, over_seeds
+from armillary.evaluation.control.pairs import TEST_SEED, make_eval_set
+from armillary.evaluation.control.rollouts import Planned
 from armillary.evaluation.judge import BATCH
-from armillary.evaluation.pairs import TEST_SEED, make_eval_set
-from armillary.evaluation.rollouts import Planned
 from armillary.model import WorldModel
 from armillary.provenance import commit
 from armillary.worlds import make

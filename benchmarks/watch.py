@@ -17,11 +17,11 @@ import tyro
 
 from armillary.episodes.formats.table import import_table
 from armillary.episodes.store import Episodes
-from armillary.evaluation.judge import machine, peak_memory_mb
-from armillary.evaluation.suite import commit
+from armillary.evaluation.judge import peak_memory_mb
 from armillary.files import as_json, write_whole
 from armillary.monitoring.calibrate import calibrate
 from armillary.monitoring.watch import watch
+from armillary.provenance import commit, machine
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import RECIPES

@@ -12,7 +12,7 @@ from pathlib import Path
 import tyro
 
 import armillary as arm
-from armillary.evaluation.prediction import evaluate_prediction
+from armillary.evaluation.latent.prediction import evaluate_prediction
 from armillary.objectives.prediction import Prediction
 from armillary.objectives.sigreg import SIGReg
 from armillary.objectives.vicreg import VICReg

@@ -32,8 +32,8 @@ class Mutant(NamedTuple):
 
 
 SPLIT, CLIPS, RESUME = "episodes/test_split.py", "episodes/test_clips.py", "training/test_resume.py"
-HELD, PREDICTION = "evaluation/test_held_out.py", "evaluation/test_prediction.py"
-ROLLOUTS, STATISTICS = "evaluation/test_rollouts.py", "evaluation/test_statistics.py"
+HELD, PREDICTION = "evaluation/test_held_out.py", "evaluation/latent/test_prediction.py"
+ROLLOUTS, STATISTICS = "evaluation/control/test_rollouts.py", "evaluation/test_statistics.py"
 
 MUTANTS = [
     # How an agent decides
@@ -43,7 +43,7 @@ MUTANTS = [
     # What is held out
     Mutant("training/fit.py", "            which=training,", "            which=None,", "training/test_fit.py"),
     Mutant(
-        "evaluation/methods.py",
+        "suite/methods.py",
         "which=learned_from(model, episodes)",
         "which=range(len(episodes))",
         f"{HELD}::test_habits_and_probes_learn_from_what_the_model_learned_from",
@@ -174,22 +174,22 @@ MUTANTS = [
     ),
     # Measures
     Mutant(
-        "evaluation/prediction.py",
+        "evaluation/latent/prediction.py",
         'guesses["persistence"] = [p.episode.z[p.row] for p in parts]',
         'guesses["persistence"] = [p.episode.z[p.row + 1] for p in parts]',
         f"{PREDICTION}::test_a_perfect_model_is_right_and_persistence_scores_the_horizon",
     ),
     Mutant(
-        "evaluation/prediction.py",
+        "evaluation/latent/prediction.py",
         "guess - self.episode.z[self.row + self.ahead]",
         "guess - self.episode.z[self.row + self.ahead - 1]",
         f"{PREDICTION}::test_a_perfect_model_is_right_and_persistence_scores_the_horizon",
     ),
     Mutant(
-        "evaluation/probes.py",
+        "evaluation/latent/probes.py",
         "mean, std = parts[0].mean(axis=0), parts[0].std(axis=0)",
         "mean, std = np.concatenate(parts).mean(axis=0), np.concatenate(parts).std(axis=0)",
-        "evaluation/test_probes.py::test_inputs_are_scaled_by_the_training_part_alone",
+        "evaluation/latent/test_probes.py::test_inputs_are_scaled_by_the_training_part_alone",
     ),
     Mutant(
         "evaluation/angles.py",
@@ -223,22 +223,22 @@ MUTANTS = [
     ),
     # Control
     Mutant(
-        "evaluation/rollouts.py",
+        "evaluation/control/rollouts.py",
         "return (self.success | ~(last & self.steps())).all(axis=0)",
         "return (self.success & last & self.steps()).any(axis=0)",
         f"{ROLLOUTS}::test_success_is_held_at_the_end_and_not_latched_at_the_first_touch",
     ),
     Mutant(
-        "evaluation/rollouts.py",
+        "evaluation/control/rollouts.py",
         "np.arange(len(self.states))[:, None] <= self.budget",
         "np.arange(len(self.states))[:, None] <= self.budget + 1",
         f"{ROLLOUTS}::test_the_full_budget_is_run_and_nothing_beyond_it_counts",
     ),
     Mutant(
-        "evaluation/pairs.py",
+        "evaluation/control/pairs.py",
         "        _refuse(self.seed, seeds)\n",
         "        pass\n",
-        "evaluation/test_pairs.py::test_a_seed_that_a_recording_used_is_refused",
+        "evaluation/control/test_pairs.py::test_a_seed_that_a_recording_used_is_refused",
     ),
     Mutant("planning/cem.py", "largest=False", "largest=True", "planning/test_planners.py::test_a_plan_leads_to_the_goal"),
     # Files

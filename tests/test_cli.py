@@ -463,7 +463,7 @@ def test_eval_refuses(arguments, words, run, refused):
 
 
 def test_corrupted_pairs(run, tmp_path, refused):
-    from armillary.evaluation.pairs import make_eval_set
+    from armillary.evaluation.control.pairs import make_eval_set
     from armillary.worlds import make
 
     path = tmp_path / "pairs.json"

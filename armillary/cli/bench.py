@@ -38,9 +38,9 @@ def control(
         again: begin from nothing, even where a run is complete.
         device: auto, cpu, cuda or mps.
     """
-    from armillary.evaluation.suite import bench_control
-    from armillary.evaluation.suite_table import load_runs, render
     from armillary.files import write_whole
+    from armillary.suite.run import bench_control
+    from armillary.suite.tables import load_runs, render
 
     if not table:
         bench_control(worlds, seeds, pairs=pairs, shifted=shifted, out=out, runs=runs, again=again, device=device)
@@ -63,8 +63,8 @@ def figures(
         results: folder of the raw results.
         check: change nothing, and fail (exit status 1) where a page differs from the results.
     """
-    from armillary.evaluation.published import PAGES
-    from armillary.evaluation.published import figures as write_figures
+    from armillary.suite.published import PAGES
+    from armillary.suite.published import figures as write_figures
 
     differ = write_figures(pages or PAGES, results, check=check)
     for page in differ:

@@ -40,7 +40,7 @@ def record(
     """
     from armillary.episodes.policies import random_policy, smooth_policy
     from armillary.episodes.record import record
-    from armillary.evaluation.pairs import DEVELOPMENT_SEED
+    from armillary.evaluation.control.pairs import DEVELOPMENT_SEED
     from armillary.worlds import make
 
     if not 0 <= seed < DEVELOPMENT_SEED:

@@ -68,7 +68,7 @@ def train(
         config: seed, logging, saving.
     """
     from armillary.episodes.store import Episodes
-    from armillary.evaluation.prediction import evaluate_prediction, fitting_horizons
+    from armillary.evaluation.latent.prediction import evaluate_prediction, fitting_horizons
     from armillary.evaluation.run import default_horizons
     from armillary.model import MODEL, STATE, WorldModel
     from armillary.training.fit import fit

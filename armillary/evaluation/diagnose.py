@@ -25,12 +25,12 @@ from armillary.console import plain_console
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
-from armillary.evaluation.control import ControlResult, Row, evaluate
-from armillary.evaluation.rollouts import Planned, Policy, Random
+from armillary.evaluation.control.evaluate import ControlResult, Row, evaluate
+from armillary.evaluation.control.rollouts import Planned, Policy, Random
+from armillary.evaluation.control.sanity import Check
+from armillary.evaluation.control.substitution import Simulated, labelled_distance, unveiled_episodes, unveiled_world
 from armillary.evaluation.run import open_run, world_and_pairs
-from armillary.evaluation.sanity import Check
 from armillary.evaluation.statistics import Estimate
-from armillary.evaluation.substitution import Simulated, labelled_distance, unveiled_episodes, unveiled_world
 from armillary.files import as_json, write_whole
 from armillary.model import WorldModel
 from armillary.planning import Planner

@@ -18,16 +18,17 @@ from armillary.acting.config import AgentConfig
 from armillary.acting.habit import Habit
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
-from armillary.evaluation.control import ControlResult, evaluate
-from armillary.evaluation.pairs import EvalSet
-from armillary.evaluation.prediction import PredictionResult, evaluate_prediction
-from armillary.evaluation.probes import ProbeResult, probe
-from armillary.evaluation.rollouts import Planned
-from armillary.evaluation.surprise import Scenes, SurpriseResult, evaluate_surprise
+from armillary.evaluation.control.evaluate import ControlResult, evaluate
+from armillary.evaluation.control.pairs import EvalSet
+from armillary.evaluation.control.rollouts import Planned
+from armillary.evaluation.latent.prediction import PredictionResult, evaluate_prediction
+from armillary.evaluation.latent.probes import ProbeResult, probe
+from armillary.evaluation.surprise import SurpriseResult, evaluate_surprise
 from armillary.files import as_json, parse_json, write_whole
 from armillary.latents import learned_from
 from armillary.model import WorldModel
 from armillary.provenance import machine
+from armillary.worlds.scenes import Scenes
 from armillary.worlds.world import World
 
 RESULTS = "results.json"

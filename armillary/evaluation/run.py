@@ -15,13 +15,13 @@ from armillary.acting.config import AgentConfig, load_habit
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
-from armillary.evaluation.illustrate import illustrate
+from armillary.evaluation.control.pairs import DEVELOPMENT_SEED, TEST_SEED, EvalSet, make_eval_set
 from armillary.evaluation.judge import RESULTS, Judgement, judge
-from armillary.evaluation.pairs import DEVELOPMENT_SEED, TEST_SEED, EvalSet, make_eval_set
-from armillary.evaluation.prediction import fitting_horizons
+from armillary.evaluation.latent.prediction import fitting_horizons
+from armillary.evaluation.report.illustrate import illustrate
 from armillary.model import WorldModel, require_finished
 from armillary.worlds import World
-from armillary.worlds.world import GYM, make_named
+from armillary.worlds.world import GYM, Staged, make_named
 
 SCENES = 25
 """Of each property that can be violated."""
@@ -76,10 +76,8 @@ def evaluate_run(
         world, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, made_from.get("recording_seed"), pairs_seed)
         habit = load_habit(run, model, agent)
         Agent(model, agent.planner, agent.cost, habit=habit, execute=agent.execute)  # or else it is refused before the work
-        if world.name == "two_room":
-            from armillary.evaluation.two_room_scenes import two_room_scenes
-
-            scenes = two_room_scenes(world, SCENES, pairs_seed, skip=model.config.skip)
+        if isinstance(world, Staged):
+            scenes = world.scenes(SCENES, pairs_seed, model.config.skip)
     with one_thread(model.config.is_small):
         judgement = judge(
             model,

@@ -32,9 +32,7 @@ from armillary.device import one_thread
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
-from armillary.evaluation.judge import machine
 from armillary.evaluation.statistics import Estimate
-from armillary.evaluation.suite import commit
 from armillary.model import WorldModel
 from armillary.monitoring.baselines import (
     MOVING_WINDOW,
@@ -53,6 +51,7 @@ from armillary.monitoring.detector import Detector
 from armillary.monitoring.monitor import alarm_level
 from armillary.monitoring.public_data import FOLDERS, Benchmark, Series, benchmark_of, read_nab, read_skab, read_tep
 from armillary.monitoring.surprise import Surprise
+from armillary.provenance import commit, machine
 from armillary.spec import NO_ACTION, Spec, Stream
 from armillary.training.loop import TrainConfig, train
 from armillary.training.recipes import RECIPES

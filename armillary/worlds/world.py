@@ -13,6 +13,7 @@ import numpy as np
 from armillary.episodes.policies import Policy
 from armillary.errors import ArmillaryError, require
 from armillary.spec import Spec
+from armillary.worlds.scenes import Scenes
 
 Observation = dict[str, np.ndarray]  # observed streams and truth by name, each (N, *stream.shape)
 
@@ -73,6 +74,19 @@ class World(Protocol):
 
     def render_states(self, states: np.ndarray) -> Observation:
         """What is sensed in states (n, S), for example the image of a goal."""
+        ...
+
+
+@runtime_checkable
+class Staged(Protocol):
+    """A world that stages violations of expectation, which a model of it should be surprised by."""
+
+    def scenes(self, n: int, seed: int, skip: int) -> list[Scenes]:
+        """n scenes of each property that can be violated, under a seed that no recording used.
+
+        Args:
+            skip: env steps between two frames, as the model keeps them; an action is held for so long.
+        """
         ...
 
 

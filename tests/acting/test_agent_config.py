@@ -13,10 +13,10 @@ from armillary.acting.habit import Habit, HabitConfig
 from armillary.costs import CriticGoal, Effort, LatentGoal
 from armillary.costs.registry import make_cost
 from armillary.errors import ArmillaryError, CorruptFile, PluginError, SpecMismatch
-from armillary.evaluation.rollouts import Planned
-from armillary.evaluation.tasks import SUITE
+from armillary.evaluation.control.rollouts import Planned
 from armillary.planning import CEM, ICEM, GraphSearch, StayAtGoal
 from armillary.planning.registry import planner_from_json, planner_to_json
+from armillary.suite.tasks import SUITE
 from armillary.training.recipes import RECIPES
 
 QUICK = HabitConfig(width=8, steps=2)

@@ -12,7 +12,7 @@ from armillary.episodes.doctor import diagnose
 from armillary.episodes.split import split
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
-from armillary.evaluation.prediction import evaluate_prediction
+from armillary.evaluation.latent.prediction import evaluate_prediction
 from armillary.model import WorldModel
 from armillary.objectives.inverse import Inverse
 from armillary.objectives.prediction import Prediction

@@ -19,8 +19,8 @@ from armillary.episodes.record import record
 from armillary.episodes.split import split
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
-from armillary.evaluation.imagination import make_gallery
-from armillary.evaluation.prediction import evaluate_prediction
+from armillary.evaluation.latent.prediction import evaluate_prediction
+from armillary.evaluation.report.imagined import make_gallery
 from armillary.latents import encode_episodes, encode_tracks
 from armillary.model import WorldModel
 from armillary.objectives.prediction import Prediction

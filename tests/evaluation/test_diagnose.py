@@ -13,9 +13,9 @@ from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.evaluation import diagnose as diagnosing
+from armillary.evaluation.control.pairs import make_eval_set
+from armillary.evaluation.control.substitution import Simulated, labelled_distance
 from armillary.evaluation.diagnose import diagnose
-from armillary.evaluation.pairs import make_eval_set
-from armillary.evaluation.substitution import Simulated, labelled_distance
 from armillary.model import WorldModel
 from armillary.planning import CEM
 from armillary.training.fit import fit

@@ -8,12 +8,12 @@ from linear_model import LinearModel
 
 from armillary.episodes.store import Episode, Episodes
 from armillary.evaluation import judge as judging
-from armillary.evaluation import methods as comparing
+from armillary.evaluation.control.rollouts import Planned
 from armillary.evaluation.judge import Judgement, judge
-from armillary.evaluation.rollouts import Planned
 from armillary.evaluation.run import evaluate_run
 from armillary.planning import CEM
 from armillary.spec import Spec, Stream
+from armillary.suite import methods as comparing
 
 
 def test_habits_and_probes_learn_from_what_the_model_learned_from(tmp_path, monkeypatch):

@@ -6,8 +6,9 @@ import torch
 from judging_fakes import Known
 
 from armillary.errors import ArmillaryError
-from armillary.evaluation.surprise import discern, evaluate_surprise, frame_difference, splice
-from armillary.evaluation.two_room_scenes import EVENT, FRAMES, two_room_scenes
+from armillary.evaluation.surprise import discern, evaluate_surprise, frame_difference
+from armillary.worlds.scenes import splice
+from armillary.worlds.two_room.scenes import EVENT, FRAMES, two_room_scenes
 from armillary.worlds.world import make
 
 

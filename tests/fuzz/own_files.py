@@ -11,9 +11,9 @@ import numpy as np
 from armillary import weights
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
+from armillary.evaluation.control.pairs import EvalSet
 from armillary.evaluation.judge import Judgement
-from armillary.evaluation.pairs import EvalSet
-from armillary.evaluation.report import _metrics
+from armillary.evaluation.report.report import _metrics
 from armillary.evaluation.run import open_run, world_and_pairs
 from armillary.model import WorldModel
 from armillary.monitoring.calibrate import Calibration

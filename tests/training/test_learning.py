@@ -8,8 +8,8 @@ import torch
 from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.episodes.policies import random_policy
-from armillary.evaluation.pairs import make_eval_set
-from armillary.evaluation.rollouts import Planned, Random, run
+from armillary.evaluation.control.pairs import make_eval_set
+from armillary.evaluation.control.rollouts import Planned, Random, run
 from armillary.model import WorldModel
 from armillary.planning import CEM
 from armillary.training.loop import TrainConfig, train

@@ -23,8 +23,21 @@ from armillary.errors import ArmillaryError
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.worlds.drawing import base_images, distinct, draw, hue_colour
 from armillary.worlds.native import NativeWorld
+from armillary.worlds.scenes import Scenes
 from armillary.worlds.single import Single
 from armillary.worlds.two_room.rooms import Rooms
+from armillary.worlds.two_room.scenes import two_room_scenes
+from armillary.worlds.two_room.state import (
+    AGENT_RADIUS,
+    AGENT_RGB,
+    DOOR,
+    FLOOR_RGB,
+    LAYOUT,
+    POSITION,
+    THICKNESS,
+    WALL_RGB,
+    WAVE,
+)
 
 VERSION = "1"  # of physics and rendering
 
@@ -32,12 +45,6 @@ VERSION = "1"  # of physics and rendering
 RADIUS, WALL, GAP, MOVE, THRESHOLD = 2.5, 4.0, 12.0, 2.5, 3.2
 DOORS = 12.0, 52.0  # range of the door's centre
 AGENT_COLOUR, WALL_COLOUR, FLOOR_COLOUR = (220, 40, 40), (50, 55, 70), (230, 230, 225)
-
-# Columns of the state vector; all but the position are the layout, which lasts an episode.
-POSITION, LAYOUT = slice(0, 2), slice(2, 18)
-DOOR, AGENT_RADIUS, THICKNESS = 2, 3, 4
-AGENT_RGB, WALL_RGB, FLOOR_RGB = slice(5, 8), slice(8, 11), slice(11, 14)
-WAVE = slice(14, 18)  # a plane wave on the floor: amplitude (0-255), periods along x and y, phase (rad)
 
 # factor -> the columns that it draws, uniformly from low to high; lengths in px of a 64 px image.
 # The agent's colour is a hue.
@@ -122,7 +129,7 @@ class TwoRoom(NativeWorld):
 
     def _new_state(self, rng: np.random.Generator) -> np.ndarray:
         state = self._layouts(1, rng)
-        state[:, POSITION] = self._rooms(state).sample(rng)
+        state[:, POSITION] = self.rooms_of(state).sample(rng)
         return state[0]
 
     def _begun(self, mask: np.ndarray) -> None:
@@ -130,7 +137,7 @@ class TwoRoom(NativeWorld):
 
     def _advance(self, actions: np.ndarray) -> None:
         displacement = actions * self.step_length
-        self._state[:, POSITION] = self._rooms(self._state).move(self._state[:, POSITION], displacement)
+        self._state[:, POSITION] = self.rooms_of(self._state).move(self._state[:, POSITION], displacement)
 
     # The judge's side
 
@@ -148,7 +155,7 @@ class TwoRoom(NativeWorld):
         """
         start = self._layouts(n, rng)
         goal = start.copy()
-        rooms, missing = self._rooms(start), np.ones(n, bool)
+        rooms, missing = self.rooms_of(start), np.ones(n, bool)
         for _ in range(1000):
             drawn = [rooms.sample(rng) for _ in range(2)]
             sides = [rooms.side(position) for position in drawn]
@@ -168,7 +175,7 @@ class TwoRoom(NativeWorld):
         than the Chebyshev length of the shortest path by `step_length`. Counted to the goal itself, not to its threshold.
         """
         start, goal = self._pair(start, goal)
-        return self._steps_between(self._rooms(start), start[:, POSITION], goal[:, POSITION])
+        return self._steps_between(self.rooms_of(start), start[:, POSITION], goal[:, POSITION])
 
     def oracle(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """Actions (n, 2) that walk the shortest path from states to goals (n, 18) and stop there.
@@ -176,7 +183,7 @@ class TwoRoom(NativeWorld):
         A step aims at the farthest bend of the path (or the goal) that is in sight, so each bend costs up to a step.
         """
         state, goal = self._pair(state, goal)
-        position, rooms = state[:, POSITION], self._rooms(state)
+        position, rooms = state[:, POSITION], self.rooms_of(state)
         # A little off the walls, so that rounding of actions to float32 does not leave it behind a corner.
         path = replace(rooms, wall=rooms.wall + 1e-4, slack=rooms.slack - 1e-4).path(position, goal[:, POSITION])
         target = path[:, 1]
@@ -196,6 +203,10 @@ class TwoRoom(NativeWorld):
         states = self._checked(states)
         which, index = distinct(states[:, LAYOUT])
         return self._sense(states, self._base_images(states[which]), index)
+
+    def scenes(self, n: int, seed: int, skip: int = 1) -> list[Scenes]:
+        """n scenes of each property that can be violated (`scenes.py`)."""
+        return two_room_scenes(self, n, seed, skip=skip)
 
     # What both share
 
@@ -226,7 +237,8 @@ class TwoRoom(NativeWorld):
             state[:, DOOR] = self.doors[(uniform[:, DOOR] * len(self.doors)).astype(int)]
         return state
 
-    def _rooms(self, state: np.ndarray) -> Rooms:
+    def rooms_of(self, state: np.ndarray) -> Rooms:
+        """The walls and doors of states (n, 18)."""
         radius, wall = state[:, AGENT_RADIUS], state[:, THICKNESS]
         reach, slack = self.size / 2 - wall - radius, GAP * self.scale / 2 - radius
         return Rooms(self.size / 2, reach, wall / 2 + radius, state[:, DOOR], slack)
@@ -249,7 +261,7 @@ class TwoRoom(NativeWorld):
 
     def _possible(self, state: np.ndarray) -> np.ndarray:
         """States as (n, 18) float64, moved out of walls by no more than rounding to float32 puts them in."""
-        free = self._rooms(state).nearest_free(state[:, POSITION])
+        free = self.rooms_of(state).nearest_free(state[:, POSITION])
         outside = ~(np.abs(free - state[:, POSITION]).max(axis=1) < 1e-3)
         if outside.any():
             i = int(outside.argmax())

@@ -21,7 +21,7 @@ if sys.platform == "linux" and not os.environ.get("DISPLAY") and find_library("E
 import armillary.worlds  # noqa: F401  (registers the world)
 from armillary.episodes.record import rollouts
 from armillary.errors import ArmillaryError
-from armillary.evaluation.rollouts import Oracle, run
+from armillary.evaluation.control.rollouts import Oracle, run
 from armillary.spec import Spec
 from armillary.worlds.cube.simulator import LYING, PLACE, QUATERNION, REPEAT, Simulator, simulator
 from armillary.worlds.cube.world import BUDGET, LAX_OFFSET, Cube, single

@@ -6,8 +6,8 @@ from world_checks import assert_oracle_holds_along_the_shortest_path, assert_sam
 
 from armillary.episodes.record import rollouts
 from armillary.errors import ArmillaryError
-from armillary.evaluation.control import evaluate
-from armillary.evaluation.pairs import make_eval_set
+from armillary.evaluation.control.evaluate import evaluate
+from armillary.evaluation.control.pairs import make_eval_set
 from armillary.worlds.house.layouts import BOXES, unseen
 from armillary.worlds.house.world import (
     COUNT,

@@ -5,8 +5,8 @@ import pytest
 from world_checks import assert_oracle_holds_along_the_shortest_path, assert_same, digest
 
 from armillary.errors import ArmillaryError
-from armillary.evaluation.control import evaluate
-from armillary.evaluation.pairs import make_eval_set
+from armillary.evaluation.control.evaluate import evaluate
+from armillary.evaluation.control.pairs import make_eval_set
 from armillary.worlds.maze.layouts import draw_walls, unseen
 from armillary.worlds.maze.world import AGENT_RGB, FACTORS, LAYOUT, POSITION, WALLS, Maze
 

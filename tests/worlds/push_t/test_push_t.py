@@ -8,8 +8,8 @@ pytest.importorskip("pymunk", reason="Push-T needs pymunk")
 
 from armillary.episodes.policies import random_policy
 from armillary.errors import ArmillaryError
-from armillary.evaluation.control import evaluate
-from armillary.evaluation.pairs import make_eval_set
+from armillary.evaluation.control.evaluate import evaluate
+from armillary.evaluation.control.pairs import make_eval_set
 from armillary.worlds.push_t import tee
 from armillary.worlds.push_t.world import AGENT, ANGLE, BLOCK, FACTORS, LAYOUT, PushT
 

@@ -9,8 +9,8 @@ from world_checks import assert_same
 pytest.importorskip("mujoco", reason="the reacher's physics needs mujoco")
 
 from armillary.errors import ArmillaryError
-from armillary.evaluation.control import evaluate
-from armillary.evaluation.pairs import make_eval_set
+from armillary.evaluation.control.evaluate import evaluate
+from armillary.evaluation.control.pairs import make_eval_set
 from armillary.worlds.reacher.arm import LIMIT
 from armillary.worlds.reacher.world import ANGLE, FACTORS, FLOOR_RGB, LAYOUT, MOTION, STRENGTH, VELOCITY, Reacher
 

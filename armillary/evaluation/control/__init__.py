@@ -1,0 +1,1 @@
+"""Does an agent reach its goals, and does the judging itself work?"""

@@ -1,0 +1,38 @@
+"""The field's rule beside ours, in a world that has both: what do random actions get by either?
+
+A world with a lax rule says how the field draws its pairs (`lax_pairs`), for how many env steps they are run (`lax_budget`),
+and what counts (`success_lax`). The same rollouts are judged strictly, too: held at the end, of the pairs that are not solved
+at the start. These pairs are not those of the control table.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from armillary.evaluation.control.rollouts import DoNothing, Oracle, Planned, Policy, Random, run
+from armillary.evaluation.statistics import wilson
+from armillary.worlds.world import World
+
+HOLD = 3  # env steps, as `make_eval_set` has it
+
+
+def judge_laxly(world: World, agent: Planned, n: int, seed: int) -> dict[str, Any]:
+    """Rows by name, `{"lax": share, "strict": share}` with Wilson's interval, JSON-able; and how many pairs each share is of.
+
+    Args:
+        world: with a lax rule, and autoreset disabled.
+        n: pairs.
+        seed: of the pairs, which no recording used.
+    """
+    start, goal = world.lax_pairs(n, np.random.default_rng(seed))
+    space, budget, unsolved = world.stream_spec.action, np.full(n, world.lax_budget), ~world.success(start, goal)
+    policies: dict[str, Policy] = {"do_nothing": DoNothing(space), "random": Random(space, agent.model.config.skip, agent.seed)}
+    policies |= {"oracle": Oracle(world), "model": agent}
+    rows = {}
+    for name, policy in policies.items():
+        rollouts = run(world, policy, start, goal, budget)
+        touched, held = world.success_lax(rollouts.states, goal), rollouts.held(HOLD) & unsolved
+        shares = {"lax": wilson(int(touched.sum()), n), "strict": wilson(int(held.sum()), int(unsolved.sum()))}
+        rows[name] = {rule: asdict(share) for rule, share in shares.items()}
+    return {"pairs": n, "unsolved": int(unsolved.sum()), "seed": seed, "rows": rows}

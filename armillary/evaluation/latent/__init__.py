@@ -1,0 +1,1 @@
+"""Does a model know what comes, and what does its latent hold?"""
