@@ -10,6 +10,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/ty check
 	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 # Planted faults, each with the test that has to catch it: minutes.
@@ -24,7 +25,7 @@ clean:
 	rm -rf $(VENV) runs build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Torch first: with a version that the range admits in place, pip does not look for a larger build of it.
+# Torch first, and below the versions of which there is no CPU build at hand: pip would take a larger build of a newer one.
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check "torch>=2.7,<2.14"

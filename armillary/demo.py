@@ -6,7 +6,7 @@ by what it learned from that.
 
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from armillary.acting.config import HABIT
 from armillary.console import plain_console
@@ -77,10 +77,10 @@ def _demo(
 
     console.rule("1 of 3  record random actions")
     episodes, length = (200, 72) if door == "fixed" else (800, 90)
-    options = {"door": door}
+    options: dict[str, Any] = {"door": door}
     world = make("two_room", num_envs=100, max_steps=length, **options)
     info = {"world": "two_room", "options": options, "made_by": mark}
-    about = {"seed": seed, "info": info, "overwrite": True, "progress": progress}
+    about: dict[str, Any] = {"seed": seed, "info": info, "overwrite": True, "progress": progress}
     store = record(world, world.play(), out / RECORDING, episodes=episodes, **about)
 
     console.rule("2 of 3  learn from pixels and actions, without labels")

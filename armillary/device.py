@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import torch
@@ -150,7 +150,7 @@ def packs_matrices(device: torch.device) -> bool:
 
 
 @contextmanager
-def one_thread(enabled: bool = True) -> Iterator[None]:
+def one_thread(enabled: bool = True) -> Generator[None]:
     """Run what is within on one CPU thread, as small networks run best.
 
     Their operations take tens of microseconds, which is what it costs to hand work to a second thread; and where another

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, expect
 
 
 def rank() -> int:
@@ -74,8 +74,8 @@ class _AllMean(torch.autograd.Function):
         return mean
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:
-        return _AllMean.forward(ctx, grad)
+    def backward(ctx, *grads: Tensor) -> Tensor:
+        return _AllMean.forward(ctx, *grads)
 
 
 def all_mean(x: Tensor) -> Tensor:
@@ -100,17 +100,19 @@ class BatchNorm(nn.BatchNorm1d):
     Input and output are (N, features). Alone, this is `torch.nn.BatchNorm1d`.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         if not self.training or world_size() == 1:
-            return super().forward(x)
-        x = x.float()  # not in autocast's precision
+            return super().forward(input)
+        x = input.float()  # not in autocast's precision
         mean = all_mean(x.mean(0))
         centred = x - mean
         variance = all_mean(centred.square().mean(0))
         with torch.no_grad():
-            self.num_batches_tracked += 1
+            moments = self.num_batches_tracked, self.running_mean, self.running_var
+            batches, running_mean, running_var = (expect(moment, "running statistics") for moment in moments)
+            batches += 1
             n = len(x) * world_size()
-            momentum = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
-            self.running_mean.lerp_(mean, momentum)
-            self.running_var.lerp_(variance * n / (n - 1), momentum)
+            momentum = 1 / float(batches) if self.momentum is None else self.momentum
+            running_mean.lerp_(mean, momentum)
+            running_var.lerp_(variance * n / (n - 1), momentum)
         return centred * torch.rsqrt(variance + self.eps) * self.weight + self.bias

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,7 +12,7 @@ from armillary.errors import CorruptFile
 
 
 @contextmanager
-def whole_file(path: str | Path, suffix: str = ".part", *, durable: bool = True) -> Iterator[BinaryIO]:
+def whole_file(path: str | Path, suffix: str = ".part", *, durable: bool = True) -> Generator[BinaryIO]:
     """A file to write, which appears at `path` when the block ends.
 
     On failure (OSError from here, or whatever the block raises) what was there stays, and nothing half-written is left.

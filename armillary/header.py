@@ -6,7 +6,7 @@ and its names and shapes are compared with the tensors'.
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -69,7 +69,7 @@ def check_spec(spec: Any, tensors: Mapping[str, Tensor]) -> None:
 
 
 @contextmanager
-def unallocated() -> Iterator[None]:
+def unallocated() -> Generator[None]:
     """Modules that are made in here have shapes but no memory. Loading tensors into them compares names and shapes."""
     with torch.device("meta"), warnings.catch_warnings(action="ignore"):  # each tensor warns that nothing was copied
         yield

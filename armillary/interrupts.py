@@ -3,14 +3,14 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Generator[None]:
     """SIGINT and SIGTERM wait until this block has ended; they are then delivered to whoever handled them before.
 
     Blocks may be nested. Python delivers signals to its main thread alone, so that in other threads there is nothing to do.
@@ -41,7 +41,7 @@ def uninterrupted() -> Iterator[None]:
 
 
 @contextmanager
-def sigterm_as_sigint() -> Iterator[None]:
+def sigterm_as_sigint() -> Generator[None]:
     """In this block SIGTERM raises `KeyboardInterrupt`, as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -54,7 +54,7 @@ def sigterm_as_sigint() -> Iterator[None]:
 
 
 @contextmanager
-def ended_by_interrupts() -> Iterator[None]:
+def ended_by_interrupts() -> Generator[None]:
     """In this block SIGINT and SIGTERM end the process with one line and status 130: for imports, where nothing can be lost."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -28,7 +28,7 @@ from armillary.backends.captured import Decision
 from armillary.costs.cost import Cost
 from armillary.costs.registry import make_cost
 from armillary.device import together
-from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.errors import ArmillaryError, SpecMismatch, expect
 from armillary.goals.goal import Goal
 from armillary.imagination import Imagination
 from armillary.latents import encode_frames
@@ -57,9 +57,11 @@ class Decisions:
 
     def add(self, problems: int, encode_seconds: float, plan_seconds: float, model_calls: int) -> None:
         """One more entry; the oldest goes, so that an agent that acts for ever needs no more memory for it."""
-        logs = self.problems, self.encode_seconds, self.plan_seconds, self.model_calls
-        for log, value in zip(logs, (problems, encode_seconds, plan_seconds, model_calls), strict=True):
-            log.append(value)
+        self.problems.append(problems)
+        self.encode_seconds.append(encode_seconds)
+        self.plan_seconds.append(plan_seconds)
+        self.model_calls.append(model_calls)
+        for log in (self.problems, self.encode_seconds, self.plan_seconds, self.model_calls):
             del log[:-KEPT]
         self.count += 1
 
@@ -221,7 +223,7 @@ class Agent:
                 self._decide(due, encode_seconds, seen, at_once)
         now = self._steps % (skip * self.execute)
         self._steps += 1
-        return self.last_plan.actions.cpu().numpy()[np.arange(self.num_envs), now]
+        return expect(self.last_plan, "a plan").actions.cpu().numpy()[np.arange(self.num_envs), now]
 
     def _seen(self, observations: Mapping[str, Any]) -> dict[str, Any]:
         """The model's streams of all environments."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from armillary.errors import CorruptFile
+from armillary.errors import CorruptFile, expect
 from armillary.files import write_whole
 
 NAME = "SHA256SUMS"
@@ -81,10 +81,10 @@ class Checksums:
             self.add(sorted(set(there) - set(kept)))
 
     def _there(self, file: str) -> bool:
-        return (self.root / file).is_file()
+        return (expect(self.root, "a local store") / file).is_file()
 
     def _hash(self, file: str) -> str:
-        with open(self.root / file, "rb") as opened:
+        with open(expect(self.root, "a local store") / file, "rb") as opened:
             hasher = hashlib.sha256()
             while block := opened.read(1 << 20):
                 hasher.update(block)

@@ -103,8 +103,8 @@ def digest(spec: Spec, episode: Episode) -> str:
     hasher = hashlib.sha256(str(len(episode)).encode())
     for stream in spec.observed:
         there = stream.name in episode.observations
-        hasher.update(np.ascontiguousarray(episode.observations[stream.name]) if there else b"absent")
-    hasher.update(np.ascontiguousarray(episode.actions.astype(spec.action.dtype, copy=False)))
+        hasher.update(np.ascontiguousarray(episode.observations[stream.name]).data if there else b"absent")
+    hasher.update(np.ascontiguousarray(episode.actions.astype(spec.action.dtype, copy=False)).data)
     return hasher.hexdigest()[:32]
 
 

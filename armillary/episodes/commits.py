@@ -10,7 +10,7 @@
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -128,7 +128,7 @@ def data_files(fragments: Any) -> list[str]:
 
 
 @contextmanager
-def alone(folder: Path | None, *, wait: bool = True) -> Iterator[None]:
+def alone(folder: Path | None, *, wait: bool = True) -> Generator[None]:
     """No other writer of this folder, on this machine, is in such a block meanwhile. None, one elsewhere, keeps nobody out.
 
     Raises:

@@ -1,6 +1,6 @@
 """The sample of a recording that the doctor looks at: some rows of some episodes, and whole episodes where all are searched."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,7 +66,7 @@ def read_sample(episodes: Episodes, number: int) -> Run:
 
 
 def whole_episodes(
-    episodes: Episodes, names: list[str], which: Sequence[int], together: int
+    episodes: Episodes, names: list[str], which: Iterable[int], together: int
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Whole episodes of vectors side by side, or of one camera: number and rows, read some thousand rows at a time."""
     waiting: list[int] = []
@@ -93,12 +93,12 @@ def common(runs: list[Run]) -> list[Run]:
 
 def everywhere(runs: list[Run]) -> np.ndarray:
     """Which channels belong to streams that all runs have."""
-    return np.all([there(run) for run in runs], 0)
+    return np.asarray(np.all([there(run) for run in runs], 0))
 
 
 def there(run: Run) -> np.ndarray:
     """Which channels belong to a stream that the episode has."""
-    return np.isfinite(run.vectors).any(0)
+    return np.asarray(np.isfinite(run.vectors).any(0))
 
 
 def outlines(spec: Spec, seen: dict[str, np.ndarray]) -> np.ndarray:

@@ -1,14 +1,14 @@
 """What Lance raises, as errors that a user can mend."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from armillary.errors import ArmillaryError, CorruptFile
 
 
 @contextmanager
-def reading(path: str) -> Iterator[None]:
+def reading(path: str) -> Generator[None]:
     """Whatever goes wrong in here means that the store is damaged: `CorruptFile`."""
     try:
         yield
@@ -19,7 +19,7 @@ def reading(path: str) -> Iterator[None]:
 
 
 @contextmanager
-def writing(path: str) -> Iterator[None]:
+def writing(path: str) -> Generator[None]:
     """Whatever goes wrong in here means that the store cannot be written: `ArmillaryError`."""
     try:
         yield

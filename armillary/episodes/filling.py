@@ -55,7 +55,7 @@ class Filling:
         self.path, job = address(path), json.loads(columns.to_json(job, "job"))
         there = _store_at(self.path)
         overwrite = overwrite and there is not None
-        self._create = {"spec": spec, "images": images, "info": info, "unfinished": job, "overwrite": overwrite}
+        self._create: dict[str, Any] = {"spec": spec, "images": images, "info": info, "unfinished": job, "overwrite": overwrite}
         self.store, self.stored, self.done = None, 0, False
         if there is None or overwrite:
             return

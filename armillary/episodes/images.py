@@ -11,7 +11,7 @@ ones, several times that of JPEG, and are the fastest to stream in random order.
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Literal, get_args
@@ -73,7 +73,7 @@ def encode(frames: np.ndarray, codec: str) -> list[bytes]:
 
 
 @contextmanager
-def open_picture(file: Any, formats: Sequence[str] = ("PNG", "JPEG")) -> Iterator[Any]:
+def open_picture(file: Any, formats: Sequence[str] = ("PNG", "JPEG")) -> Generator[Any]:
     """An image file as Pillow has it, not decoded yet: of a format that is asked for, and of a size that fits into memory.
 
     Args:

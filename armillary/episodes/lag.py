@@ -85,7 +85,7 @@ def motion(images: UInt8[np.ndarray, "t h w c"]) -> Float[np.ndarray, "t-1 7"]:
     gray = images.mean(-1) / 255
     change = np.diff(gray, axis=0)
     flat = change.reshape(len(change), -1)
-    place = np.stack(np.meshgrid(*map(np.arange, gray.shape[1:]), indexing="ij"), -1).reshape(-1, 2)
+    place = np.stack(np.meshgrid(*(np.arange(size) for size in gray.shape[1:]), indexing="ij"), -1).reshape(-1, 2)
     brighter, darker = (
         part @ place / np.maximum(part.sum(1, keepdims=True), 1e-6) for part in (np.maximum(flat, 0), np.maximum(-flat, 0))
     )

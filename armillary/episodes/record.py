@@ -101,7 +101,7 @@ def record(
         try:
             for number, episode in enumerate(source):
                 bar.advance(task, 1 if episodes else len(episode.actions))
-                if number < stored:
+                if isinstance(into, Filling) and number < stored:
                     into.require_same(number, episode)
                     continue
                 ended.append(episode)
@@ -156,7 +156,9 @@ def rollouts(
 
 def _rollouts(env, policy, spec, episodes, steps, seed, max_length) -> Iterator[Episode]:
     said = _provenance(env, policy, seed)
-    env = env if isinstance(env, VectorEnv) else SyncVectorEnv([lambda: env])
+    if not isinstance(env, VectorEnv):
+        single = env
+        env = SyncVectorEnv([lambda: single])
     seed = seed_of(seed)
     mode, n, rng = _autoreset(env), env.num_envs, np.random.default_rng([seed, 1])
     left = np.full(n, np.inf) if episodes == np.inf else episodes // n + (np.arange(n) < episodes % n)

@@ -19,7 +19,7 @@ import itertools
 import math
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -256,5 +256,5 @@ def _none_at(path: str) -> NoStore:
     return NoStore(f"there is no store at {path}; make one with 'armillary record' or 'armillary import'")
 
 
-def _describe(spec: Spec, images: dict[str, str], info: dict[str, Any]) -> str:
+def _describe(spec: Spec, images: Mapping[str, str], info: dict[str, Any]) -> str:
     return columns.to_json({"format": FORMAT, "spec": spec.to_json(), "images": images, "info": info}, "store")

@@ -98,7 +98,7 @@ class Mapped:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with whole_file(self._path, f".{secrets.token_hex(4)}", durable=False) as file:
                 for chunk in frames.chunks():
-                    file.write(chunk)
+                    file.write(chunk.data)
         except OSError as error:
             raise ArmillaryError(f"the cache of {frames.nbytes >> 20} MB in {folder} cannot be written: {error}") from error
 

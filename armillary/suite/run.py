@@ -10,7 +10,7 @@ variation after the other turned on, which its recording may never have shown. D
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from hashlib import sha256
@@ -304,7 +304,7 @@ def _plain(table: ControlResult) -> dict[str, Any]:
 
 
 @contextmanager
-def _timed() -> Iterator[dict[str, float]]:
+def _timed() -> Generator[dict[str, float]]:
     """Seconds of what is within, `seconds` on the wall and `cpu_seconds` of this process; there once it has ended."""
     spent: dict[str, float] = {}
     wall, cpu = time.perf_counter(), time.process_time()

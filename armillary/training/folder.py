@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,7 +13,7 @@ LOCK = "training.lock"
 
 
 @contextmanager
-def one_writer(out: Path, lock: str = LOCK, does: str = "trains") -> Iterator[None]:
+def one_writer(out: Path, lock: str = LOCK, does: str = "trains") -> Generator[None]:
     """Make the folder, and hold its lock. Of several processes of one run, the first holds it.
 
     Args:

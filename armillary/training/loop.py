@@ -21,7 +21,7 @@ import json
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -261,7 +261,7 @@ def _run_stage(
 
 
 @contextmanager
-def _on(kind: type[BaseException], act: Callable[[], None]) -> Iterator[None]:
+def _on(kind: type[BaseException], act: Callable[[], None]) -> Generator[None]:
     """Act, undisturbed, before an exception of this kind leaves."""
     try:
         yield

@@ -36,9 +36,9 @@ def train_on_random_encoder(
     stages = tuple(StageConfig.from_json(stage) for stage in model.provenance["stages"] if stage["kind"] != "joint")
     if not stages:
         raise ArmillaryError("the recipe has no stage after the joint one: there are no dynamics to train on a frozen encoder")
-    sizes = {"skip": model.config.skip, "image_size": model.config.image_size}
     streams = [stream.name for stream in model.spec.observed]
-    clips = Clips(episodes, model.config.frames, which=which, streams=streams, **sizes)
+    skip, image_size = model.config.skip, model.config.image_size
+    clips = Clips(episodes, model.config.frames, skip=skip, image_size=image_size, which=which, streams=streams)
     with one_thread(model.config.is_small), torch.random.fork_rng():
         torch.manual_seed(config.seed)
         fresh = model.untrained()

@@ -10,7 +10,7 @@ A stage draws everything from the generator that it is given, made anew from (se
 a generator has to be saved, and a resumed run goes on exactly as an unbroken one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -73,7 +73,8 @@ class StageConfig:
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> "StageConfig":
         """From what `asdict` gave, of this version or an earlier one."""
-        return cls(**{**plain, "augmentation": Augmentation(**plain.get("augmentation", {}))})
+        fields: dict[str, Any] = {**plain, "augmentation": Augmentation(**plain.get("augmentation", {}))}
+        return cls(**fields)
 
 
 class Stage:
@@ -83,7 +84,7 @@ class Stage:
     in the background, during the one before.
     """
 
-    modules: list[nn.Module]
+    modules: Sequence[nn.Module]
     state: dict[str, Tensor]
     ahead = False
 
@@ -233,7 +234,8 @@ class Critic(Stage):
         goal = latents.later(chosen, later)
         lived = torch.cat([z, torch.cat([z[:, :context], imagined], 1)])
         losses = self.critic.loss(View(lived, goal=torch.cat([goal, goal])))
-        return {"loss": sum(self.critic.weight * loss for loss in losses.values()), **losses}
+        weighted = [self.critic.weight * loss for loss in losses.values()]
+        return {"loss": sum(weighted[1:], weighted[0]), **losses}
 
 
 def build_stage(model: WorldModel, clips: Clips, config: StageConfig, before: Stage | None = None) -> Stage:

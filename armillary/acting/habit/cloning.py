@@ -32,7 +32,7 @@ from armillary.actions import ActionBlocks
 from armillary.device import one_thread
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episodes
-from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
+from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch, expect
 from armillary.header import check_config, check_provenance, unallocated
 from armillary.model import WorldModel
 from armillary.scales import mean_and_scale
@@ -161,10 +161,12 @@ class Habit(nn.Module):
         `action` is a mean squared error, of which 1 is no better than the mean action, or a mean absolute one for the median.
         """
         features, error = self._features(z, z_goal), F.l1_loss if self.config.median else F.mse_loss
-        losses = {"action": error(self._coordinates(features, apart.float()), blocks)}
+        total = error(self._coordinates(features, apart.float()), blocks)
+        losses = {"action": total}
         if self.arrival is not None:
             losses["arrival"] = F.cross_entropy(self.arrival(features), apart - 1)
-        return {"loss": sum(losses.values()), **losses}
+            total = total + losses["arrival"]
+        return {"loss": total, **losses}
 
     def _features(self, z: Tensor, z_goal: Tensor) -> Tensor:
         seen = (torch.cat([z, z_goal.unsqueeze(1)], 1) - self.mean) / self.std
@@ -175,7 +177,7 @@ class Habit(nn.Module):
 
     def _coordinates(self, features: Tensor, remaining: Tensor | None) -> Tensor:
         if self.config.timed:
-            features = torch.cat([features, remaining.log().unsqueeze(1)], 1)
+            features = torch.cat([features, expect(remaining, "blocks that remain").log().unsqueeze(1)], 1)
         return self.action(features)
 
     def check(self, model: WorldModel) -> None:
@@ -254,10 +256,10 @@ def train_habit(
     if seed < 0:
         raise ArmillaryError(f"seed {seed}: take 0 or more")
     model.spec.check(episodes.spec)
-    sizes = {"skip": model.config.skip, "image_size": model.config.image_size}
     streams = [stream.name for stream in model.spec.observed]
     # Each frame is read once, so that none is worth keeping.
-    clips = Clips(episodes, 2, which=which, streams=streams, budget_mb=0, **sizes)
+    skip, image_size = model.config.skip, model.config.image_size
+    clips = Clips(episodes, 2, skip=skip, image_size=image_size, which=which, streams=streams, budget_mb=0)
     with one_thread(), torch.random.fork_rng():
         torch.manual_seed(seed)
         habit, rng = Habit(model, config), np.random.default_rng(seed)
@@ -293,5 +295,5 @@ def _fingerprint(model: WorldModel) -> str:
 
 
 def _layer(inputs: int, outputs: int, dropout: float = 0.0) -> list[nn.Module]:
-    layer = [nn.Linear(inputs, outputs), nn.LayerNorm(outputs), nn.GELU()]
+    layer: list[nn.Module] = [nn.Linear(inputs, outputs), nn.LayerNorm(outputs), nn.GELU()]
     return [*layer, nn.Dropout(dropout)] if dropout else layer

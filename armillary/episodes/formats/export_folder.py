@@ -5,7 +5,7 @@
 - `overwrite` replaces an export and nothing else: a folder with the mark, in which every file is as the export has left it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class ExportFolder:
         self.done, self._job, self._layout = False, parse_json(as_json(job)), layout
 
     @contextmanager
-    def filled(self, *, resume: bool = False, overwrite: bool = False) -> Iterator[None]:
+    def filled(self, *, resume: bool = False, overwrite: bool = False) -> Generator[None]:
         """Write into `part` in this block; at its end that takes the export's name.
 
         Args:

@@ -14,7 +14,7 @@ https://github.com/Farama-Foundation/D4RL.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -103,7 +103,7 @@ def left_out(group: Any, inside: str = "") -> dict[str, str]:
 
 
 @contextmanager
-def _opened(file: Path, group: str) -> Iterator[Any]:
+def _opened(file: Path, group: str) -> Generator[Any]:
     with require("h5py", "data").File(file, "r") as opened:
         yield opened[group]
 

@@ -12,7 +12,7 @@ Source: https://github.com/seohongpark/ogbench (ogbench/utils.py), numpy.lib.for
 
 import math
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -98,7 +98,7 @@ class _Arrays(dict[str, "_Array"]):
 
 
 @contextmanager
-def _opened(file: Path, group: str = "/") -> Iterator[_Arrays]:
+def _opened(file: Path, group: str = "/") -> Generator[_Arrays]:
     arrays, declared = _Arrays(), 0
     with zipfile.ZipFile(file) as archive:
         for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):

@@ -8,7 +8,7 @@ import io
 import os
 import re
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -27,7 +27,7 @@ _STANDS_FOR = {"srv": "a service", "action": "an action server"}
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Generator[None]:
     """Whatever a reader or decoder raises in here means that the file is damaged."""
     try:
         yield

@@ -7,7 +7,7 @@ Source: stable_worldmodel 0.1.1, https://github.com/galilai-group/stable-worldmo
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -71,7 +71,7 @@ def open_layout(path: Path) -> Layout:
 
 
 @contextmanager
-def reading(what: str | Path) -> Iterator[None]:
+def reading(what: str | Path) -> Generator[None]:
     """Whatever a reader raises in here means that the file is damaged."""
     if isinstance(what, Path) and what.is_file() and unfetched(what):
         raise CorruptFile(f"{what}: {UNFETCHED}")

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -372,7 +372,7 @@ class Timeline:
 
 def _utc(local: float, zone: ZoneInfo, last: float | None) -> float:
     """Seconds of local time in UTC; in the hour that comes twice, the first one that is not before the last row."""
-    naive = datetime.fromtimestamp(local, timezone.utc).replace(tzinfo=zone)
+    naive = datetime.fromtimestamp(local, UTC).replace(tzinfo=zone)
     first, second = (naive.replace(fold=fold).timestamp() for fold in (0, 1))
     return second if last is not None and first < last <= second else first
 

@@ -185,7 +185,7 @@ def shown_times(path: Path, track: int = 0, rate: float | None = None, *, shown:
 
 
 @contextmanager
-def _video(path: Path, track: int = 0) -> Iterator[tuple[Any, list[Any]]]:
+def _video(path: Path, track: int = 0) -> Generator[tuple[Any, list[Any]]]:
     """The file and its video streams, covers aside; whatever FFmpeg says of it is a `CorruptFile`."""
     av = require("av", "data")
     try:

@@ -12,7 +12,7 @@ Design choices:
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -239,7 +239,7 @@ def run(
 
 
 @contextmanager
-def drawing(world: World, needed: bool) -> Iterator[None]:
+def drawing(world: World, needed: bool) -> Generator[None]:
     """Within, a world that can leave drawing out (it has an attribute `looks`) does so unless it is needed."""
     before = getattr(world, "looks", None)
     if before is not None:
