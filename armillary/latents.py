@@ -109,7 +109,7 @@ def encode_rows(model: WorldModel, episodes: Episodes, rows: np.ndarray, streams
     """Latents (n, D) float32 of rows (n,) of the whole store; frames are read and encoded a few at a time.
 
     Args:
-        streams: what the model is given, of what it knows; all that the recording has unless given.
+        streams: what the model is given, of what it knows. Default: all that the recording has.
     """
     streams = [stream.name for stream in episodes.spec.observed] if streams is None else streams
     names, z = [stream.name for stream in model.spec.observed if stream.name in streams], []

@@ -21,7 +21,6 @@ from armillary import kinds, objectives, weights
 from armillary.actions import ActionBlocks
 from armillary.config import ModelConfig
 from armillary.device import pick_device
-from armillary.dynamics.predictors import new_predictor
 from armillary.episodes.clips import Batch
 from armillary.errors import ArmillaryError, CorruptFile, PluginError
 from armillary.header import check_config, check_provenance, check_spec, unallocated
@@ -29,6 +28,7 @@ from armillary.imagination import Context, Rollout
 from armillary.objectives.term import Distance, Term, View
 from armillary.perception.fusion import Perception
 from armillary.perception.standard import Standardised
+from armillary.predictors import new_predictor
 from armillary.spec import Spec, Stream
 
 FORMAT = 3
@@ -277,13 +277,6 @@ class WorldModel(nn.Module):
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise CorruptFile(f"{path}: the weights do not fit the header ({reason})") from error
         return model.to(pick_device(device)).eval()
-
-    @classmethod
-    def from_lewm(cls, path: str | Path, spec: Spec, **normalisation: Any) -> "WorldModel":
-        """A LeWM checkpoint of stable-worldmodel as a model of ours; see `lewm.load_lewm` for the arguments."""
-        from armillary.lewm import load_lewm  # it builds on this file
-
-        return load_lewm(path, spec, **normalisation)
 
     def _add_terms(self, names: Iterable[str]) -> None:
         for name in names:

@@ -5,6 +5,7 @@ they need and nothing else: no text of a file is ever taken for the path of a mo
 """
 
 import sys
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,36 @@ if TYPE_CHECKING:
 def registered(group: str) -> tuple[str, ...]:
     """The names that installed packages register in a group, in alphabetical order."""
     return tuple(sorted(_entries(group, tuple(sys.path))))
+
+
+def names(group: str, built_in: Iterable[str]) -> tuple[str, ...]:
+    """The names that there are in a group: those of the library, then those that installed packages register."""
+    return tuple(dict.fromkeys((*built_in, *registered(group))))
+
+
+def find(group: str, name: str, built_in: Mapping[str, Any], base: type | None = None, remedy: str = "") -> Any:
+    """What the library has under this name, or else an installed package.
+
+    Args:
+        built_in: what the library has, by name.
+        base: an entry point of the group names a class of this; None: anything.
+        remedy: what helps beside a package, for the error.
+
+    Raises:
+        PluginError: there is none, or the package that registers it is broken.
+    """
+    if name in built_in:
+        return built_in[name]
+    found = load(group, name)
+    if found is None:
+        what, known = group.rpartition(".")[2].removesuffix("s"), ", ".join(names(group, built_in))
+        remedy = f"{remedy}, or install" if remedy else "install"
+        raise PluginError(
+            f"{what} {name[:100]!r} is none of {known}; {remedy} a package that registers it as an entry point of {group}"
+        )
+    if base is not None and not (isinstance(found, type) and issubclass(found, base)):
+        raise PluginError(f"{group}: {name!r} is registered as {found!r}; expected a class of {base.__name__}")
+    return found
 
 
 def load(group: str, name: str) -> Any:

@@ -1,9 +1,10 @@
-"""Gymnasium's spaces as streams and actions.
+"""Gymnasium's spaces as streams and actions, and the Spec of an environment.
 
 Dictionaries and tuples in each other are taken apart: the stream of `{"robot": {"q": ...}}` is `robot.q`. What is no stream is
 left out by name, with the reason.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,31 @@ import numpy as np
 
 from armillary import kinds
 from armillary.errors import ArmillaryError
-from armillary.spec import ActionSpace, Stream
+from armillary.spec import ActionSpace, Spec, Stream
+
+
+def spec_of(env: Any) -> Spec:
+    """The Spec of a Gymnasium environment or vector environment.
+
+    A world of ours carries its own as `stream_spec`. Elsewhere the kinds are found (`kinds.recognise`), every part of a
+    dictionary or tuple is a stream, and a lone space is named `image` or `state`. What is no stream is left out, with a
+    warning that names it.
+
+    Raises:
+        ArmillaryError: no space that is a stream, or another action space; the message names it.
+    """
+    own = getattr(getattr(env, "unwrapped", env), "stream_spec", None)
+    if own is not None:
+        return own
+    space = getattr(env, "single_observation_space", None) or env.observation_space
+    action = getattr(env, "single_action_space", None) or env.action_space
+    streams, left_out = streams_of(space)
+    said = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+    if not streams:
+        raise ArmillaryError(f"nothing in the observation space becomes a stream: {said}")
+    if left_out:
+        warnings.warn(f"left out of the streams: {said}", stacklevel=2)
+    return Spec(tuple(streams), action_of(action), (env.metadata or {}).get("render_fps"))
 
 
 def leaves(tree: Any, name: str = "") -> dict[str, Any]:

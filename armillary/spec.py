@@ -8,7 +8,6 @@ they do not, the error names the stream and both shapes. Design choices:
 """
 
 import json
-import warnings
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -319,32 +318,6 @@ class Spec:
             raise
         except (CorruptFile, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ArmillaryError(f"this is not a Spec in JSON ({type(error).__name__}: {error})") from error
-
-    @classmethod
-    def from_env(cls, env: Any) -> "Spec":
-        """The Spec of a Gymnasium environment or vector environment.
-
-        A world of ours carries its own as `stream_spec`. Elsewhere the kinds are found (`kinds.recognise`), every part of a
-        dictionary or tuple is a stream, and a lone space is named `image` or `state`. What is no stream is left out, with a
-        warning that names it.
-
-        Raises:
-            ArmillaryError: no space that is a stream, or another action space; the message names it.
-        """
-        from armillary.spaces import action_of, streams_of
-
-        own = getattr(getattr(env, "unwrapped", env), "stream_spec", None)
-        if own is not None:
-            return own
-        space = getattr(env, "single_observation_space", None) or env.observation_space
-        action = getattr(env, "single_action_space", None) or env.action_space
-        streams, left_out = streams_of(space)
-        said = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
-        if not streams:
-            raise ArmillaryError(f"nothing in the observation space becomes a stream: {said}")
-        if left_out:
-            warnings.warn(f"left out of the streams: {said}", stacklevel=2)
-        return cls(tuple(streams), action_of(action), (env.metadata or {}).get("render_fps"))
 
 
 def _groups(unit: tuple[str, ...]) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from armillary.costs import LatentGoal
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.goals import Goal
 from armillary.imagination import Context
+from armillary.lewm import load_lewm
 from armillary.model import WorldModel
 from armillary.planning import CEM, Problem
 from armillary.spec import ActionSpace, Spec, Stream
@@ -176,7 +177,7 @@ def old_names(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 @pytest.mark.parametrize("names", [dict, old_names])
 def test_a_checkpoint_predicts_as_lewm_does(checkpoint, names):
     tensors = weights()
-    model, reference = WorldModel.from_lewm(checkpoint(names(tensors)), SPEC, **STATISTICS), Reference(tensors)
+    model, reference = load_lewm(checkpoint(names(tensors)), SPEC, **STATISTICS), Reference(tensors)
     assert not model.training
     assert model.config.skip == 5
     images = torch.randint(256, (4, 3, SIDE, SIDE, 3), dtype=torch.uint8)
@@ -198,13 +199,13 @@ def test_a_checkpoint_predicts_as_lewm_does(checkpoint, names):
 def test_a_file_by_its_name_and_other_image_statistics(checkpoint):
     folder = checkpoint(weights())
     images = {"pixels": torch.randint(256, (2, 1, SIDE, SIDE, 3), dtype=torch.uint8)}
-    by_folder = WorldModel.from_lewm(folder, SPEC, **STATISTICS)
-    by_file = WorldModel.from_lewm(folder / "weights.pt", SPEC, **STATISTICS, image_mean=(0, 0, 0), image_std=(1, 1, 1))
+    by_folder = load_lewm(folder, SPEC, **STATISTICS)
+    by_file = load_lewm(folder / "weights.pt", SPEC, **STATISTICS, image_mean=(0, 0, 0), image_std=(1, 1, 1))
     assert (by_folder.encode(images) - by_file.encode(images)).abs().max() > 1e-3
 
 
 def test_plans_and_checkpoints_of_ours_can_be_made_of_it(checkpoint, tmp_path: Path):
-    model = WorldModel.from_lewm(checkpoint(weights()), SPEC, **STATISTICS)
+    model = load_lewm(checkpoint(weights()), SPEC, **STATISTICS)
     model.save(tmp_path / "ours")
     again = WorldModel.load(tmp_path / "ours", "cpu")
     plans = []
@@ -218,9 +219,9 @@ def test_plans_and_checkpoints_of_ours_can_be_made_of_it(checkpoint, tmp_path: P
 def test_what_is_no_such_checkpoint(checkpoint, tmp_path: Path):
     tensors = weights()
     with pytest.raises(ArmillaryError, match="expected a"):
-        WorldModel.from_lewm(tmp_path, SPEC, **STATISTICS)
+        load_lewm(tmp_path, SPEC, **STATISTICS)
     with pytest.raises(ArmillaryError, match="no such file; stable-worldmodel"):
-        WorldModel.from_lewm(checkpoint(tensors, config=None), SPEC, **STATISTICS)
+        load_lewm(checkpoint(tensors, config=None), SPEC, **STATISTICS)
     lost = {name: tensor for name, tensor in tensors.items() if name != "predictor.transformer.norm.bias"}
     deep = tensors | {"predictor.transformer.input_proj.weight": torch.ones(8, 8)}
     for content, words in (
@@ -230,10 +231,10 @@ def test_what_is_no_such_checkpoint(checkpoint, tmp_path: Path):
         (deep, "input_proj"),
     ):
         with pytest.raises(CorruptFile, match=words):
-            WorldModel.from_lewm(checkpoint(content), SPEC, **STATISTICS)
+            load_lewm(checkpoint(content), SPEC, **STATISTICS)
     wide = CONFIG | {"predictor": CONFIG["predictor"] | {"heads": 3}}
     with pytest.raises(CorruptFile, match="size mismatch"):
-        WorldModel.from_lewm(checkpoint(tensors, wide), SPEC, **STATISTICS)
+        load_lewm(checkpoint(tensors, wide), SPEC, **STATISTICS)
 
 
 @pytest.mark.parametrize(
@@ -248,4 +249,4 @@ def test_what_is_no_such_checkpoint(checkpoint, tmp_path: Path):
 )
 def test_specs_and_statistics_that_do_not_fit(checkpoint, spec, changes, words):
     with pytest.raises(ArmillaryError, match=words):
-        WorldModel.from_lewm(checkpoint(weights()), spec, **{**STATISTICS, **changes})
+        load_lewm(checkpoint(weights()), spec, **{**STATISTICS, **changes})

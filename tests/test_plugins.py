@@ -51,8 +51,8 @@ def test_a_built_in_kind_is_never_replaced(install):
             "import nothing_of_the_kind",
             r"'warm' of broken\d cannot be imported \(ModuleNotFoundError: No module",
         ),
-        ("Heat = 3", "'warm' is registered as 3; expected a class of Kind whose name is 'warm'"),
-        (GOOD, "expected a class of Kind whose name is 'warm'"),
+        ("Heat = 3", "'warm' is registered as 3; expected a class of Kind"),
+        (GOOD, "expected 'warm'"),
     ],
 )
 def test_a_package_that_is_broken_is_named(install, code, message):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.kinds import BUILT_IN
+from armillary.spaces import spec_of
 from armillary.spec import ActionSpace, Spec, Stream
 
 names = st.text(min_size=1, max_size=12)
@@ -194,15 +195,15 @@ class Env(gymnasium.Env):
 
 def test_from_cartpole_and_its_vector_environment():
     expected = Spec((Stream("state", "vector", (4,), unit=("",) * 4),), ActionSpace("discrete", 2), 50)
-    assert Spec.from_env(gymnasium.make("CartPole-v1")) == expected
-    vector = Spec.from_env(gymnasium.make_vec("CartPole-v1", num_envs=3))
+    assert spec_of(gymnasium.make("CartPole-v1")) == expected
+    vector = spec_of(gymnasium.make_vec("CartPole-v1", num_envs=3))
     assert (vector.streams, vector.action) == (expected.streams, expected.action)
 
 
 def test_from_spaces():
     image, state = Box(0, 255, (8, 9, 3), np.uint8), Box(-1, 1, (5,), np.float64)
-    assert Spec.from_env(Env(image)).streams == (Stream("image", "image", (8, 9, 3)),)
-    spec = Spec.from_env(Env(Dict({"eye": image, "arm": state})))
+    assert spec_of(Env(image)).streams == (Stream("image", "image", (8, 9, 3)),)
+    spec = spec_of(Env(Dict({"eye": image, "arm": state})))
     assert set(spec.streams) == {Stream("eye", "image", (8, 9, 3)), Stream("arm", "vector", (5,), unit=("",) * 5)}
     assert spec.action == ActionSpace("box", 2, (-2, -np.inf), (2, np.inf))
     assert spec.rate == 20
@@ -220,7 +221,7 @@ def test_every_part_of_a_space_is_a_stream_or_named():
         "words": Text(4),
     }
     with pytest.warns(UserWarning, match=r"left out of the streams: heat: float32 .*; words: Text"):
-        spec = Spec.from_env(Env(Dict(parts)))
+        spec = spec_of(Env(Dict(parts)))
     assert {s.name: (s.kind, s.shape) for s in spec.streams} == {
         "eyes.left": ("image", (64, 48, 3)),
         "eyes.stack": ("image", (84, 84, 4)),
@@ -233,14 +234,14 @@ def test_every_part_of_a_space_is_a_stream_or_named():
 
 
 def test_a_box_of_integers_keeps_its_actions_whole():
-    assert Spec.from_env(Env(Box(0, 1, (4,)), Box(0, 4, (2,), np.int32))).action.whole
+    assert spec_of(Env(Box(0, 1, (4,)), Box(0, 4, (2,), np.int32))).action.whole
 
 
 def test_a_world_carries_its_own():
     env = Env(Box(-1, 1, (5,)))
     env.stream_spec = Spec((CAMERA,), BOX)
-    assert Spec.from_env(env) is env.stream_spec
-    assert Spec.from_env(gymnasium.wrappers.TimeLimit(env, 5)) is env.stream_spec
+    assert spec_of(env) is env.stream_spec
+    assert spec_of(gymnasium.wrappers.TimeLimit(env, 5)) is env.stream_spec
 
 
 @pytest.mark.parametrize(
@@ -256,7 +257,7 @@ def test_a_world_carries_its_own():
 )
 def test_spaces_that_map_to_nothing(observation, action, message):
     with pytest.raises(ArmillaryError) as error:
-        Spec.from_env(Env(observation, action))
+        spec_of(Env(observation, action))
     assert message in str(error.value)
 
 

@@ -19,7 +19,6 @@ from armillary.model import WorldModel
 
 Reduce = Literal["sum", "last"]
 """Over the steps of a rollout: their sum, or the last alone."""
-GoalCost = Literal["auto", "critic", "contrast", "latent"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ A package adds one with a function that takes the model and returns a Cost, such
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 from armillary import plugins
 from armillary.costs.cost import Cost
@@ -59,15 +60,8 @@ def make_cost(model: WorldModel, text: str) -> Cost:
 
 
 def _one(model: WorldModel, name: str) -> Cost:
-    if name in model.distances:
-        return goal_cost(model, name)
-    make = BUILT_IN.get(name) or plugins.load(GROUP, name)
-    if make is None:
-        known = ", ".join(dict.fromkeys((*BUILT_IN, *model.distances, *plugins.registered(GROUP))))
-        raise PluginError(
-            f"cost {name[:100]!r} is none of {known}; train a model with it in its objective, or install a package that "
-            f"registers it as an entry point of {GROUP}"
-        )
+    learned = {distance: partial(goal_cost, name=distance) for distance in model.distances}
+    make = plugins.find(GROUP, name, {**BUILT_IN, **learned}, remedy="train a model with it in its objective")
     cost = make(model)
     if not isinstance(cost, Cost):
         raise PluginError(f"{GROUP}: {name!r} makes {cost!r:.100}; expected a Cost")

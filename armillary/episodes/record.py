@@ -31,7 +31,7 @@ from armillary.episodes.policies import Policy
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
 from armillary.interrupts import uninterrupted
-from armillary.spaces import leaves
+from armillary.spaces import leaves, spec_of
 from armillary.spec import Spec, Stream
 
 _COMMIT_BYTES = 32 << 20
@@ -75,7 +75,7 @@ def record(
         ArmillaryError: as `rollouts` does; something is at that path, and is not to be resumed or overwritten; to resume, the
             world does not do the same again; the store cannot be written. What was committed stays, marked as unfinished.
     """
-    spec = spec or (store.spec if isinstance(store, Episodes) else Spec.from_env(env))
+    spec = spec or (store.spec if isinstance(store, Episodes) else spec_of(env))
     source = rollouts(env, policy, spec=spec, episodes=episodes, steps=steps, seed=seed, max_length=max_length)
     if isinstance(store, Episodes):
         into, stored = store, 0
@@ -131,7 +131,7 @@ def rollouts(
     Args:
         env: a vector environment, or a single one. It is reset first, and not closed.
         policy: (observations, rng) -> actions, see policies.py.
-        spec: of the environment's observations and actions; `Spec.from_env` by default.
+        spec: of the environment's observations and actions; `spec_of` by default.
         episodes: so many, the same number (to one) from each environment.
         steps: or until so many steps are recorded; episodes under way are then given as far as they came.
         seed: of the environment (number i is seeded `seed + i`) and of the policy.
@@ -150,7 +150,7 @@ def rollouts(
         raise ArmillaryError("say how much to record: episodes, steps, or both")
     if max_length is not None and max_length < 2:
         raise ArmillaryError(f"max_length is at least 2 rows, one step, not {max_length}")
-    spec = spec or Spec.from_env(env)
+    spec = spec or spec_of(env)
     return _rollouts(env, policy, spec, np.inf if episodes is None else episodes, steps or np.inf, seed, max_length or np.inf)
 
 

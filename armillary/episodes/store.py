@@ -33,6 +33,7 @@ from armillary.episodes.checksums import Checksums, changed
 from armillary.episodes.episode import Episode
 from armillary.episodes.faults import reading, writing
 from armillary.episodes.reader import FORMAT, UNFINISHED, EpisodeReader
+from armillary.episodes.verify import verify as verified
 from armillary.errors import ArmillaryError, NoStore
 from armillary.interrupts import uninterrupted
 from armillary.spec import Spec
@@ -137,11 +138,8 @@ class Episodes(EpisodeReader):
                     raise _none_at(path) from error
                 raise
             store = cls(path, dataset)
-        if verify:
-            from armillary.episodes.verify import verify as verified
-
-            if found := verified(store, bad).damaged:
-                raise changed(path, found)
+        if verify and (found := verified(store, bad).damaged):
+            raise changed(path, found)
         return store
 
     def append(self, *episodes: Episode) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from armillary.episodes import columns, commits
 from armillary.episodes.checksums import NAME
-from armillary.episodes.store import Episodes
+from armillary.episodes.reader import EpisodeReader
 from armillary.errors import CorruptFile
 
 
@@ -35,7 +35,7 @@ class Verification:
         return "; ".join([f"damaged: {', '.join(self.damaged)}"] * bool(self.damaged) + lines)
 
 
-def verify(store: Episodes, bad: Sequence[str] | None = None) -> Verification:
+def verify(store: EpisodeReader, bad: Sequence[str] | None = None) -> Verification:
     """Read a whole store, and compare it with what was written; see above.
 
     Args:
@@ -65,7 +65,7 @@ def verify(store: Episodes, bad: Sequence[str] | None = None) -> Verification:
     return Verification(len(kept) - len(bad), tuple(damaged), tuple(unsure))
 
 
-def _episodes_of_files(store: Episodes) -> dict[str, range]:
+def _episodes_of_files(store: EpisodeReader) -> dict[str, range]:
     """The episodes that have rows in each data file."""
     fragments = store.fragments()
     ends = np.cumsum([fragment.physical_rows for fragment in fragments])
@@ -75,14 +75,14 @@ def _episodes_of_files(store: Episodes) -> dict[str, range]:
     return {file: part for fragment, part in zip(fragments, parts, strict=True) for file in commits.data_files([fragment])}
 
 
-def _same_digest(store: Episodes, number: int) -> bool:
+def _same_digest(store: EpisodeReader, number: int) -> bool:
     try:
         return columns.digest(store.spec, store.episode(number)) == store.digests[number]
     except CorruptFile:
         return False
 
 
-def _same_columns(store: Episodes) -> bool:
+def _same_columns(store: EpisodeReader) -> bool:
     return store.schema.equals(columns.schema_of(store.spec, store.codecs))
 
 

@@ -32,7 +32,7 @@ _added: dict[type, Kind] = {}
 
 def names() -> tuple[str, ...]:
     """All kinds that there are: the built-in ones, and those that installed packages register."""
-    return tuple(dict.fromkeys((*BUILT_IN, *plugins.registered(GROUP))))
+    return plugins.names(GROUP, BUILT_IN)
 
 
 def get(name: str) -> Kind:
@@ -41,14 +41,11 @@ def get(name: str) -> Kind:
     Raises:
         PluginError: there is none, or the package that registers it is broken.
     """
-    if name in BUILT_IN:
-        return BUILT_IN[name]
-    found = plugins.load(GROUP, name)
-    if found is None:
-        known = ", ".join(names())
-        raise PluginError(f"kind {name[:100]!r} is none of {known}; a package can register it as an entry point of {GROUP}")
-    if not (isinstance(found, type) and issubclass(found, Kind) and found.name == name):
-        raise PluginError(f"{GROUP}: {name!r} is registered as {found!r}; expected a class of Kind whose name is {name!r}")
+    found = plugins.find(GROUP, name, BUILT_IN, Kind)
+    if isinstance(found, Kind):
+        return found
+    if found.name != name:
+        raise PluginError(f"{GROUP}: {name!r} is registered as {found!r}, whose name is {found.name!r}; expected {name!r}")
     if found not in _added:
         _added[found] = found()
     return _added[found]

@@ -12,7 +12,6 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from armillary import plugins
-from armillary.errors import PluginError
 from armillary.objectives.term import TermConfig
 
 GROUP = "armillary.objectives"
@@ -21,7 +20,7 @@ BUILT_IN = tuple(sorted({module.name for module in iter_modules(__path__)} - {"t
 
 def names() -> tuple[str, ...]:
     """All terms that there are: the built-in ones, and those that installed packages register."""
-    return tuple(dict.fromkeys((*BUILT_IN, *plugins.registered(GROUP))))
+    return plugins.names(GROUP, BUILT_IN)
 
 
 def get(name: str) -> type[TermConfig]:
@@ -37,12 +36,4 @@ def get(name: str) -> type[TermConfig]:
             for x in vars(module).values()
             if isinstance(x, type) and x.__module__ == module.__name__ and issubclass(x, TermConfig)
         )
-    found = plugins.load(GROUP, name)
-    if found is None:
-        known = ", ".join(names())
-        raise PluginError(
-            f"objective {name[:100]!r} is none of {known}; a package can register it as an entry point of {GROUP}"
-        )
-    if not (isinstance(found, type) and issubclass(found, TermConfig)):
-        raise PluginError(f"{GROUP}: {name!r} is registered as {found!r}; expected a class of TermConfig")
-    return found
+    return plugins.find(GROUP, name, dict.fromkeys(BUILT_IN), TermConfig)

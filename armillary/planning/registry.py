@@ -15,7 +15,7 @@ from dataclasses import fields
 from typing import Any, get_type_hints
 
 from armillary import plugins
-from armillary.errors import ArmillaryError, CorruptFile, PluginError
+from armillary.errors import ArmillaryError, CorruptFile
 from armillary.planning.cem import CEM
 from armillary.planning.gradient import GradientPlanner
 from armillary.planning.graph import GraphSearch
@@ -41,7 +41,7 @@ LARGEST = 10_000_000
 
 def planner_names() -> tuple[str, ...]:
     """All planners that there are: the built-in ones, and those that installed packages register."""
-    return tuple(dict.fromkeys((*BUILT_IN, *plugins.registered(GROUP))))
+    return plugins.names(GROUP, BUILT_IN)
 
 
 def planner_class(name: str) -> type[Planner]:
@@ -50,15 +50,7 @@ def planner_class(name: str) -> type[Planner]:
     Raises:
         PluginError: there is none, or the package that registers it is broken.
     """
-    if name in BUILT_IN:
-        return BUILT_IN[name]
-    found = plugins.load(GROUP, name)
-    if found is None:
-        known = ", ".join(planner_names())
-        raise PluginError(f"planner {name[:100]!r} is none of {known}; a package can register it as an entry point of {GROUP}")
-    if not (isinstance(found, type) and issubclass(found, Planner)):
-        raise PluginError(f"{GROUP}: {name!r} is registered as {found!r}; expected a class of Planner")
-    return found
+    return plugins.find(GROUP, name, BUILT_IN, Planner)
 
 
 def planner_to_json(planner: Planner) -> dict[str, Any]:

@@ -49,7 +49,7 @@ from armillary.worlds import World, make
 RESULTS, RUNS = Path("results/control"), Path("runs/control")
 ENVS = 100
 """Environments that are recorded together."""
-UNSAID = {"without": (), "senses": None}
+DEFAULTS = {"without": (), "senses": None}
 """Of a task's settings, those that results leave out where they have this value."""
 HELD_OUT = 0.05
 """Share of the episodes that training never sees."""
@@ -74,7 +74,7 @@ def bench_control(
     """Run the suite; the result of each run, as `run_task` returns it.
 
     Args:
-        worlds: names in SUITE; all unless given.
+        worlds: names in SUITE. Default: all.
         seeds: of recording, weights and training.
         pairs: of start and goal in each evaluation set.
         shifted: pairs for each shifted factor.
@@ -229,7 +229,7 @@ def _begun(name: str, seed: int, pairs: int, shifted: int, out: Path) -> dict[st
     """What there is of a run's results: nothing but its settings, at first."""
     path, task = out / f"{name}-{seed}.json", SUITE[name]
     settings = {
-        "task": {name: value for name, value in asdict(task).items() if value != UNSAID.get(name, ...)},
+        "task": {name: value for name, value in asdict(task).items() if value != DEFAULTS.get(name, ...)},
         "recipe": RECIPES[task.recipe].to_json(),
         "pairs": pairs,
         "shifted": shifted,

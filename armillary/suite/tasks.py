@@ -20,7 +20,7 @@ class Goals:
     constraints: Mapping[str, Any] = field(default_factory=dict)
     """of the world's sampler"""
     budget: float | None = None
-    """env steps as a multiple of the shortest path; the world's own unless given, which is 2 where it has none"""
+    """env steps as a multiple of the shortest path; the world's own by default, which is 2 where it has none"""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Task:
     options: Mapping[str, Any] = field(default_factory=dict)
     """of the world that is recorded"""
     senses: tuple[str, ...] | None = None
-    """streams that the model learns from and sees by; all that are recorded unless given"""
+    """streams that the model learns from and sees by; by default, all that are recorded"""
     without: tuple[str, ...] = ()
     """rows that are left out, because they would take too long or say nothing"""
     batch: int = BATCH

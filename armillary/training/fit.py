@@ -44,7 +44,7 @@ def fit(
     """Train a recipe on a recording; see `train` for what `out` gets, and `habit.safetensors` where its agent has a habit.
 
     Args:
-        streams: observed streams to learn from; all unless given.
+        streams: observed streams to learn from. Default: all.
         held_out: share (below 1) or number of the episodes that the model never sees, or a list of them, see `split` and
             `split_off`; they are named in the checkpoint. Of what `start` was trained on, none is held out.
         device: auto, cpu, cuda or mps.

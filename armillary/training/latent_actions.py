@@ -25,8 +25,8 @@ from armillary.errors import ArmillaryError
 from armillary.latents import encode_tracks
 from armillary.model import WorldModel
 from armillary.objectives.inverse import InverseDynamics
+from armillary.optimise import Optimiser
 from armillary.spec import Spec
-from armillary.training.optimise import Optimiser
 
 
 @dataclass(frozen=True)

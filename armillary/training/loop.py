@@ -40,10 +40,10 @@ from armillary.errors import ArmillaryError, require
 from armillary.files import as_json
 from armillary.interrupts import uninterrupted
 from armillary.model import MODEL, STATE, WorldModel
+from armillary.optimise import Optimiser
 from armillary.training import state
 from armillary.training.collapse import collapse, dead_share, effective_rank, spread
 from armillary.training.folder import one_writer
-from armillary.training.optimise import Optimiser
 from armillary.training.stages import Stage, StageConfig, build_stage
 
 METRICS = "metrics.jsonl"

@@ -27,8 +27,8 @@ from armillary.episodes.observing import as_stream, for_environment, to_numpy
 from armillary.episodes.policies import Policy, random_policy
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
-from armillary.spaces import leaves, streams_of
-from armillary.spec import Spec, Stream
+from armillary.spaces import leaves, spec_of, streams_of
+from armillary.spec import Stream
 from armillary.worlds.world import GYM
 
 HOLD = 4
@@ -91,7 +91,7 @@ class GymWorld(SyncVectorEnv):
         if max_steps is not None:
             options["max_episode_steps"] = max_steps
         super().__init__([lambda: Sensed(self._make(env_id, **options), size)] * num_envs, autoreset_mode=autoreset_mode)
-        spec = Spec.from_env(self)
+        spec = spec_of(self)
         streams = [replace(stream, truth=stream.is_tabular and not vector) for stream in spec.streams]
         self.stream_spec = replace(spec, streams=tuple(streams))
 

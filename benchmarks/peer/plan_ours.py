@@ -8,7 +8,7 @@ from armillary.costs import LatentGoal
 from armillary.goals import Goal
 from armillary.imagination import Context
 from armillary.latents import encode_frames
-from armillary.model import WorldModel
+from armillary.lewm import load_lewm
 from armillary.planning import CEM, Plan, Problem, RandomStreams
 from armillary.spec import ActionSpace, Spec, Stream
 
@@ -17,7 +17,7 @@ def main() -> None:
     settings = common.SETTINGS
     torch.set_num_threads(settings["cores"])
     spec = Spec((Stream("pixels", "image", (224, 224, 3)),), ActionSpace("box", 2))
-    model = WorldModel.from_lewm(common.WORK / "lewm", spec, action_mean=(0.0, 0.0), action_std=(1.0, 1.0), device="cpu")
+    model = load_lewm(common.WORK / "lewm", spec, action_mean=(0.0, 0.0), action_std=(1.0, 1.0), device="cpu")
     images = torch.load(common.WORK / "images.pt", weights_only=True)
     nothing = torch.zeros(1, 0, 10)
 

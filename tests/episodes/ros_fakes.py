@@ -85,7 +85,7 @@ def write_mcap(
     """A file of messages: topic -> kind, and time in s and message of each.
 
     Args:
-        late: of a topic and a time, how long before that its header was stamped, in s; 0 unless given.
+        late: of a topic and a time, how long before that its header was stamped, in s; 0 by default.
         options: of the writer.
     """
     from mcap_ros2.writer import Writer

@@ -13,7 +13,7 @@ from armillary.cli import main
 from armillary.episodes.formats.minari import import_minari
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
-from armillary.spec import Spec
+from armillary.spaces import spec_of
 
 h5py = pytest.importorskip("h5py")
 pytest.importorskip("lance")
@@ -182,7 +182,7 @@ def test_a_lone_observation_is_called_as_the_environment_calls_it(tmp_path):
     _, store, _ = load(path, tmp_path / "store")
     space = gymnasium.spaces.Box(-1, 1, (3,), np.float32)
     env = type("Env", (), {"observation_space": space, "action_space": gymnasium.spaces.Box(-1, 1, (2,)), "metadata": {}})()
-    store.spec.check(Spec.from_env(env))
+    store.spec.check(spec_of(env))
     path = write("hdf5", tmp_path / "images", observation=(box((8, 8, 3), 0, 255, "uint8"), lambda n: seen(n)["camera"]))
     assert load(path, tmp_path / "other", image_size=4)[1].spec["image"].shape == (4, 4, 3)
 

@@ -20,6 +20,7 @@ from armillary.episodes.policies import random_policy, smooth_policy
 from armillary.episodes.record import record, rollouts
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
+from armillary.spaces import spec_of
 from armillary.spec import ActionSpace, Spec, Stream
 
 MODES = list(AutoresetMode)
@@ -129,7 +130,7 @@ def check(episodes: list, *, cut: bool = False) -> set:
 @pytest.mark.parametrize("mode", MODES)
 def test_rows_and_actions_stay_together_at_every_reset(kind, mode):
     env = make(kind, 3, mode)
-    episodes = list(rollouts(env, random_policy(Spec.from_env(env)), episodes=14, seed=1))
+    episodes = list(rollouts(env, random_policy(spec_of(env)), episodes=14, seed=1))
     # The same number from each: the first 14 to end would be the short ones.
     assert check(episodes) == {(w, k) for w in range(3) for k in range(5 if w < 2 else 4)}
 
@@ -137,7 +138,7 @@ def test_rows_and_actions_stay_together_at_every_reset(kind, mode):
 @pytest.mark.parametrize("mode", MODES)
 def test_a_number_of_steps_gives_the_episodes_under_way_too(mode):
     env = Clocks(3, mode)
-    episodes = list(rollouts(env, random_policy(Spec.from_env(env)), steps=50))
+    episodes = list(rollouts(env, random_policy(spec_of(env)), steps=50))
     check(episodes, cut=True)
     assert 50 <= sum(len(episode.actions) for episode in episodes) < 53
 
@@ -146,17 +147,17 @@ def test_a_number_of_steps_gives_the_episodes_under_way_too(mode):
 def test_episodes_outgrow_the_room_that_they_begin_with(mode, monkeypatch):
     monkeypatch.setattr(record_module, "_ROWS", 1)
     env = Clocks(3, mode)
-    check(list(rollouts(env, random_policy(Spec.from_env(env)), episodes=14)))
+    check(list(rollouts(env, random_policy(spec_of(env)), episodes=14)))
 
 
 def test_a_single_environment():
-    episodes = list(rollouts(Clock(), random_policy(Spec.from_env(Clock())), episodes=4))
+    episodes = list(rollouts(Clock(), random_policy(spec_of(Clock())), episodes=4))
     assert check(episodes) == {(0, k) for k in range(4)}
 
 
 def test_long_episodes_are_cut_and_no_step_is_lost():
     env = Clocks(2, AutoresetMode.NEXT_STEP)
-    parts = list(rollouts(env, random_policy(Spec.from_env(env)), episodes=10, max_length=3))
+    parts = list(rollouts(env, random_policy(spec_of(env)), episodes=10, max_length=3))
     assert max(len(part) for part in parts) == 3
     steps: dict = {}
     for part in parts:
@@ -206,14 +207,14 @@ def test_truth_and_choices_and_provenance(tmp_path):
 def test_a_recording_is_repeatable_and_its_seed_matters(tmp_path):
     def hashed(name, seed):
         env = Clocks(3, AutoresetMode.SAME_STEP)
-        return record(env, smooth_policy(Spec.from_env(env)), tmp_path / name, episodes=6, seed=seed).content_hash()
+        return record(env, smooth_policy(spec_of(env)), tmp_path / name, episodes=6, seed=seed).content_hash()
 
     assert hashed("a", 0) == hashed("b", 0) != hashed("c", 1)
 
 
 def test_appending_to_a_store(tmp_path):
     env = Clocks(2, AutoresetMode.NEXT_STEP)
-    policy = random_policy(Spec.from_env(env))
+    policy = random_policy(spec_of(env))
     store = record(env, policy, tmp_path / "s", episodes=2)
     assert record(env, policy, store, episodes=3, seed=1) is store
     assert [info["seed"] for info in Episodes.open(tmp_path / "s").infos] == [0, 0, 1, 1, 1]
@@ -224,7 +225,7 @@ def test_appending_to_a_store(tmp_path):
 def test_episodes_are_committed_on_the_way(tmp_path, monkeypatch):
     monkeypatch.setattr(record_module, "_COMMIT_BYTES", 2000)
     env, found = Clocks(2, AutoresetMode.NEXT_STEP), []
-    uniform = random_policy(Spec.from_env(env))
+    uniform = random_policy(spec_of(env))
 
     def policy(observations, rng):
         found.append(len(Episodes.open(tmp_path / "s")) if (tmp_path / "s").exists() else 0)
@@ -263,7 +264,7 @@ from test_record import Clocks
 module._COMMIT_BYTES = 3000
 env = Clocks(3, AutoresetMode.NEXT_STEP)
 print("ready", flush=True)
-module.record(env, random_policy(Spec.from_env(env)), sys.argv[1], episodes=10_000)
+module.record(env, random_policy(spec_of(env)), sys.argv[1], episodes=10_000)
 """
 
 
@@ -300,7 +301,7 @@ def test_a_policy_that_gives_nonsense(tmp_path, policy, message):
 
 def test_what_cannot_be_recorded():
     env = Clocks(2, AutoresetMode.NEXT_STEP)
-    policy = random_policy(Spec.from_env(env))
+    policy = random_policy(spec_of(env))
     with pytest.raises(ArmillaryError, match="how much"):
         rollouts(env, policy)
     with pytest.raises(ArmillaryError, match="2 rows"):
@@ -370,7 +371,7 @@ def test_policies_that_cannot_be():
 def test_gymnasium_environments():
     env = gymnasium.make_vec("CartPole-v1", num_envs=2)
     assert isinstance(env.single_action_space, Discrete)
-    episodes = list(rollouts(env, random_policy(Spec.from_env(env)), episodes=4))
+    episodes = list(rollouts(env, random_policy(spec_of(env)), episodes=4))
     assert all(episode.actions.dtype == np.int64 for episode in episodes)
     assert all(abs(episode.observations["state"][0]).max() <= 0.05 for episode in episodes)
     assert {episode.info["env"] for episode in episodes} == {"CartPole-v1"}
@@ -405,7 +406,7 @@ class Tensors(Clocks):
 @pytest.mark.parametrize("mode", MODES)
 def test_environments_of_tensors(mode):
     env = Tensors(3, mode)
-    episodes = list(rollouts(env, random_policy(Spec.from_env(env)), episodes=14, seed=1))
+    episodes = list(rollouts(env, random_policy(spec_of(env)), episodes=14, seed=1))
     for episode in episodes:
         assert set(episode.observations) == {"policy.clock", "policy.image"}
         for name in ("clock", "image"):

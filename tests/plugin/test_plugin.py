@@ -14,7 +14,8 @@ from armillary.episodes.policies import random_policy
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.errors import PluginError
-from armillary.spec import Spec, Stream
+from armillary.spaces import spec_of
+from armillary.spec import Stream
 
 ROWS, COLUMNS = 8, 6
 TINY = ["two-room", *(f"--recipe.{field}" for field in ("stages.0.steps=6", "stages.1.steps=6", "model.width=8"))]
@@ -44,7 +45,7 @@ class Fingertip(gymnasium.Env):
 
 def record_touch(path):
     env = Fingertip()
-    record(env, random_policy(Spec.from_env(env)), path, episodes=8, seed=0).close()
+    record(env, random_policy(spec_of(env)), path, episodes=8, seed=0).close()
     return path
 
 
@@ -90,5 +91,5 @@ def test_without_the_package_its_recording_says_what_is_missing(installed, tmp_p
     with monkeypatch.context() as patch:
         patch.syspath_prepend(installed)
         recording = record_touch(tmp_path / "touch")
-    with pytest.raises(PluginError, match=r"touch: stream 'tactile': kind 'tactile' is none of image, .*; a package can"):
+    with pytest.raises(PluginError, match=r"touch: stream 'tactile': kind 'tactile' is none of image, .*; install a package"):
         Episodes.open(recording)

@@ -11,7 +11,8 @@ from gymnasium.vector import AutoresetMode
 from armillary.episodes.record import record, rollouts
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
-from armillary.spec import ActionSpace, Spec
+from armillary.spaces import spec_of
+from armillary.spec import ActionSpace
 from armillary.worlds import make
 from armillary.worlds.gym import held_out_goals
 
@@ -71,7 +72,7 @@ def counts(episode: Episode) -> np.ndarray:
 def test_spec_of_a_flat_observation_with_rendered_frames():
     world = make(ID, num_envs=3, size=16)
     assert (world.name, world.num_envs) == (ID, 3)
-    assert Spec.from_env(world) == world.stream_spec
+    assert spec_of(world) == world.stream_spec
     assert [(s.name, s.shape, s.truth) for s in world.stream_spec.streams] == [
         ("image", (16, 16, 3), False),
         ("vector", (2,), True),

@@ -10,7 +10,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from world_checks import assert_same
 
-from armillary.spec import Spec
+from armillary.spaces import spec_of
 from armillary.worlds import make
 
 WORLDS = {  # Gymnasium's name of it, and options beside the defaults
@@ -109,7 +109,7 @@ def test_seeds(name):
 def test_its_spec_says_what_is_sensed(name):
     for options in every(name):
         world = make(name, num_envs=2, **options)
-        assert Spec.from_env(world) == Spec.from_env(single(name, **options)) == world.stream_spec
+        assert spec_of(world) == spec_of(single(name, **options)) == world.stream_spec
         observation, _ = world.reset(seed=0)
         assert list(observation) == [stream.name for stream in world.stream_spec.streams]
         for stream in world.stream_spec.streams:

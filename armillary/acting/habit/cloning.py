@@ -35,8 +35,8 @@ from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch, expect
 from armillary.header import check_config, check_provenance, unallocated
 from armillary.model import WorldModel
+from armillary.optimise import Optimiser
 from armillary.scales import mean_and_scale
-from armillary.training.optimise import Optimiser
 
 FORMAT = 1
 WARMUP = 0.05  # share of the steps in which the learning rate rises; a cosine follows
@@ -53,7 +53,7 @@ class HabitConfig:
     haste: float = 0.03
     """The guess: of the recorded ways from here to the goal, this share was quicker. In two rooms .01 to .06 do, .3 dawdles."""
     context: int | None = None
-    """Latents that it looks at, the newest of the model's context; all of it unless given. The past betrays what the recorded
+    """Latents that it looks at, the newest of the model's context. Default: all of it. The past betrays what the recorded
     policy was about to do, and whoever copies that goes astray when its own past is another."""
     embedding: int = 0
     """One network first makes so many numbers of each latent, the goal's too, and what is compared is those; 0: the latents."""
@@ -131,7 +131,7 @@ class Habit(nn.Module):
         Args:
             z: the last C latents of each problem, the newest last. Where fewer were seen, the first one is repeated.
             z_goal: each problem's goal, or one for all.
-            remaining: blocks in which to arrive, taken as 1 to `reach`; unless given, the soonest that is likely.
+            remaining: blocks in which to arrive, taken as 1 to `reach`. Default: the soonest that is likely.
 
         Raises:
             ArmillaryError: shapes that do not fit, or `remaining` for a habit that was trained without.
@@ -242,7 +242,7 @@ def train_habit(
     Args:
         model: put in eval mode, and left as it is.
         episodes: the recording; it need not be the one that the model was trained on.
-        which: numbers of the episodes to learn from; all unless given.
+        which: numbers of the episodes to learn from. Default: all.
         seed: of weights and draws.
 
     Returns:

@@ -80,7 +80,7 @@ def export_lerobot(
     Args:
         store: the recording.
         path: the folder to create.
-        rate: rows a second; the recording's own unless given.
+        rate: rows a second. Default: the recording's own.
         fill: what stands for NaN in depth, scans and points; None leaves those streams out.
         crf: what videos lose to the codec: from 0, which is nothing but the conversion of colours, to 51.
         task: what was to be done, in words, in episodes whose info has no `tasks`.

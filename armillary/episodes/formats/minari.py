@@ -2,7 +2,7 @@
 
 - Minari keeps an observation more than actions: its rows are ours, and nothing is shifted or left out;
 - each array of an observation space is a stream, under its key (`a.b` below another, its number in a tuple); a lone one is
-  called `image` or `state`, as `Spec.from_env` calls it, so that a model that was learned here can act there;
+  called `image` or `state`, as `spec_of` calls it, so that a model that was learned here can act there;
 - what a step gave (rewards, and infos that have a row less) is truth in the row that the step led to, with 0 in the first row.
   How an episode ended, terminated or truncated, is in its info;
 - a box of actions keeps its bounds; choices that begin elsewhere are counted from 0; choices of several things become the

@@ -92,7 +92,7 @@ def import_streams(
         truth: columns of labels, which no model sees.
         ignore: columns that stay out.
         mean, every: tables (`imu` for imu.csv) of which a step takes the mean, or every row; it takes the last row of others.
-        gap: seconds without a row of a table that end an episode; ten steps of its own unless given.
+        gap: seconds without a row of a table that end an episode; ten steps of its own by default.
         drift: seconds that a clock may begin after the others, or end before them, beyond a step of its own.
         longest: rows of an episode; what is longer is cut, with the row between two parts in both.
         missing: "skip" lists and leaves out folders that are damaged or do not fit, "refuse" raises instead.

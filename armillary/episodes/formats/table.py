@@ -95,7 +95,7 @@ def import_table(
         truth: columns of labels, which no model sees.
         episode: a column that changes where an episode ends.
         ignore: columns that stay out.
-        gap: seconds between two rows that end an episode; ten times the median step unless given.
+        gap: seconds between two rows that end an episode; ten times the median step by default.
         clock: take rows as they come, or hold them on the even clock of the median step.
         missing: refuse rows in which a number is missing; skip them, which ends an episode there; or fill gaps of a cell, by
             the number before it (hold) or by a straight line (interpolate). A row without a time is left out.

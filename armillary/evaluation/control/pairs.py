@@ -162,7 +162,7 @@ def make_eval_set(
     Args:
         world: any number of environments; many are faster.
         seed: of the pairs, not among `forbidden_seeds`, the seeds of the recordings.
-        budget: env steps of a pair as a multiple of its shortest path, rounded up, plus `extra` (`hold` unless given).
+        budget: env steps of a pair as a multiple of its shortest path, rounded up, plus `extra` (default: `hold`).
         hold: steps that the goal must be held for at the end.
         random_hold: steps that the random policy holds an action for; held ones wander farther.
         rollouts: tries of the random policy at each candidate pair.

@@ -206,7 +206,7 @@ def run(
     """Run `policy` from `start` to `goal` states (n, S) for `budget` (n,) env steps each; the pairs are numbered from 0.
 
     Args:
-        batch: pairs that are run at a time; as many as the world has environments unless given.
+        batch: pairs that are run at a time. Default: as many as the world has environments.
 
     Raises:
         ArmillaryError: the world resets itself, or has fewer environments than `batch`.

@@ -29,8 +29,8 @@ from armillary.goals.goal import Goal
 from armillary.imagination import Context, PlanSpace, Rollout
 from armillary.latents import encode_frames
 from armillary.model import WorldModel
+from armillary.optimise import Optimiser
 from armillary.spec import Spec
-from armillary.training.optimise import Optimiser
 from armillary.worlds.world import World
 
 LABELS = 50_000  # pairs of moments whose distance is told

@@ -20,8 +20,8 @@ from armillary.evaluation.angles import sine_cosine
 from armillary.evaluation.statistics import Estimate, bootstrap, r2
 from armillary.latents import encode_rows
 from armillary.model import WorldModel
+from armillary.optimise import Optimiser
 from armillary.ridge import ridge_path
-from armillary.training.optimise import Optimiser
 
 PIXELS = 16
 """Raw images are reduced to so many pixels a side."""
@@ -62,7 +62,7 @@ def probe(
     """Fit probes on frames of the training episodes and score them on held-out ones.
 
     Args:
-        streams: what to read off; all streams of ground truth unless given. Angles are read as sine and cosine.
+        streams: what to read off. Default: all streams of ground truth. Angles are read as sine and cosine.
         untrained: add that row.
         frames: at most so many for fitting, and half as many for scoring, drawn at random.
         seed: of that draw, the untrained weights and the network.

@@ -71,7 +71,7 @@ def push(
 
     Args:
         ticks: the way is cut into so many parts, each of which should be much shorter than the disc's radius.
-        friction: Coulomb's coefficient between disc and T; none unless given.
+        friction: Coulomb's coefficient between disc and T. Default: no friction.
     """
     pose, tick = pose.copy(), (end - begin) / ticks
     for number in range(1, ticks + 1):

@@ -146,7 +146,7 @@ class Reacher(NativeWorld):
         """Start and goal states, (n, 18) each, that share a layout; both at rest, their angles uniform.
 
         Args:
-            min_distance: least `shortest_path` of a pair, in env steps; unless given, as many as 0.2 s has, at least 2. That
+            min_distance: least `shortest_path` of a pair, in env steps. Default: as many as 0.2 s has, at least 2. That
                 bound leaves out the time to get up to speed and to brake, of which the way to nearer goals mostly consists.
 
         Raises:

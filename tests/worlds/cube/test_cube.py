@@ -22,7 +22,7 @@ import armillary.worlds  # noqa: F401  (registers the world)
 from armillary.episodes.record import rollouts
 from armillary.errors import ArmillaryError
 from armillary.evaluation.control.rollouts import Oracle, run
-from armillary.spec import Spec
+from armillary.spaces import spec_of
 from armillary.worlds.cube.simulator import LYING, PLACE, QUATERNION, REPEAT, Simulator, simulator
 from armillary.worlds.cube.world import BUDGET, LAX_OFFSET, Cube, single
 
@@ -83,11 +83,11 @@ def test_batch_is_gymnasiums_vector_of_singles(mode):
 
 def test_spec_marks_ground_truth():
     world = blind(2, size=32)
-    assert Spec.from_env(world) == world.stream_spec
+    assert spec_of(world) == world.stream_spec
     assert [s.name for s in world.stream_spec.observed] == ["image"]
     assert [s.name for s in world.stream_spec.truth] == TRUTH
     aware = blind(2, size=32, arm=True)
-    assert Spec.from_env(aware) == aware.stream_spec
+    assert spec_of(aware) == aware.stream_spec
     assert [s.name for s in aware.stream_spec.observed] == ["image", *TRUTH[2:]]
     assert [s.name for s in aware.stream_spec.truth] == TRUTH[:2]
     play = aware.play()
