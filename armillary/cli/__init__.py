@@ -8,19 +8,27 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Any
 
 from armillary import __version__
 from armillary.errors import ArmillaryError
+from armillary.files import as_json
 from armillary.interrupts import ended_by_interrupts, sigterm_as_sigint
 
 with ended_by_interrupts():  # seconds on a slow machine
-    import tyro
-
     from armillary.cli import bench, demo, doctor, eval, exports, imagine, imports, info, label, record, train, watch
-    from armillary.cli.planners import constructors
+    from armillary.cli.parse import call, closest
+    from armillary.cli.shared import Outcome, plain, results_as_json
 
-VERBS: dict[str, Callable[..., None]] = {
+FLAGS = {"--debug", "--json"}
+EVERY_VERB = "Every verb takes --json (print the result as JSON) and --debug (print the traceback of an error)."
+ABOUT = (
+    "Armillary: record a world, learn a model of it, plan in the model, and measure how well it does.\n"
+    "armillary --version prints the version."
+)
+VERBS: dict[str, Callable[..., Any]] = {
     "demo": demo.demo,
     "record": record.record,
     "info": info.info,
@@ -33,9 +41,9 @@ VERBS: dict[str, Callable[..., None]] = {
     "watch": watch.watch,
     "imagine": imagine.imagine,
 }
-GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
+GROUPS: dict[str, tuple[str, dict[str, Callable[..., Any]]]] = {
     "import": (
-        "Import somebody's recording into a new store of episodes; `armillary import --help` lists the formats.",
+        "Import a recording of another format into a new store of episodes.",
         {
             "lerobot": imports.lerobot,
             "swm": imports.swm,
@@ -49,11 +57,11 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
         },
     ),
     "export": (
-        "Write a store of episodes for somebody else's tools; `armillary export --help` lists the formats.",
+        "Export a store of episodes to another format.",
         {"lerobot": exports.lerobot},
     ),
     "bench": (
-        "Measure, as the published tables were; `armillary bench --help` lists what there is.",
+        "Run the benchmarks behind the published tables.",
         {
             "control": bench.control,
             "diagnose": bench.diagnose,
@@ -67,32 +75,56 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The command line. `--debug`, anywhere, adds the traceback to what went wrong; `--version` alone prints the version.
+    """The command line. `--json` and `--debug` are taken anywhere.
 
     Exit statuses: 2 bad input, 3 an error that nobody foresaw, 130 interrupted (SIGINT or SIGTERM); others are the verb's own.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    debug, arguments = "--debug" in arguments, [argument for argument in arguments if argument != "--debug"]
+    flags, arguments = set(arguments) & FLAGS, [argument for argument in arguments if argument not in FLAGS]
     if arguments == ["--version"]:
         return print(f"armillary {__version__}")
-    program, about = "armillary", "Armillary: record a world, learn how it works, plan in it, and be judged honestly."
-    chosen = VERBS | {name: _documented(text) for name, (text, _) in GROUPS.items()}
-    if arguments and arguments[0] in GROUPS:
-        (about, chosen), program, arguments = GROUPS[arguments[0]], f"armillary {arguments[0]}", arguments[1:]
-    else:
-        about += " --version prints the version."
-    about += " Add --debug for the traceback of an error."
     try:
-        with sigterm_as_sigint(), constructors:
-            tyro.extras.subcommand_cli_from_dict(chosen, prog=program, description=about, args=arguments)
-            sys.stdout.flush()
+        with sigterm_as_sigint(), results_as_json() if "--json" in flags else nullcontext(sys.stdout) as out:
+            result = _run(arguments)
+            if "--json" in flags and result is not None:
+                print(as_json(plain(result), indent=1), file=out)
+            out.flush()
     except (SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # a panic in a library of Rust is no Exception
         message, status = _said(error)
-        if debug:
+        if "--debug" in flags:
             traceback.print_exception(error)
         _fail(message, status)
+    if isinstance(result, Outcome):
+        sys.exit(result.status)
+
+
+def _run(arguments: list[str]) -> Any:
+    """Call the verb that is asked for, with the arguments that follow it."""
+    program, about, verbs = "armillary", ABOUT, VERBS | {name: text for name, (text, _) in GROUPS.items()}
+    if arguments and arguments[0] in GROUPS:
+        (about, verbs), program, arguments = GROUPS[arguments[0]], f"armillary {arguments[0]}", arguments[1:]
+    see = f"{program} --help says what each does"
+    if not arguments:
+        raise ArmillaryError(f"expected one of {', '.join(verbs)} after {program}, got nothing; {see}")
+    verb, *rest = arguments
+    if verb in ("-h", "--help"):
+        return _list(program, about, verbs)
+    if verb not in verbs:
+        raise ArmillaryError(f"expected one of {', '.join(verbs)}, got {verb!r}{closest(verb, verbs)}; {see}")
+    if verbs[verb] is train.train:
+        return train.call_train(f"{program} {verb}", rest)
+    return call(verbs[verb], f"{program} {verb}", rest)
+
+
+def _list(program: str, about: str, verbs: Mapping[str, Callable[..., Any] | str]) -> None:
+    wide = max(map(len, verbs)) + 2
+    print(f"usage: {program} VERB ...\n\n{about}\n")
+    for name, verb in verbs.items():
+        text = verb if isinstance(verb, str) else (verb.__doc__ or "").splitlines()[0]
+        print(f"  {name:{wide}}{text}")
+    print(f"\n{program} VERB --help lists the options of a verb. {EVERY_VERB}")
 
 
 def _said(error: BaseException) -> tuple[str, int]:
@@ -111,13 +143,6 @@ def _said(error: BaseException) -> tuple[str, int]:
     if isinstance(error, MemoryError):
         return f"out of memory {reason and f'({reason})'}; take fewer, smaller or shorter episodes, or a smaller model", 3
     return f"unexpected {type(error).__name__}: {reason}; this is a bug of Armillary: add --debug for the traceback", 3
-
-
-def _documented(about: str) -> Callable[..., None]:
-    def group() -> None: ...
-
-    group.__doc__ = about
-    return group
 
 
 def _fail(message: str, status: int = 2) -> None:

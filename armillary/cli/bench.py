@@ -1,13 +1,13 @@
-"""`armillary bench WHAT`: measure, as the published tables were."""
+"""`armillary bench WHAT`: the benchmarks behind the published tables."""
 
-import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from rich.text import Text
+import tyro
 from tyro.conf import Positional
 
-from armillary.cli.shared import StorePath, console, parse_options
+from armillary.cli.shared import OptionalStore, Outcome, RunPath, console, parse_options
 
 
 def control(
@@ -21,22 +21,22 @@ def control(
     table: bool = False,
     again: bool = False,
     device: str = "auto",
-) -> None:
-    """The control suite: every world is recorded, learned and judged by every method, and under shifted factors of variation.
+) -> list[dict[str, Any]]:
+    """Run the control suite: record, train and evaluate every world, with every baseline and under visual shifts.
 
-    Runs that are complete are not run again, and one that was killed goes on where it was.
+    Complete runs are not repeated, and an interrupted run is continued.
 
     Args:
-        worlds: which ones; all of the suite unless given.
-        seeds: of recordings, weights and training.
-        pairs: of start and goal in each evaluation set.
-        shifted: pairs for each shifted factor.
-        out: folder of the results, a JSON file a run.
-        runs: folder of recordings and checkpoints; armillary eval takes what is in it.
-        docs: the page of tables that --table writes.
-        table: run nothing, and write the page from the results that there are.
-        again: begin from nothing, even where a run is complete.
-        device: auto, cpu, cuda or mps.
+        worlds: tasks of the suite to run, of {tasks}. Default: all.
+        seeds: random seeds of recordings, weights and training. Each is a run of its own.
+        pairs: number of start and goal pairs in each evaluation set.
+        shifted: number of pairs for each visual shift.
+        out: folder of the results, one JSON file a run.
+        runs: folder of recordings and checkpoints. armillary eval takes the runs in it.
+        docs: the Markdown page that --table writes.
+        table: run nothing, and write the page from existing results.
+        again: start every run from scratch, even complete ones.
+        device: where to compute: auto (a GPU where there is one), cpu, cuda or mps.
     """
     from armillary.files import write_whole
     from armillary.suite.run import bench_control
@@ -44,54 +44,55 @@ def control(
 
     if not table:
         bench_control(worlds, seeds, pairs=pairs, shifted=shifted, out=out, runs=runs, again=again, device=device)
-    page = render(load_runs(out))
+    found = load_runs(out)
+    page = render(found)
     if table:
         docs.parent.mkdir(parents=True, exist_ok=True)
         write_whole(docs, page)
     print(page)
+    return found
 
 
 def figures(
     pages: tuple[Path, ...] = (),
     results: Path = Path("results"),
     check: bool = False,
-) -> None:
-    """Write the tables of README and docs anew from the raw results. Run it in a checkout.
+) -> Outcome:
+    """Write the tables of README and docs from the raw results. Run it in a checkout.
 
     Args:
         pages: Markdown files with blocks of figures. Default: README.md, docs/benchmarks.md and docs/peer.md.
         results: folder of the raw results.
-        check: change nothing, and fail (exit status 1) where a page differs from the results.
+        check: change nothing, and exit with status 1 if a page differs from the results.
     """
     from armillary.suite.published import PAGES
     from armillary.suite.published import figures as write_figures
 
     differ = write_figures(pages or PAGES, results, check=check)
     for page in differ:
-        console.print(Text(f"{page} {'differs from the raw results; run armillary bench figures' if check else 'written'}"))
-    if check and differ:
-        sys.exit(1)
+        print(f"{page} {'differs from the raw results; run armillary bench figures' if check else 'written'}")
+    return Outcome({"differ" if check else "written": differ}, int(check and bool(differ)))
 
 
 def diagnose(
-    run: Positional[Path],
-    recording: StorePath | None = None,
+    run: Positional[RunPath],
+    recording: OptionalStore = None,
     pairs: str = "40",
     constraints: tuple[str, ...] = (),
     seed: int = 0,
     device: str = "auto",
-) -> None:
-    """What limits a model in its world? State, dynamics and distance are replaced by the truth in turn, on the same pairs.
+) -> dict[str, Any]:
+    """Find what limits a model in its world: replace state, dynamics and distance by the truth in turn, on the same pairs.
 
-    Writes RUN/diagnosis.json. Takes minutes to hours: for true dynamics the world itself goes through every imagined future.
+    Writes RUN/diagnosis.json. Takes minutes to hours: with true dynamics, the world itself runs every imagined rollout.
 
     Args:
-        run: the run's folder.
-        recording: where its recording is now, if it was moved.
-        pairs: how many pairs of start and goal to draw, or a file of them.
-        constraints: on pairs, as name=value, such as cross=true.
-        seed: of planners, of fresh play, and of what is learned from it.
-        device: auto, cpu, cuda or mps.
+        run: the run's folder, as train wrote it.
+        recording: where the run's recording is now, if it was moved. Default: where it was at training.
+        pairs: number of start and goal pairs to sample, or a file of pairs.
+        constraints: constraints on pairs as name=value, such as cross=true. Default: none.
+        seed: random seed of planners, of fresh recordings, and of what is learned from them.
+        device: where to compute: auto (a GPU where there is one), cpu, cuda or mps.
     """
     from armillary.evaluation.diagnose import diagnose
 
@@ -100,10 +101,11 @@ def diagnose(
     found = diagnose(run, recording=recording, pairs=chosen, **options)
     found.save(run / "diagnosis.json")
     console.print(found.table())
+    return asdict(found)
 
 
 def speed(
-    run: Positional[Path | None] = None,
+    run: Positional[Annotated[Path | None, tyro.conf.arg(metavar="RUN")]] = None,
     sizes: tuple[Literal["nano", "tiny", "small", "base"], ...] = ("nano", "tiny"),
     decisions: int = 200,
     batch: int = 1,
@@ -111,27 +113,31 @@ def speed(
     seed: int = 0,
     device: str = "auto",
     captured: bool = False,
-) -> None:
-    """How long does a decision take on this machine? To encode, to plan, and on the way to the device and back.
+    hz: float | None = None,
+) -> dict[str, Any]:
+    """Measure how long a decision takes on this machine: to encode, to plan, and to move data to the device and back.
 
     Args:
-        run: a checkpoint or a run's folder; untrained models unless given.
-        sizes: of untrained models, at 64 px (nano, tiny), 112 px (small) and 224 px (base, which is LeWM's and plans as LeWM
-            does).
-        decisions: that are timed; memory has to stay flat over 10000.
-        batch: environments that are decided for at once.
-        out: JSON file of the result; none is written unless given.
-        seed: of observations, weights and planners.
-        device: auto, cpu, cuda or mps.
-        captured: from what is seen to the plan, a GPU has one recorded graph to do; elsewhere the same code runs step by step.
+        run: a run's folder or a checkpoint. Default: untrained models of --sizes.
+        sizes: sizes of untrained models, at 64 px (nano, tiny), 112 px (small) and 224 px (base, which is LeWM's and plans as
+            LeWM does).
+        decisions: number of timed decisions. 10000 also show whether memory grows.
+        batch: number of environments that one decision is for.
+        out: JSON file to write the result to. Default: none.
+        seed: random seed of observations, weights and planners.
+        device: where to compute: auto (a GPU where there is one), cpu, cuda or mps.
+        hz: rate of a control loop in ticks a second, such as 30. Says whether decisions fit between its ticks, and how many are
+            late. Default: none.
+        captured: run encoding and planning as one recorded graph, which is faster on a GPU. Elsewhere it changes nothing.
     """
     from armillary.evaluation.speed import measure_speed
 
-    options = {"decisions": decisions, "batch": batch, "seed": seed, "device": device, "captured": captured}
+    options = {"decisions": decisions, "batch": batch, "seed": seed, "device": device, "captured": captured, "hz": hz}
     found = measure_speed(run, sizes=sizes, **options)
     if out is not None:
         found.save(out)
     console.print(found.table())
+    return asdict(found)
 
 
 def monitor(
@@ -140,18 +146,18 @@ def monitor(
     seeds: tuple[int, ...] = (0, 1, 2),
     development: bool = False,
     out: Path | None = None,
-) -> None:
-    """Monitors side by side on public data: SKAB (a pump), TEP (a simulated chemical plant) or NAB (single sensors).
+) -> dict[str, Any]:
+    """Compare monitors on public data: SKAB (a pump), TEP (a simulated chemical plant) or NAB (single sensors).
 
     Needs scikit-learn: pip install 'armillary[bench]'.
 
     Args:
-        path: the benchmark's folder of data: SKAB's with anomaly-free and valve1, TEP's with d00.dat, NAB's with windows.json.
-        protocols: own learns from the first rows of each file (SKAB, NAB), free from the file without faults (SKAB, TEP).
-            Default: all that the benchmark has.
-        seeds: of the world model.
-        development: only the files that choices were made on.
-        out: JSON file of the result. Default: none is written.
+        path: the benchmark's data folder: SKAB's holds anomaly-free and valve1, TEP's d00.dat, NAB's windows.json.
+        protocols: own: learn from the first rows of each file (SKAB, NAB); free: learn from the file without faults (SKAB,
+            TEP). Default: all that the benchmark has.
+        seeds: random seeds of the world model.
+        development: use only the files that settings were chosen on.
+        out: JSON file to write the result to. Default: none.
     """
     from armillary.files import as_json, write_whole
     from armillary.monitoring.bench import bench_monitor
@@ -162,3 +168,4 @@ def monitor(
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, as_json(found, indent=1) + "\n")
     print(render(found))
+    return found

@@ -1,23 +1,22 @@
 """`armillary doctor`: is a recording fit to learn from?"""
 
-import sys
-
 from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional
 
-from armillary.cli.shared import StorePath, console
+from armillary.cli.shared import Outcome, StorePath, console
 from armillary.errors import ArmillaryError
 
 
-def doctor(store: Positional[StorePath], held_out: float = 0.1) -> None:
-    """Is this recording fit to learn from? Alignment, dead channels, duplicates, coverage: a table and a verdict.
+def doctor(store: Positional[StorePath], held_out: float = 0.1) -> Outcome:
+    """Check whether a recording is fit to train on: alignment, dead channels, duplicates, coverage.
 
-    The exit status is 1 where the verdict is fail.
+    The exit status is 1 if the verdict is fail.
 
     Args:
-        store: the store of episodes.
-        held_out: share or number of episodes that training would hold out, searched for duplicates of the others.
+        store: the store of episodes to check.
+        held_out: share (below 1) or number of the episodes that training would hold out. They are searched for duplicates of
+            the others. Use the value that you will give to train.
     """
     from armillary.episodes.doctor import damage, diagnose
     from armillary.episodes.split import split
@@ -37,4 +36,4 @@ def doctor(store: Positional[StorePath], held_out: float = 0.1) -> None:
     for row in report.rows:
         table.add_row(Text(row.verdict, colours[row.verdict]), row.check, row.value, row.advice)
     console.print(table, Text.assemble("verdict: ", (report.verdict, colours[report.verdict])))
-    sys.exit(1 if report.verdict == "fail" else 0)
+    return Outcome({"verdict": report.verdict, "checks": report.rows}, int(report.verdict == "fail"))

@@ -1,18 +1,17 @@
 """`armillary eval` and `armillary report`: judge a run, and write its page."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
-from rich.text import Text
 from tyro.conf import Positional
 
-from armillary.cli.shared import StorePath, bold, console, parse_options, show
+from armillary.cli.shared import OptionalStore, RunPath, parse_options
 
 
 def eval_(
-    run: Positional[Path],
-    recording: StorePath | None = None,
+    run: Positional[RunPath],
+    recording: OptionalStore = None,
     pairs: str = "200",
     constraints: tuple[str, ...] = (),
     horizons: tuple[float, ...] = (),
@@ -23,30 +22,31 @@ def eval_(
     development: bool = False,
     seed: int = 0,
     device: str = "auto",
-) -> None:
-    """Judge a trained run: prediction and probes on held-out episodes, control in its world. Writes results and a report.
+) -> dict[str, Any]:
+    """Evaluate a trained run: prediction and probes on held-out episodes, control in its world. Writes results and a report.
 
-    The agent that is judged is that of the run's recipe, saved in its checkpoint; --planner, --cost, --no-habit and --execute
-    replace parts of it.
+    The evaluated agent is the one saved in the run's checkpoint. --planner, --cost, --no-habit and --execute replace parts of
+    it.
 
     Args:
-        run: the run's folder.
-        recording: where its recording is now, if it was moved.
-        pairs: how many pairs of start and goal to draw, or a file of them; 0 leaves control out.
-        constraints: on pairs, as name=value, such as cross=true.
-        horizons: of prediction, in seconds, or in env steps where the recording has no rate.
-        planner: search for plans with this planner, such as: icem horizon=4 samples=64. One of cem, icem, mppi, gradient,
-            random_shooting, graph_search, stay_at_goal, or of an installed package. Default: as the run's recipe says.
-        cost: minimise this cost, such as latent, or a sum, such as auto + 0.1*effort. One of auto, latent, effort, a distance
-            that the model has learned (critic, contrast), or of an installed package. Default: as the run's recipe says.
-        habit: plan from what the run's habit proposes, if it has one.
-        execute: blocks of a plan that are carried out before the next is made. Default: as the run's recipe says.
-        development: draw development pairs instead of test pairs. Choose settings on these, and report on test pairs once.
-        seed: of baselines and probes.
-        device: auto, cpu, cuda or mps.
+        run: the run's folder, as train wrote it.
+        recording: where the run's recording is now, if it was moved. Default: where it was at training.
+        pairs: number of start and goal pairs to sample for control, or a file of pairs. 0 leaves control out.
+        constraints: constraints on pairs as name=value, such as cross=true. Default: none.
+        horizons: prediction horizons, in seconds, or in env steps where the recording has no rate. Default: 0.5, 1 and 2
+            seconds, or 1, 2, 4 and 8 action blocks.
+        planner: planner and its settings, such as: icem horizon=4 samples=64. One of {planners}. Default: the run's own.
+        cost: cost to minimise, such as latent, or a sum such as auto + 0.1*effort. One of {costs}, or a distance that the model
+            has learned (critic, contrast). Default: the run's own.
+        habit: start planning from what the run's habit (its learned policy) proposes, if it has one.
+        execute: action blocks of a plan to carry out before planning again. Default: the run's own.
+        development: sample development pairs instead of test pairs. Choose settings on these; report on test pairs once.
+        seed: random seed of baselines and probes.
+        device: where to compute: auto (a GPU where there is one), cpu, cuda or mps.
     """
     from armillary.acting.config import AgentConfig
     from armillary.cli.planners import parse_planner
+    from armillary.cli.summary import show
     from armillary.evaluation.run import evaluate_run
     from armillary.model import WorldModel
 
@@ -57,15 +57,17 @@ def eval_(
     chosen = int(pairs) if pairs.isdigit() else Path(pairs)
     options = {"constraints": parse_options(constraints), "horizons": horizons or None}
     options |= {"development": development, "seed": seed, "device": device}
-    show(evaluate_run(run, recording=recording, pairs=chosen, agent=agent, **options).summary(), run)
+    return show(evaluate_run(run, recording=recording, pairs=chosen, agent=agent, **options), run)
 
 
-def report(run: Positional[Path]) -> None:
-    """Write report.html anew from the results that `armillary eval` left in a run's folder.
+def report(run: Positional[RunPath]) -> dict[str, Path]:
+    """Write report.html again from the results of `armillary eval`.
 
     Args:
-        run: the run's folder.
+        run: the run's folder, with results.json.
     """
     from armillary.evaluation.run import report_run
 
-    console.print(Text.assemble("look at ", bold(report_run(run))))
+    page = report_run(run)
+    print(f"report: {page}")
+    return {"report": page}

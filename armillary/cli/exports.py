@@ -1,10 +1,11 @@
-"""`armillary export FORMAT`: a store of episodes out again, for somebody else's tools."""
+"""`armillary export FORMAT`: a store of episodes in the format of other tools."""
 
 from pathlib import Path
+from typing import Any
 
 from tyro.conf import Positional
 
-from armillary.cli.shared import StorePath
+from armillary.cli.shared import StorePath, printed
 
 
 def lerobot(
@@ -17,21 +18,21 @@ def lerobot(
     max_episodes: int | None = None,
     resume: bool = False,
     overwrite: bool = False,
-) -> None:
-    """A LeRobot dataset, v3.0: images as video, everything else as vectors; what has no place in it is listed.
+) -> Any:
+    """Export to a LeRobot dataset, v3.0: images as video, everything else as vectors. What cannot be exported is listed.
 
     Args:
-        store: the store of episodes.
+        store: the store of episodes to export.
         path: the folder to create.
-        rate: rows a second; the recording's own unless given.
-        fill: what stands for "nothing measured" in depth, scans and points, which are left out unless it is given.
-        crf: what videos lose to the codec: from 0, which is nothing but the conversion of colours, to 51.
-        task: what was to be done, in words, where the recording does not say.
-        max_episodes: stop after so many.
-        resume: go on with an export of the same that was interrupted.
-        overwrite: replace the export that is there; nothing but an export is replaced.
+        rate: rows a second of the dataset. Default: the recording's own.
+        fill: number that stands for "nothing measured" in depth, scans and points. Default: these streams are left out.
+        crf: compression of videos, from 0 (lossless but for the conversion of colours) to 51 (smallest files).
+        task: the task in words, for episodes whose recording names none.
+        max_episodes: stop after this many episodes. Default: export all.
+        resume: continue an export of the same store that was interrupted.
+        overwrite: replace an export that is at the folder. Nothing but an export is replaced.
     """
     from armillary.episodes.formats.lerobot_export import export_lerobot
 
     options = {"rate": rate, "fill": fill, "crf": crf, "task": task, "max_episodes": max_episodes}
-    print(export_lerobot(store, path, **options, resume=resume, overwrite=overwrite))
+    return printed(export_lerobot(store, path, **options, resume=resume, overwrite=overwrite))

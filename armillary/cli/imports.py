@@ -1,4 +1,4 @@
-"""`armillary import FORMAT`: somebody's recording into a new store of episodes.
+"""`armillary import FORMAT`: a recording of another format into a new store of episodes.
 
 A format's options are a dataclass, whose fields are the arguments of its importer; what formats share they inherit.
 """
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import tyro
 from tyro.conf import Positional
 
-from armillary.cli.shared import StorePath, parse_options
+from armillary.cli.shared import StorePath, parse_options, printed
 
 T = TypeVar("T")
 Options = Annotated[T, tyro.conf.arg(name="", prefix_name=False)]
@@ -19,145 +19,147 @@ Options = Annotated[T, tyro.conf.arg(name="", prefix_name=False)]
 @dataclass(kw_only=True)
 class Import:
     path: Positional[Path]
-    """a file, or a folder of them."""
+    """the file to import, or a folder of files."""
     out: StorePath
-    """the new store."""
+    """the store to create: a path, or a URI such as s3://bucket/name."""
     missing: Literal["skip", "refuse"] = "skip"
-    """what to do about episodes or files that are unfit: skip and list them, or refuse the import (to repair them first)."""
+    """what to do about episodes or files that do not fit. skip: leave them out and list them; refuse: stop the import."""
     max_episodes: int | None = None
-    """stop after so many; all by default. A few show quickly whether the options are right."""
+    """stop after this many episodes. A few show quickly whether the options are right. Default: import all."""
     resume: bool = False
-    """go on with an import of the same that was interrupted."""
+    """continue an import of the same recording that was interrupted."""
     overwrite: bool = False
-    """replace the store that is there."""
+    """replace a store that is at --out."""
 
 
 @dataclass(kw_only=True)
 class Images:
     image_size: int | None = 64
-    """pixels a side that images and depth are reduced to on the way; None keeps them as they are."""
+    """size to which images and depth are reduced, in pixels a side. none keeps the size of the source."""
 
 
 @dataclass(kw_only=True)
 class Cut:
     longest: int = 10_000
-    """rows of an episode; what is longer is cut, and no step is lost. Fewer take less memory."""
+    """longest episode, in rows. A longer one is cut into several, and no step is lost. Fewer rows take less memory."""
 
 
 @dataclass(kw_only=True)
 class Colours:
     bgr: tuple[str, ...] = ()
-    """images whose colours are blue, green, red, as OpenCV has them; red and blue are exchanged."""
+    """names of images whose channels are blue, green, red, as in OpenCV. They are stored as red, green, blue. Default: none."""
 
 
 @dataclass(kw_only=True)
 class Topics:
     streams: tuple[str, ...] | None = None
-    """what a model may see, by name; all that becomes a stream by default."""
+    """names of the streams that a model may see. Default: all that can be read."""
     truth: tuple[str, ...] = ()
-    """what to keep as ground truth, which no model sees, by name."""
+    """names to keep as ground truth, which no model sees. Default: none."""
 
 
 @dataclass(kw_only=True)
 class Arrays(Topics, Colours, Images):
     streams: tuple[str, ...] | None = None
-    """arrays that a model may see; observations, and those below obs or observations, by default."""
+    """arrays that a model may see. Default: observations, and the arrays below obs or observations."""
     kinds: tuple[str, ...] = ()
-    """array=kind, such as top=depth, where the kind that is found is not right."""
+    """kinds as array=kind, such as top=depth, where the detected kind is wrong. Default: as detected."""
     axes: tuple[str, ...] = ()
-    """array=letters, such as camera=chw: the order of height, width, channels and k (frames of a stack) of an image."""
+    """order of the axes of an image as array=letters, such as camera=chw: height, width, channels, and k for the frames of a
+    stack. Default: as detected."""
     rate: float | None = None
-    """steps a second, where the source does not say it; without one, time is counted in steps."""
+    """steps a second, if the source does not say it. Default: as in the source, or none: then time is counted in steps."""
 
 
 @dataclass(kw_only=True)
 class Episodes(Arrays, Cut):
     action: str | None = None
-    """the array of actions; actions or action by default."""
+    """the array of actions. Default: actions or action."""
     action_kind: Literal["box", "discrete"] | None = None
-    """box takes whole numbers as amounts, discrete as choices; by default a lone whole number a row is a choice."""
+    """box: whole numbers are amounts; discrete: they are choices. Default: one whole number a row is a choice."""
     episode: str | None = None
-    """the array that changes where an episode ends, or of first rows, or of the rows after the last ones."""
+    """the array that says where episodes end: a number that changes there, the first rows, or the rows after the last ones.
+    Default: as the file says."""
     ends: tuple[str, ...] = ()
-    """arrays of flags that are set in the last row of an episode; terminals, timeouts and their like by default."""
+    """arrays of flags that are set in the last row of an episode. Default: terminals, timeouts and similar names."""
 
 
 @dataclass(kw_only=True)
 class Columns:
     controls: tuple[str, ...] = ()
-    """columns that say what was done, from a row to the next; without any, the recording has no actions."""
+    """columns of actions: what was set, from a row to the next. Default: none, and the recording has no actions."""
     truth: tuple[str, ...] = ()
-    """columns of labels, which no model sees."""
+    """columns of ground truth, which no model sees. Default: none."""
     ignore: tuple[str, ...] = ()
-    """columns that stay out."""
+    """columns to leave out. Default: none."""
     gap: float | None = None
-    """seconds without a row that end an episode; ten times the median step by default."""
+    """seconds without a row that end an episode. Default: ten times the median step."""
     longest: int = 100_000
-    """rows of an episode; what is longer is cut."""
+    """longest episode, in rows. A longer one is cut into several."""
     header: bool = True
-    """--no-header says that the first line does not name the columns; then they are column 1, column 2, ..."""
+    """the first line names the columns. With --no-header they are called column 1, column 2 and so on."""
     time_unit: Literal["ns", "us", "ms", "s", "min", "h", "d"] | None = None
-    """of numbers of time; by default it goes by the column's name, or its size."""
+    """unit of the column of time, if it holds numbers. Default: by the column's name, or the size of its numbers."""
     day_first: bool | None = None
-    """True: 3/4/2026 is in April; False: in March; by default it goes by the dates themselves."""
+    """read 3/4/2026 as the 3rd of April (true) or as March 4th (false). Default: by the dates themselves."""
     zone: str | None = None
-    """of dates that do not say one, such as Europe/Berlin: then daylight saving time is no jump."""
+    """time zone of dates that name none, such as Europe/Berlin. Then daylight saving time is no jump. Default: as they are."""
 
 
 @dataclass(kw_only=True)
 class Lerobot(Colours, Images, Cut, Import):
     path: Positional[Path]
-    """the dataset's folder."""
+    """the folder of the dataset."""
     cameras: tuple[str, ...] | None = None
-    """which ones, by the whole name or its last part; all by default."""
+    """cameras to import, by the whole name or its last part. Default: all."""
     streams: tuple[str, ...] | None = None
-    """features that a model may see, cameras included; all cameras, observation* and state by default."""
+    """features that a model may see, cameras included. Default: all cameras, observation* and state."""
     action: tuple[str, ...] = ()
-    """features that are the action, joined in this order; action, or else actions, by default."""
+    """features that make up the action, joined in this order. Default: action, or else actions."""
 
 
-def lerobot(options: Options[Lerobot]) -> None:
+def lerobot(options: Options[Lerobot]) -> Any:
     """A LeRobot dataset, v2.0, v2.1 or v3.0."""
     from armillary.episodes.formats.lerobot import import_lerobot
 
-    print(import_lerobot(**vars(options)))
+    return printed(import_lerobot(**vars(options)))
 
 
 @dataclass(kw_only=True)
 class Swm(Topics, Images, Import):
     path: Positional[Path]
-    """the recording's folder, or its file."""
+    """the folder of the recording, or its file."""
     streams: tuple[str, ...] | None = None
-    """columns that a model may see; pixels by default."""
+    """columns that a model may see. Default: pixels."""
 
 
-def swm(options: Options[Swm]) -> None:
+def swm(options: Options[Swm]) -> Any:
     """A recording of stable-worldmodel: Lance, HDF5 or a folder."""
     from armillary.episodes.formats.swm import import_swm
 
-    print(import_swm(**vars(options)))
+    return printed(import_swm(**vars(options)))
 
 
 @dataclass(kw_only=True)
 class Table(Columns, Import):
     time: tuple[str, ...] = ()
-    """the column of dates or of numbers; or two columns, of the date and of the time of day."""
+    """the column of time, or two columns, of the date and of the time of day. Default: none; rows have no clock."""
     episode: str | None = None
-    """a column that changes where an episode ends."""
+    """a column whose value changes where an episode ends. Default: none."""
     clock: Literal["rows", "hold"] = "rows"
-    """take rows as they come, or hold them on the even clock of the median step."""
+    """rows: keep rows as they come; hold: put them on an even clock of the median step, holding the last value."""
     missing: Literal["refuse", "skip", "hold", "interpolate"] = "refuse"
-    """refuse rows in which a number is missing; skip them, which ends an episode there; or fill gaps of a cell, by the number
-    before it (hold) or by a straight line (interpolate)."""
+    """what to do about a missing number. refuse: stop; skip: drop the row, which ends the episode there; hold: repeat the
+    number before it; interpolate: fill the gap by a straight line."""
     longest_gap: int = 5
-    """rows over which a gap is filled; a longer one is as under skip."""
+    """rows over which a gap is filled. A longer gap is treated as under skip."""
 
 
-def table(options: Options[Table]) -> None:
+def table(options: Options[Table]) -> Any:
     """Tables of sensors, CSV or Parquet: a row is a step, and every column of numbers that is not named here is a sensor."""
     from armillary.episodes.formats.table import import_table
 
-    print(import_table(**vars(options)))
+    return printed(import_table(**vars(options)))
 
 
 @dataclass(kw_only=True)
@@ -165,39 +167,39 @@ class Streams(Columns, Import):
     path: Positional[Path]
     """a folder of CSV or Parquet files, or a folder of such folders."""
     rate: float
-    """steps a second, which all tables are put on."""
+    """steps a second onto which all tables are put."""
     time: tuple[str, ...]
-    """the column of dates or of numbers that every table has; or two, of the date and of the time of day."""
+    """the column of time, which every table has, or two columns, of the date and of the time of day."""
     controls: tuple[str, ...] = ()
-    """columns that say what was done (table.column where two tables have it), held from step to step."""
+    """columns of actions (table.column where two tables have it), held from step to step. Default: none."""
     mean: tuple[str, ...] = ()
-    """tables of which a step takes the mean since the one before; it takes the last row of others."""
+    """tables of which a step takes the mean since the step before. Of other tables it takes the last row. Default: none."""
     every: tuple[str, ...] = ()
-    """tables of which a step takes every row since the one before, as a signal."""
+    """tables of which a step takes all rows since the step before, as a signal. Default: none."""
     drift: float = 0.1
-    """seconds that a clock may begin after the others, or end before them, beyond a step of its own."""
+    """seconds by which a clock may begin after the others, or end before them, beyond a step of its own."""
     missing: Literal["skip", "refuse"] = "refuse"
-    """what to do about folders that are damaged or whose clocks do not fit."""
+    """what to do about folders that are damaged or whose clocks do not fit. refuse: stop the import; skip: leave them out."""
 
 
-def streams(options: Options[Streams]) -> None:
+def streams(options: Options[Streams]) -> Any:
     """Folders of tables, each table with a clock of its own: a folder is an episode, and a table in it is a stream."""
     from armillary.episodes.formats.streams import import_streams
 
-    print(import_streams(**vars(options)))
+    return printed(import_streams(**vars(options)))
 
 
 @dataclass(kw_only=True)
 class Hdf5(Episodes, Import):
     only: str | None = None
-    """robomimic's filter key, such as train."""
+    """robomimic's filter key, such as train. Default: all episodes."""
 
 
-def hdf5(options: Options[Hdf5]) -> None:
+def hdf5(options: Options[Hdf5]) -> Any:
     """HDF5 files: robomimic's, a group or a file an episode (ALOHA), or arrays that all episodes share (D4RL)."""
     from armillary.episodes.formats.hdf5 import import_hdf5
 
-    print(import_hdf5(**_parsed(options)))
+    return printed(import_hdf5(**_parsed(options)))
 
 
 @dataclass(kw_only=True)
@@ -205,82 +207,82 @@ class Npz(Episodes, Import):
     pass
 
 
-def npz(options: Options[Npz]) -> None:
+def npz(options: Options[Npz]) -> Any:
     """NumPy archives (.npz): arrays that all episodes share (OGBench), or a file an episode."""
     from armillary.episodes.formats.npz import import_npz
 
-    print(import_npz(**_parsed(options)))
+    return printed(import_npz(**_parsed(options)))
 
 
 @dataclass(kw_only=True)
 class Minari(Arrays, Import):
     path: Positional[Path]
-    """the dataset's folder."""
+    """the folder of the dataset."""
     streams: tuple[str, ...] | None = None
-    """keys of the observation that a model may see; all by default."""
+    """keys of the observation that a model may see. Default: all."""
     truth: tuple[str, ...] = ("rewards",)
-    """arrays to keep as ground truth, which no model sees: keys of the observation, rewards, or infos/..."""
+    """arrays to keep as ground truth, which no model sees: keys of the observation, rewards, or infos/NAME."""
 
 
-def minari(options: Options[Minari]) -> None:
+def minari(options: Options[Minari]) -> Any:
     """A dataset of Minari: HDF5, Arrow or Parquet."""
     from armillary.episodes.formats.minari import import_minari
 
-    print(import_minari(**_parsed(options)))
+    return printed(import_minari(**_parsed(options)))
 
 
 @dataclass(kw_only=True)
 class Mcap(Topics, Images, Cut, Import):
     path: Positional[Path]
-    """a file, or a folder of files of one kind: MCAP or SQLite of ROS 2, bags of ROS 1."""
+    """a file, or a folder of files of one kind: MCAP or SQLite of ROS 2, or bags of ROS 1."""
     action: str | None = None
-    """the topic of what was done, of any messages of numbers (Twist, JointState, PoseStamped); none by default."""
+    """the topic of actions, of any messages of numbers (Twist, JointState, PoseStamped). Default: none."""
     rate: float | None = None
-    """of an even control clock, in Hz; or give --clock."""
+    """rate of an even control clock, in Hz. Default: the clock of --clock."""
     clock: str | None = None
-    """the topic whose messages are the control clock; that of the actions, or the slowest, by default."""
+    """the topic whose messages are the control clock. Default: the topic of actions, or the slowest topic."""
     gap: float | None = None
-    """seconds of silence of a topic that make rows stale; ten times its own median step by default."""
+    """seconds of silence of a topic after which rows are stale. Default: ten times its median step."""
     tolerance: float | None = None
-    """seconds by which the time from stamp to log may differ between beginning and end; half a step by default."""
+    """seconds by which the delay from stamp to log may change between start and end. Default: half a step."""
     points: int = 1024
-    """of a cloud, at most."""
+    """points of a cloud to keep at most. More take more memory."""
     missing: Literal["refuse", "skip"] = "refuse"
-    """refuse rows that are stale and files that are unfit, or skip them, which ends an episode there."""
+    """what to do about stale rows and unfit files. refuse: stop the import; skip: drop them, which ends the episode there."""
 
 
-def mcap(options: Options[Mcap]) -> None:
+def mcap(options: Options[Mcap]) -> Any:
     """Recordings of ROS (.mcap, .db3, .bag): images, depth, scans, clouds, inertial units, joints, on one control clock."""
     from armillary.episodes.formats.mcap import import_mcap
 
-    print(import_mcap(**vars(options)))
+    return printed(import_mcap(**vars(options)))
 
 
 @dataclass(kw_only=True)
 class Video(Images, Cut, Import):
     path: Positional[Path]
-    """a video, a folder of images, or a folder in which all of them are read."""
+    """a video, a folder of images, or a folder of several of these."""
     controls: tuple[str, ...] | None = None
-    """columns of the tables that are the action; all that are numbers by default, and nothing after it for none."""
+    """columns of the tables that are the action; --controls alone means no actions. Default: all columns of numbers."""
     time: str | None = None
-    """the column of the tables that is their clock, in dates or in seconds; by default row i belongs to frame i."""
+    """the column of the tables that is their clock, in dates or in seconds. Default: row i belongs to frame i."""
     begins: float | None = None
-    """what that column shows at the first frame, in seconds; 0, or of dates the first, by default."""
+    """value of that column at the first frame, in seconds. Default: 0, or the first date."""
     drift: float = 0.1
-    """seconds that the clocks of a video and its table may be apart at either end."""
+    """seconds by which the clocks of a video and its table may differ at either end."""
     rate: float | None = None
-    """frames a second to hold frames on, or those of images and of raw H.264 or HEVC; by default frames as they come."""
+    """frames a second to put frames on, or those of images and of raw H.264 or HEVC. Default: frames as they come."""
     tracks: tuple[int, ...] | None = None
-    """video streams of a file to take, 0 for the first; all that the first video has by default."""
+    """video streams of a file to import, 0 for the first. Default: all that the first video has."""
     longest: int = 3000
-    """rows of an episode; what is longer is cut. Fewer take less memory."""
+    """longest episode, in rows. A longer one is cut into several. Fewer rows take less memory."""
 
 
-def video(options: Options[Video]) -> None:
+def video(options: Options[Video]) -> Any:
     """Videos and folders of images, each an episode; with actions where a CSV or Parquet table is beside each."""
     from armillary.episodes.formats.video import import_video
 
-    print(import_video(**vars(options)))
+    return printed(import_video(**vars(options)))
 
 
 def _parsed(options: Arrays) -> dict[str, Any]:

@@ -1,19 +1,21 @@
 """`armillary info` and `armillary merge`: what a store holds, and one store of several."""
 
+from typing import Annotated, Any
+
+import tyro
 from rich.table import Table
-from rich.text import Text
 from tyro.conf import Positional
 
 from armillary import kinds
 from armillary.addresses import local_path
-from armillary.cli.shared import StorePath, bold, console
+from armillary.cli.shared import StorePath, console, in_words
 
 
-def info(path: Positional[StorePath]) -> None:
-    """Say what a store of episodes, a checkpoint or a run's folder holds.
+def info(path: Positional[Annotated[str, tyro.conf.arg(metavar="PATH")]]) -> dict[str, Any]:
+    """Show what a store of episodes, a checkpoint or a run holds.
 
     Args:
-        path: of any of these.
+        path: a store of episodes, a checkpoint (model.safetensors) or a run's folder.
     """
     from armillary.episodes.store import Episodes
     from armillary.model import MODEL, STATE, WorldModel
@@ -38,29 +40,35 @@ def info(path: Positional[StorePath]) -> None:
             about["unfinished"] = f"{episodes.unfinished['command']} was interrupted, or is at it; --resume goes on with it"
         if len(episodes):
             about["rows of an episode"] = f"{lengths.min()} to {lengths.max()}"
-    streams = Table("stream", "kind", "shape", "unit", "")
+    table, streams = Table("stream", "kind", "shape", "unit", ""), []
     for stream in spec.streams:
         units = ", ".join(dict.fromkeys(stream.unit))
         standing = "truth" if stream.truth else "optional" if stream.optional else ""
         shape = f"{stream.shape} {', '.join(kinds.of(stream).axes)}"
-        streams.add_row(stream.name, stream.kind, shape, units, standing)
-    streams.add_row("action", spec.action.kind, str((spec.action.n,)), ", ".join(dict.fromkeys(spec.action.unit)), "")
-    rate = f"{spec.rate:g} Hz" if spec.rate else "no rate"
-    title = Text.assemble(bold(path), f", {rate}")
-    console.print(title, streams, *(f"{name}: {value}" for name, value in about.items()), sep="\n")
+        table.add_row(stream.name, stream.kind, shape, units, standing)
+        streams.append({"name": stream.name, "kind": stream.kind, "shape": stream.shape, "unit": stream.unit, "is": standing})
+    table.add_row("action", spec.action.kind, str((spec.action.n,)), ", ".join(dict.fromkeys(spec.action.unit)), "")
+    print(f"{path}, {spec.rate:g} Hz" if spec.rate else f"{path}, no rate")
+    console.print(table)
+    for name, value in about.items():
+        print(f"{name}: {in_words(value)}")
+    action = {"kind": spec.action.kind, "n": spec.action.n, "unit": spec.action.unit}
+    return {"path": path, "rate": spec.rate, "streams": streams, "action": action, **about}
 
 
-def merge(stores: Positional[tuple[StorePath, ...]], out: StorePath, resume: bool = False, overwrite: bool = False) -> None:
-    """Make one recording of several. Streams that not all of them have become optional.
+def merge(
+    stores: Positional[tuple[StorePath, ...]], out: StorePath, resume: bool = False, overwrite: bool = False
+) -> dict[str, Any]:
+    """Merge several stores into one. A stream that is missing from one of them becomes optional.
 
     Args:
-        stores: the stores of episodes.
-        out: the new store.
-        resume: go on with a merge of the same stores that was interrupted.
-        overwrite: replace the store that is there.
+        stores: two or more stores of episodes.
+        out: the store to create.
+        resume: continue a merge of the same stores that was interrupted.
+        overwrite: replace a store that is at --out.
     """
     from armillary.episodes.merge import merge
     from armillary.episodes.store import Episodes
 
     merge([Episodes.open(store) for store in stores], out, resume=resume, overwrite=overwrite, progress=True)
-    info(out)
+    return info(out)

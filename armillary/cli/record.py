@@ -1,7 +1,8 @@
 """`armillary record`: behaviour in a simulated world, into a new store."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
+import tyro
 from tyro.conf import Positional
 
 from armillary.cli.info import info
@@ -10,7 +11,7 @@ from armillary.errors import ArmillaryError
 
 
 def record(
-    world: Positional[str],
+    world: Positional[Annotated[str, tyro.conf.arg(metavar="WORLD")]],
     out: StorePath,
     episodes: int = 1000,
     steps: int = 18,
@@ -21,22 +22,22 @@ def record(
     seed: int = 0,
     resume: bool = False,
     overwrite: bool = False,
-) -> None:
-    """Record behaviour without a goal in a simulated world, into a new store of episodes.
+) -> dict[str, Any]:
+    """Record episodes in a simulated world, into a new store.
 
     Args:
-        world: its name, such as two_room, or gym:ID for any Gymnasium environment with pixels.
-        out: the new store.
-        episodes: how many.
-        steps: env steps of an episode.
-        options: of the world, as name=value, such as door=random.
-        policy: play is the world's own, random is uniform, smooth a random walk over the actions.
-        hold: env steps that each action of the random policy is held for.
-        envs: environments that are stepped together.
-        seed: of the world and the actions, below 10000: seeds beyond are for evaluation.
-        resume: go on with the same recording, which was interrupted. The world is stepped from the start once more and compared
-            with what is stored, so that the result is that of an unbroken recording.
-        overwrite: replace the store that is there.
+        world: the world to record: one of {worlds}.
+        out: the store to create: a path, or a URI such as s3://bucket/name.
+        episodes: number of episodes.
+        steps: length of an episode, in env steps.
+        options: the world's options as name=value, such as door=random. Default: the world's own.
+        policy: how to act. play: the world's own exploration; random: uniform actions; smooth: a random walk over actions.
+        hold: env steps for which the random policy repeats each action. More carry it further from the start.
+        envs: environments that are stepped together. Fewer take less memory.
+        seed: random seed of world and actions, from 0 to 9999. Higher seeds are kept for evaluation.
+        resume: continue a recording that was interrupted. The world is stepped from the start again and compared with what is
+            stored, so that the result is that of an unbroken recording.
+        overwrite: replace a store that is at --out.
     """
     from armillary.episodes.policies import random_policy, smooth_policy
     from armillary.episodes.record import record
@@ -47,7 +48,7 @@ def record(
         raise ArmillaryError(f"seed {seed}: take one from 0 to {DEVELOPMENT_SEED - 1}; those beyond are for evaluation")
     chosen = parse_options(options)
     if set(chosen) & {"num_envs", "max_steps"}:
-        raise ArmillaryError("num_envs and max_steps are no --options; give --envs and --steps")
+        raise ArmillaryError("num_envs and max_steps are no --options; use --envs and --steps")
     env = make(world, num_envs=min(envs, episodes), max_steps=steps, **chosen)
     about = {"world": world, "options": chosen}
     if hold != 1 and policy != "random":
@@ -61,4 +62,4 @@ def record(
         about["left_out"] = left_out
     kept = {"resume": resume, "overwrite": overwrite}
     record(env, policies[policy](), out, episodes=episodes, seed=seed, info=about, **kept, progress=True)
-    info(out)
+    return info(out)

@@ -1,13 +1,17 @@
 """What several verbs share: options written as name=value, and a summary as a table."""
 
+import contextlib
 import json
 import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
+import numpy as np
 import tyro
-from rich.table import Table
-from rich.text import Text
 
 from armillary.console import plain_console
 from armillary.errors import ArmillaryError
@@ -15,8 +19,48 @@ from armillary.errors import ArmillaryError
 console = plain_console()
 
 
-StorePath = Annotated[str, tyro.conf.arg(metavar="PATH|URI")]
+StorePath = Annotated[str, tyro.conf.arg(metavar="STORE")]
 """Where a store is: a path, or a URI such as s3://bucket/name, which `pathlib.Path` would garble."""
+OptionalStore = Annotated[str | None, tyro.conf.arg(metavar="STORE")]
+RunPath = Annotated[Path, tyro.conf.arg(metavar="RUN")]
+"""The folder of a run, which `armillary train` writes."""
+json_stdout: ContextVar[TextIO | None] = ContextVar("json_stdout", default=None)
+"""Under `--json`, the standard output that JSON goes to; None otherwise."""
+
+
+@dataclass
+class Outcome:
+    """What a verb returns that has exit statuses of its own."""
+
+    data: Any
+    status: int
+
+
+@contextlib.contextmanager
+def results_as_json() -> Iterator[TextIO]:
+    """Yields standard output; whatever is printed inside goes to standard error."""
+    out = sys.stdout
+    token = json_stdout.set(out)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield out
+    finally:
+        json_stdout.reset(token)
+
+
+def plain(value: Any) -> Any:
+    """A verb's result in what JSON can hold."""
+    if isinstance(value, Outcome):
+        return plain(value.data)
+    if is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple | set | range):
+        return [plain(part) for part in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def parse_options(options: tuple[str, ...]) -> dict[str, Any]:
@@ -33,9 +77,13 @@ def parse_options(options: tuple[str, ...]) -> dict[str, Any]:
     return chosen
 
 
-def bold(words: object) -> tuple[str, str]:
-    """A part of `Text.assemble`."""
-    return str(words), "bold"
+def in_words(value: Any) -> str:
+    """A value for a person: `a: 1, b: 2` for a dictionary, and few digits of a number."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {in_words(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(in_words, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def parse_numbers(words: tuple[str, ...]) -> list[int | str]:
@@ -52,8 +100,7 @@ def parse_numbers(words: tuple[str, ...]) -> list[int | str]:
     return found
 
 
-def show(summary: dict[str, Any], run: Path) -> None:
-    table = Table("result", "")
-    for name, value in summary.items():
-        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
-    console.print(table, Text.assemble("look at ", bold(run / "report.html")))
+def printed(summary: Any) -> Any:
+    """Print a summary, and return it."""
+    print(summary)
+    return summary

@@ -1,41 +1,29 @@
-"""`armillary train`: a recipe, with every field of it as an option."""
+"""`armillary train`: a recipe, with every field of it as an option.
+
+The recipe is found among the arguments before tyro reads them, so that it may stand anywhere.
+"""
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
-from rich.text import Text
 from tyro.conf import Positional
 
-from armillary.cli.shared import StorePath, bold, console, parse_numbers
+from armillary.cli.parse import call, closest
+from armillary.cli.shared import StorePath, parse_numbers
 from armillary.errors import ArmillaryError
 from armillary.training.loop import TrainConfig
-from armillary.training.recipes import RECIPES, Recipe
-
-RecipeChoice = tyro.extras.subcommand_type_from_defaults(
-    {name.replace("_", "-"): recipe.with_every_term() for name, recipe in RECIPES.items()},
-    {
-        "two-room": "Small images of a world that stays the same: seconds on a CPU.",
-        "two-room-random-door": "Small images of a world whose layout varies: two minutes on a CPU.",
-        "maze": "Small images of corridors, another layout in every episode: ten minutes on a CPU.",
-        "house": "Camera, depth and scan of apartments, another layout in every episode: minutes on a CPU.",
-        "reacher": "Small images in which velocity matters: ten minutes on a CPU.",
-        "push-t": "Small images of something that is pushed: ten minutes on a CPU.",
-        "sensors": "A machine's sensors alone: seconds on a CPU.",
-        "robot": "Camera and joint states at control rate: minutes on a CPU.",
-        "lewm": "LeWM (arXiv 2603.19312), 18 M parameters: hours on a GPU.",
-    },
-    prefix_names=False,
-)
+from armillary.training.recipes import DESCRIPTIONS, RECIPES, Recipe
 
 
 def train(
     store: Positional[StorePath],
     out: Path,
-    recipe: tyro.conf.AvoidSubcommands[RecipeChoice],
+    recipe: tyro.conf.AvoidSubcommands[Recipe | None] = None,
     size: Literal["nano", "tiny", "small", "base"] | None = None,
     streams: tuple[str, ...] | None = None,
     held_out: float = 0.1,
@@ -45,27 +33,31 @@ def train(
     resume: bool = False,
     start: Annotated[Path | None, tyro.conf.arg(name="from")] = None,
     config: TrainConfig = TrainConfig(),  # noqa: B008 (frozen)
-) -> None:
-    """Train a world model on a store of episodes. The recipe comes last, and each of its fields can be changed after it.
+) -> dict[str, Path]:
+    """Train a world model on a store of episodes: armillary train STORE RECIPE --out RUN.
+
+    The name of the recipe and all options may stand in any order. armillary train RECIPE --help also lists the recipe's own
+    options.
 
     With several processes: torchrun --nproc-per-node N -m armillary.cli train ...
 
     Args:
-        store: the recording.
-        out: the run's folder; gets model.safetensors, metrics.jsonl and, where the recipe's agent has a habit,
+        store: the recording to train on.
+        out: the run's folder. It gets model.safetensors, metrics.jsonl and, if the recipe's agent has a habit,
             habit.safetensors.
-        recipe: what to train, and how.
-        size: width, depth and resolution together, in place of the recipe's.
-        streams: observed streams to learn from; all unless given.
-        held_out: share (below 1) or number of the episodes that the model never sees. A share is stable: appending episodes or
-            adding a stream never moves an episode to the other side.
-        held_out_episodes: the episodes to hold out instead, by their numbers in the store (40 41, or 40-49) or by what the
-            source calls them (see docs/data.md).
-        device: auto, cpu, cuda or mps.
-        budget_mb: memory for decoded frames, in MB; what is larger is kept decoded in a file beside the run.
-        resume: go on with the run in --out that a kill or a power cut ended.
-        start: a checkpoint to go on from, with the recording's other streams beside its own; its shape and objective count.
-        config: seed, logging, saving.
+        recipe: the recipe's own settings.
+        size: size of the model: width, depth and image resolution together. Default: the recipe's.
+        streams: observed streams to learn from. Default: all.
+        held_out: share (below 1) or number of episodes that are held out for evaluation. A share is stable: appending episodes
+            or adding a stream never moves an episode to the other side.
+        held_out_episodes: the episodes to hold out instead, by their numbers in the store (40 41, or 40-49) or by the source's
+            names for them (see docs/data.md). Default: drawn by --held-out.
+        device: where to compute: auto (a GPU where there is one), cpu, cuda or mps.
+        budget_mb: memory for decoded frames, in MB. More frames than that are kept decoded in a file beside the run.
+        resume: continue the run in --out that was interrupted.
+        start: a checkpoint to continue from. It keeps its shape and objective; streams that only the recording has are added.
+            Default: train from scratch.
+        config: seed, logging and saving.
     """
     from armillary.episodes.store import Episodes
     from armillary.evaluation.latent.prediction import evaluate_prediction, fitting_horizons
@@ -78,7 +70,7 @@ def train(
     episodes, model = Episodes.open(store), WorldModel.load(start, device) if start else None
     if episodes.unfinished is not None:
         print(f"{store} is unfinished: training on the {len(episodes)} episodes that it has so far", file=sys.stderr)
-    chosen: Recipe = recipe.sized(size) if size else recipe
+    chosen = recipe.sized(size) if size else recipe
     shape = model.config if model else chosen.model
     horizons = default_horizons(episodes.spec.rate, shape.skip)
 
@@ -106,4 +98,29 @@ def train(
         if (out / STATE).exists() or (out / MODEL).exists():
             print("armillary: what was trained so far is kept; add --resume to go on", file=sys.stderr)
         raise
-    console.print(Text.assemble("the model is ", bold(out / "model.safetensors"), f"; judge it with: armillary eval {out}"))
+    print(f"model: {out / MODEL}\nevaluate it with: armillary eval {out}")
+    return {"run": out, "model": out / MODEL}
+
+
+def call_train(program: str, arguments: list[str]) -> Any:
+    """Take the name of the recipe from the arguments, and call `train` with the rest.
+
+    Raises:
+        ArmillaryError: no recipe is named, or the arguments do not fit.
+    """
+    named = [at for at, word in enumerate(arguments) if word.replace("-", "_") in RECIPES]
+    bare = [at for at in named if not (at and arguments[at - 1].startswith("--"))]  # which is no value of an option
+    named = bare or named
+    if named:
+        name = arguments[named[-1]].replace("-", "_")
+        rest = arguments[: named[-1]] + arguments[named[-1] + 1 :]
+        return call(partial(train, recipe=RECIPES[name].with_every_term()), f"{program} {name}", rest)
+    if not {"-h", "--help"} & set(arguments):
+        got = arguments[-1] if arguments else "nothing"
+        raise ArmillaryError(
+            f"expected a recipe, one of {', '.join(RECIPES)}, got {got}{closest(got, RECIPES)}; "
+            "armillary train --help describes them"
+        )
+    wide = max(map(len, RECIPES)) + 2
+    recipes = "".join(f"  {name:{wide}}{text}\n" for name, text in DESCRIPTIONS.items())
+    return call(train, f"{program} RECIPE", arguments, f"\n recipes\n{recipes}")

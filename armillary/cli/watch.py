@@ -1,21 +1,20 @@
 """`armillary watch`: surprise and alarms, row by row."""
 
 import sys
-from pathlib import Path
 from typing import Literal
 
 from tyro.conf import Positional
 
-from armillary.cli.shared import StorePath
+from armillary.cli.shared import OptionalStore, Outcome, RunPath, json_stdout
 from armillary.errors import ArmillaryError
 
 
 def watch(
-    run: Positional[Path],
+    run: Positional[RunPath],
     table: Positional[str | None] = None,
     calibrate: bool = False,
-    recording: StorePath | None = None,
-    normal: StorePath | None = None,
+    recording: OptionalStore = None,
+    normal: OptionalStore = None,
     memory: float = 20.0,
     false_alarms_per_hour: float | None = None,
     time: tuple[str, ...] | None = None,
@@ -27,32 +26,34 @@ def watch(
     missing: Literal["refuse", "skip", "hold", "interpolate"] = "refuse",
     longest_gap: int = 5,
     mute: tuple[str, ...] = (),
-    form: Literal["csv", "json"] = "csv",
-) -> None:
-    """Watch a machine: how surprising is each row of a table, which sensors explain it, and is it an alarm? To standard output.
+) -> Outcome:
+    """Watch a machine: the surprise of each row of a table, the sensors that explain it, and whether it is an alarm.
 
-    Calibrate once, on normal running that the model was not trained on: armillary watch RUN --calibrate. Exit status: 0 without
-    an alarm, 1 with one, 2 on bad input, 4 where nothing could be judged.
+    Calibrate once, on normal operation that the model was not trained on: armillary watch RUN --calibrate. Rows go to standard
+    output as CSV; with --json as one JSON object a line, the last of which is the summary. Exit status: 0 without an alarm, 1
+    with an alarm, 2 on bad input, 4 if no row could be judged.
 
     Args:
-        run: the run's folder.
-        table: CSV or Parquet, a folder of such files, or - for CSV from standard input.
-        calibrate: learn what is normal, from the episodes that training held out, and keep it with the checkpoint.
-        recording: for --calibrate, where the run's recording is now, if it was moved.
-        normal: for --calibrate, a recording of normal running to take instead.
-        memory: for --calibrate, rows over which evidence is gathered: fewer find large faults sooner, more find smaller ones.
-        false_alarms_per_hour: as many as you can live with; 1, or one in 1000 rows where rows are slower than 3.6 s.
-        time: the column of dates or of numbers, or two of the date and of the time of day; default: as at the import.
-        time_unit: of numbers of time; default: as at the import.
-        day_first: whether 3/4/2026 is in April; default: as at the import, or by the dates themselves.
-        zone: of dates that do not say one, such as Europe/Berlin; default: as at the import.
-        gap: seconds without a row that end an episode; default: as at the import.
-        seconds_per_row: where the recording has no clock.
-        missing: refuse a number or a stamp that is missing, judge the others without it (skip), or hold the column's last one.
-            interpolate, as in import, is refused: a row is judged before the next number is known.
-        longest_gap: rows over which a number is held; after that it is missing.
-        mute: names of sensors that are not judged, such as one that is known to be broken.
-        form: CSV, or a line of JSON for each row and one with the summary.
+        run: the run's folder, as train wrote it.
+        table: CSV or Parquet file, a folder of such files, or - for CSV from standard input. Not needed with --calibrate.
+        calibrate: learn what is normal from the episodes that training held out, and save it beside the checkpoint.
+        recording: for --calibrate: where the run's recording is now, if it was moved. Default: where it was at training.
+        normal: for --calibrate: a recording of normal operation to use instead of the held-out episodes. Default: none.
+        memory: for --calibrate: rows over which evidence is gathered. Fewer rows find large faults sooner, more rows find
+            smaller faults.
+        false_alarms_per_hour: false alarms that you accept, per hour. Lower it if alarms are too frequent. Default: 1, or one
+            in 1000 rows where a row takes longer than 3.6 s.
+        time: the column of time, or two columns, of the date and of the time of day. Default: as at the import.
+        time_unit: unit of the column of time, if it holds numbers. Default: as at the import.
+        day_first: read 3/4/2026 as the 3rd of April (true) or as March 4th (false). Default: as at the import, or by the dates
+            themselves.
+        zone: time zone of dates that name none, such as Europe/Berlin. Default: as at the import.
+        gap: seconds without a row that end an episode. Default: as at the import.
+        seconds_per_row: seconds between rows, for a recording without a clock. Default: as in the calibration.
+        missing: what to do about a missing number or time. refuse: stop; skip: judge the other columns without it; hold: repeat
+            the column's last number. interpolate, as in import, is refused: a row is judged before the next one is known.
+        longest_gap: rows over which a number is held. After that it counts as missing.
+        mute: sensors that are not judged, such as one that is known to be broken. Default: none.
     """
     from armillary.monitoring.calibrate import calibrate as learn_normal
     from armillary.monitoring.watch import watch
@@ -62,19 +63,21 @@ def watch(
         kept = f"{found.rows} rows that the model was not trained on"
         print(f"calibrated on {kept}; charts of {found.detector}", file=sys.stderr)
     elif table is None:
-        raise ArmillaryError("nothing to watch; name a table, or - for standard input")
-    if table is not None:
-        clock = {"time": time, "time_unit": time_unit, "day_first": day_first, "zone": zone}
-        options = {
-            **clock,
-            "longest_gap": longest_gap,
-            "gap": gap,
-            "seconds_per_row": seconds_per_row,
-            "missing": missing,
-            "mute": mute,
-            "form": form,
-        }
-        source = sys.stdin.buffer if table == "-" else table
-        summary = watch(run, source, sys.stdout, false_alarms_per_hour=false_alarms_per_hour, **options)
-        print(summary, file=sys.stderr)
-        sys.exit(summary.status)
+        raise ArmillaryError("expected a table to watch, got none; name a file, or - for standard input")
+    if table is None:
+        return Outcome({"rows": found.rows, "detector": found.detector}, 0)
+    clock = {"time": time, "time_unit": time_unit, "day_first": day_first, "zone": zone}
+    options = {
+        **clock,
+        "longest_gap": longest_gap,
+        "gap": gap,
+        "seconds_per_row": seconds_per_row,
+        "missing": missing,
+        "mute": mute,
+    }
+    source = sys.stdin.buffer if table == "-" else table
+    out = json_stdout.get()
+    options |= {"form": "json" if out else "csv", "false_alarms_per_hour": false_alarms_per_hour}
+    summary = watch(run, source, out or sys.stdout, **options)
+    print(summary, file=sys.stderr)
+    return Outcome(None, summary.status)

@@ -29,6 +29,11 @@ TERMS = 100
 """A sum has no more."""
 
 
+def cost_names() -> tuple[str, ...]:
+    """The costs that need no model to name them: the built-in ones, and those that installed packages register."""
+    return plugins.names(GROUP, BUILT_IN)
+
+
 def parse_cost(text: str) -> list[tuple[float, str]]:
     """The weights and names of a sum such as `auto + 0.1*effort`; nothing is imported.
 

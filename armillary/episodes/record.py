@@ -21,9 +21,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from armillary.arguments import seed_of
+from armillary.console import ProgressBar
 from armillary.episodes.filling import Filling
 from armillary.episodes.images import Codec
 from armillary.episodes.observing import device_of, for_environment, observe, to_numpy
@@ -66,7 +66,7 @@ def record(
         resume: go on with a recording that was interrupted, under the same arguments. The world is stepped from the start
             once more and what is stored already is compared, so that the result is that of an unbroken recording.
         overwrite: replace the store that is there.
-        progress: show a progress bar.
+        progress: show progress: a bar on a terminal, and lines elsewhere.
 
     Returns:
         The open store.
@@ -87,9 +87,8 @@ def record(
         if into.done:
             return into.begun()
         stored = into.stored
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with into if isinstance(into, Filling) else nullcontext(), Progress(*columns, disable=not progress) as bar:
-        task = bar.add_task("episodes" if episodes else "steps", total=episodes or steps)
+    done, total, unit = 0, episodes or steps or 1, "episodes" if episodes else "steps"
+    with into if isinstance(into, Filling) else nullcontext(), ProgressBar(progress) as bar:
         ended: list[Episode] = []
         size, since = 0, time.monotonic()
 
@@ -100,7 +99,8 @@ def record(
 
         try:
             for number, episode in enumerate(source):
-                bar.advance(task, 1 if episodes else len(episode.actions))
+                done += 1 if episodes else len(episode.actions)
+                bar.update("record", done / total, f"{done} of {total} {unit}")
                 if isinstance(into, Filling) and number < stored:
                     into.require_same(number, episode)
                     continue

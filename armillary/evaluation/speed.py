@@ -10,6 +10,7 @@ An `Agent` with the default planner decides again and again; every decision is t
 when the device is done, so that no part is counted as another's. Untrained models decide as fast as trained ones.
 """
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -64,13 +65,26 @@ class Speed:
     """decisions a second, those of a batch counted singly"""
     growth_mb: float
     """of the process's memory, over all timed decisions"""
+    hz: float | None = None
+    """of a control loop that the decisions have to fit into"""
+    late: int | None = None
+    """decisions that took longer than a tick of that loop"""
 
     def __str__(self) -> str:
-        """All but the times, in a sentence."""
+        """All but the times, in a sentence, and whether decisions fit into the loop."""
         return (
             f"{self.model}: {self.per_second:.0f} decisions/s, {self.batch} at a time; memory {self.growth_mb:+.1f} MB over "
             f"{self.decisions}; {self.parameters:,} parameters, images {self.image} px, {self.precision}, "
             f"CPU threads: {self.threads}; {'captured, ' * self.captured}{self.planner}"
+            f"{'' if self.hz is None else f'{chr(10)}{self.loop()}'}"
+        )
+
+    def loop(self) -> str:
+        """Whether decisions fit into a loop at `hz`."""
+        fits = "fits" if self.late == 0 else "does not fit: ticks are missed"
+        return (
+            f"{self.model}: a loop at {self.hz:g} Hz {fits}; p99 {self.milliseconds['decision']['p99']:.1f} ms of "
+            f"{1e3 / self.hz:.1f} ms, {self.late} of {self.decisions} decisions late ({self.late / self.decisions:.1%})"
         )
 
 
@@ -107,6 +121,7 @@ def measure_speed(
     seed: int = 0,
     device: str = "auto",
     captured: bool = False,
+    hz: float | None = None,
 ) -> Speeds:
     """Time decisions of the model in `run`, or of untrained models of these sizes that see one camera.
 
@@ -118,6 +133,7 @@ def measure_speed(
         seed: of observations, weights and planners.
         device: auto, cpu, cuda or mps.
         captured: decide in one recorded graph, from what is seen to the plan, where the device can.
+        hz: ticks a second of a control loop; decisions that take longer than a tick are counted as late.
 
     Raises:
         ArmillaryError: no model there, no such device, or nothing to time.
@@ -127,6 +143,8 @@ def measure_speed(
             f"speed takes 1 decision or more, a batch of 1 or more, a seed from 0 and some size; "
             f"got {decisions} decisions, batch {batch}, seed {seed}, sizes {tuple(sizes)}"
         )
+    if hz is not None and not 0 < hz < math.inf:
+        raise ArmillaryError(f"expected a rate above 0 Hz, got {hz:g}")
     where = pick_device(device)
     if run is not None:
         models = {str(run): WorldModel.load(run, device)}
@@ -141,7 +159,7 @@ def measure_speed(
             how["habit"] = load_habit(run, model, config)
         with one_thread(model.config.is_small):
             agent = _Timed(model, config.planner, config.cost, num_envs=batch, seed=seed, **how)
-            rows.append(_timed(name, agent, decisions, seed, captured))
+            rows.append(_timed(name, agent, decisions, seed, captured, hz))
     facts = {"device": describe(where), "machine": machine(), "torch": torch.__version__, "numpy": np.__version__}
     return Speeds(rows, {**facts, "seed": seed})
 
@@ -167,7 +185,7 @@ class _Timed(Agent):
         return z
 
 
-def _timed(name: str, agent: Agent, decisions: int, seed: int, captured: bool) -> Speed:
+def _timed(name: str, agent: Agent, decisions: int, seed: int, captured: bool, hz: float | None) -> Speed:
     model, batch, skip = agent.model, agent.num_envs, agent.model.config.skip
     seen = _observations(model.spec, batch, seed)
     agent.set_goal(seen[-1])
@@ -201,6 +219,8 @@ def _timed(name: str, agent: Agent, decisions: int, seed: int, captured: bool) -
         per_second=float(batch * decisions / seconds[:, -1].sum()),
         captured=captured,
         growth_mb=growth,
+        hz=hz,
+        late=None if hz is None else int((seconds[:, -1] > 1 / hz).sum()),
     )
 
 

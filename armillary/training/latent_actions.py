@@ -34,15 +34,15 @@ class InverseConfig:
     """How inverse dynamics are learned on frozen latents."""
 
     members: int = 5
-    """Networks."""
+    """Number of networks; actions are the mean of what they infer."""
     width: int = 256
-    """Of their hidden layers."""
+    """Width of their hidden layers."""
     steps: int = 1500
-    """Optimiser steps of each."""
+    """Optimiser steps of each network."""
     batch: int = 256
-    """Pairs of consecutive frames a step."""
+    """Pairs of consecutive frames in each step."""
     learning_rate: float = 3e-3
-    """Peak; falls to 0 in a straight line."""
+    """Peak learning rate; it falls linearly to 0."""
 
 
 class InverseEnsemble(nn.Module):

@@ -30,10 +30,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import nn
 
 from armillary import distributed
+from armillary.console import ProgressBar
 from armillary.device import autocast
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError, require
@@ -69,7 +69,7 @@ class TrainConfig:
     tensorboard: bool = False
     """Write TensorBoard events too (extra `tensorboard`)."""
     progress: bool = True
-    """Show a progress bar."""
+    """Show progress: a bar on a terminal, and lines elsewhere."""
 
     def __post_init__(self) -> None:
         if min(self.log_every, self.validations) < 1:
@@ -393,7 +393,7 @@ def _together(seconds: float) -> float:
 
 
 class _Log:
-    """Metrics as JSON lines, the progress bar, and TensorBoard on request; silent on all processes but the first."""
+    """Metrics as JSON lines, progress on the terminal, and TensorBoard on request; silent on all processes but the first."""
 
     def __init__(self, out: Path, config: TrainConfig, at: state.Progress) -> None:
         self.at, self.quiet = at, distributed.rank() > 0
@@ -413,9 +413,7 @@ class _Log:
         if config.tensorboard:
             require("tensorboard", "tensorboard")
             self.board = require("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(out))
-        columns = "[bold]{task.description}", BarColumn(), "{task.percentage:3.0f}%", TextColumn("{task.fields[numbers]}")
-        self.bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), disable=not config.progress, transient=False)
-        self.tasks: dict[int, Any] = {}
+        self.bar = ProgressBar(config.progress)
 
     def __enter__(self) -> "_Log":
         if not self.quiet:
@@ -444,7 +442,5 @@ class _Log:
             for name, value in numbers.items():
                 if not isinstance(value, str):
                     self.board.add_scalar(f"{numbers['stage']}/{name}", value, at.step)
-        if at.stage not in self.tasks:
-            self.tasks[at.stage] = self.bar.add_task(f"train: {numbers['stage']}", total=1.0, numbers="")
         shown = f"loss {numbers['loss']:.4f}" if "loss" in numbers else f"effective rank {numbers['effective_rank']:.1f}"
-        self.bar.update(self.tasks[at.stage], completed=min(done, 1.0), numbers=f"step {at.step}  {shown}")
+        self.bar.update(f"train: {numbers['stage']}", done, f"step {at.step}, {shown}")

@@ -277,3 +277,18 @@ RECIPES: dict[str, Recipe] = {
         (StageConfig("joint", steps=100_000, batch=128, learning_rate=5e-5, weight_decay=1e-3),),
     ),
 }
+
+DESCRIPTIONS: dict[str, str] = {
+    "two_room": "small images of two rooms whose door stays in place; the recipe of the demo.",
+    "two_room_random_door": "small images of two rooms; the door is at another place in every episode.",
+    "two_room_any_look": "as two_room_random_door, robust to colours and light that no recording shows.",
+    "maze": "small images of corridors; the layout is new in every episode.",
+    "house": "camera, depth and scan of apartments; the layout is new in every episode.",
+    "reacher": "small images of an arm; velocity matters, which a single image does not show.",
+    "push_t": "small images of an object that is pushed.",
+    "cube": "small images of an arm that picks up a cube.",
+    "robot": "camera and joint states of a robot, at control rate.",
+    "sensors": "vectors alone, such as the sensors of a machine.",
+    "lewm": "LeWM (arXiv 2603.19312), 18 M parameters, for a GPU.",
+}
+"""For what recordings each recipe is, in a line."""
