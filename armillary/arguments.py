@@ -1,4 +1,4 @@
-"""What callers pass in, taken or refused in one line: whole numbers, seeds, environments by number or by mask, observations."""
+"""What callers pass in, taken or refused in one line: whole numbers, seeds, observations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -37,7 +37,7 @@ def whole_numbers(values: Any, what: str) -> Int[np.ndarray, " n"]:
     Raises:
         ArmillaryError: floats, booleans, or more axes than one.
     """
-    array = np.atleast_1d(_array(values, what))
+    array = np.atleast_1d(an_array(values, what))
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ArmillaryError(f"{what}: expected whole numbers in a list, got {array.dtype} of shape {array.shape}")
     return array.astype(np.int64)
@@ -52,7 +52,7 @@ def environments(given: Any, count: int) -> Int[np.ndarray, " n"]:
     """
     if given is None:
         return np.arange(count)
-    array = _array(given, "environments")
+    array = an_array(given, "environments")
     if array.dtype == bool:
         if array.shape != (count,):
             raise ArmillaryError(f"a mask of environments has the shape ({count},), not {array.shape}")
@@ -94,7 +94,7 @@ def check_finite(stream: Stream, values: torch.Tensor) -> None:
 def _taken(stream: Stream, value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         return value
-    array = _array(value, f"stream {stream.name!r}")
+    array = an_array(value, f"stream {stream.name!r}")
     if array.dtype == stream.dtype:
         return np.ascontiguousarray(array)
     if array.dtype.kind in "fiub" and stream.dtype != np.uint8:
@@ -105,7 +105,12 @@ def _taken(stream: Stream, value: Any) -> Any:
     raise SpecMismatch(f"stream {stream.name!r}: expected raw {stream.dtype} in its own unit, got {array.dtype}")
 
 
-def _array(values: Any, what: str) -> np.ndarray:
+def an_array(values: Any, what: str) -> np.ndarray:
+    """An array of a list, an array or a tensor.
+
+    Raises:
+        ArmillaryError: it makes no array.
+    """
     try:
         return np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values)
     except (ValueError, TypeError, OverflowError) as error:

@@ -22,8 +22,8 @@ import pytest
 from armillary import cli, objectives
 from armillary.acting.config import AgentConfig
 from armillary.config import ModelConfig
-from armillary.episodes.policies import random_policy
 from armillary.episodes.record import record
+from armillary.episodes.scripted import Random
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation import labelling
@@ -643,7 +643,7 @@ def test_full_disk_while_recording_loses_nothing_committed(made, tmp_path, monke
     world = make("two_room", num_envs=2, max_steps=3)
     monkeypatch.setattr("lance.write_dataset", full)
     with pytest.raises(ArmillaryError, match="No space left"):
-        record(world, random_policy(world.stream_spec), store, episodes=2)
+        record(world, Random(world.stream_spec.action), store, episodes=2)
     again = Episodes.open(tmp_path / "store")
     assert len(again) == 30
     assert again.content_hash() == Episodes.open(made / "store").content_hash()

@@ -12,7 +12,7 @@ ORDER = (
     "__init__ errors console interrupts module_list provenance ridge scales",
     "addresses axes device distributed files header plugins",
     "attention optimise weights",
-    "kinds spec spaces arguments",
+    "kinds spec spaces arguments actor",
     "actions imagination perception dynamics",
     "episodes own_run worlds objectives",
     "config predictors model lewm",

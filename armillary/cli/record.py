@@ -39,8 +39,8 @@ def record(
             stored, so that the result is that of an unbroken recording.
         overwrite: replace a store that is at --out.
     """
-    from armillary.episodes.policies import random_policy, smooth_policy
     from armillary.episodes.record import record
+    from armillary.episodes.scripted import Random, Smooth
     from armillary.evaluation.control.pairs import DEVELOPMENT_SEED
     from armillary.worlds import make
 
@@ -55,8 +55,8 @@ def record(
         raise ArmillaryError(f"--hold is for --policy random, and this is {policy}")
     policies = {
         "play": env.play,
-        "random": lambda: random_policy(env.stream_spec, hold),
-        "smooth": lambda: smooth_policy(env.stream_spec),
+        "random": lambda: Random(env.stream_spec.action, hold),
+        "smooth": lambda: Smooth(env.stream_spec.action),
     }
     if left_out := getattr(env, "left_out", None):
         about["left_out"] = left_out

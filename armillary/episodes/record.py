@@ -1,4 +1,4 @@
-"""Record a world: step a vector environment with a policy, and stream what happens into a store.
+"""Record a world: step a vector environment with an actor, and stream what happens into a store.
 
 `rollouts` gives episodes as they end, `record` commits them. Design choices:
 - row t holds the observation and the action that was taken on seeing it. All three ways in which Gymnasium's vector
@@ -22,12 +22,13 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
+from armillary.actor import Actor
 from armillary.arguments import seed_of
 from armillary.console import ProgressBar
 from armillary.episodes.filling import Filling
 from armillary.episodes.images import Codec
 from armillary.episodes.observing import device_of, for_environment, observe, to_numpy
-from armillary.episodes.policies import Policy
+from armillary.episodes.scripted import Function, as_actor
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
 from armillary.interrupts import uninterrupted
@@ -41,7 +42,7 @@ _ROWS = 128  # of an episode, for which there is room at first
 
 def record(
     env: gymnasium.Env | VectorEnv,
-    policy: Policy,
+    actor: Actor | Function,
     store: str | os.PathLike | Episodes,
     *,
     episodes: int | None = None,
@@ -75,12 +76,12 @@ def record(
         ArmillaryError: as `rollouts` does; something is at that path, and is not to be resumed or overwritten; to resume, the
             world does not do the same again; the store cannot be written. What was committed stays, marked as unfinished.
     """
-    spec = spec or (store.spec if isinstance(store, Episodes) else spec_of(env))
-    source = rollouts(env, policy, spec=spec, episodes=episodes, steps=steps, seed=seed, max_length=max_length)
+    spec, actor = spec or (store.spec if isinstance(store, Episodes) else spec_of(env)), as_actor(actor)
+    source = rollouts(env, actor, spec=spec, episodes=episodes, steps=steps, seed=seed, max_length=max_length)
     if isinstance(store, Episodes):
         into, stored = store, 0
     else:
-        about = {**_provenance(env, policy, seed), **(info or {})}
+        about = {**_provenance(env, actor, seed), **(info or {})}
         job = {"command": "record", "episodes": episodes, "steps": steps, "seed": seed, "max_length": max_length}
         job |= {"environments": getattr(env, "num_envs", 1), "policy": about["policy"]}
         into = Filling(store, spec, job=job, images=images, info=about, resume=resume, overwrite=overwrite)
@@ -118,7 +119,7 @@ def record(
 
 def rollouts(
     env: gymnasium.Env | VectorEnv,
-    policy: Policy,
+    actor: Actor | Function,
     *,
     spec: Spec | None = None,
     episodes: int | None = None,
@@ -130,11 +131,12 @@ def rollouts(
 
     Args:
         env: a vector environment, or a single one. It is reset first, and not closed.
-        policy: (observations, rng) -> actions, see policies.py.
+        actor: decides what is done; it is reset first. Or a function of all streams (N, *shape) by name, truth included, and a
+            random generator, to actions (N, n) float32 or choices (N,) int64.
         spec: of the environment's observations and actions; `spec_of` by default.
         episodes: so many, the same number (to one) from each environment.
         steps: or until so many steps are recorded; episodes under way are then given as far as they came.
-        seed: of the environment (number i is seeded `seed + i`) and of the policy.
+        seed: of the environment (number i is seeded `seed + i`) and of the actor.
         max_length: longer episodes are cut into parts of at most so many rows. The last row of a part is the first of the
             next, so that no step is lost; memory stays bounded where episodes never end.
 
@@ -151,26 +153,30 @@ def rollouts(
     if max_length is not None and max_length < 2:
         raise ArmillaryError(f"max_length is at least 2 rows, one step, not {max_length}")
     spec = spec or spec_of(env)
-    return _rollouts(env, policy, spec, np.inf if episodes is None else episodes, steps or np.inf, seed, max_length or np.inf)
+    most = np.inf if episodes is None else episodes, steps or np.inf
+    return _rollouts(env, as_actor(actor), spec, *most, seed, max_length or np.inf)
 
 
-def _rollouts(env, policy, spec, episodes, steps, seed, max_length) -> Iterator[Episode]:
-    said = _provenance(env, policy, seed)
+def _rollouts(env, actor, spec, episodes, steps, seed, max_length) -> Iterator[Episode]:
+    said = _provenance(env, actor, seed)
     if not isinstance(env, VectorEnv):
         single = env
         env = SyncVectorEnv([lambda: single])
     seed = seed_of(seed)
-    mode, n, rng = _autoreset(env), env.num_envs, np.random.default_rng([seed, 1])
+    mode, n = _autoreset(env), env.num_envs
+    actor.reset(seed)
     left = np.full(n, np.inf) if episodes == np.inf else episodes // n + (np.arange(n) < episodes % n)
     first = env.reset(seed=seed)[0]
     observation, device = observe(first, spec), device_of(first)
     drafts = _Drafts(spec, observation, n)
+    observed = [stream.name for stream in spec.observed]
     began, resetting, recorded = np.ones(n, bool), np.zeros(n, bool), 0
 
     while left.any() and recorded < steps:
-        if began.any() and hasattr(policy, "reset"):
-            policy.reset(began)
-        actions = np.array(spec.action.check(to_numpy(policy(observation, rng)), f"policy {said['policy']}"))
+        if began.any():
+            actor.start(np.flatnonzero(began))
+        shown = observation if actor.needs_truth else {name: observation[name] for name in observed if name in observation}
+        actions = np.array(spec.action.check(to_numpy(actor.act(shown).values), f"policy {said['policy']}"))
         if actions.shape != (n, *spec.action.shape):
             raise ArmillaryError(f"policy {said['policy']}: actions of shape {actions.shape} for {n} environments")
         taken = for_environment(actions, getattr(env, "single_action_space", None), device)
@@ -295,11 +301,10 @@ def _finals(observation: dict[str, np.ndarray], info: dict[str, Any], ending: np
     return seen
 
 
-def _provenance(env: Any, policy: Policy, seed: int) -> dict[str, Any]:
+def _provenance(env: Any, actor: Actor, seed: int) -> dict[str, Any]:
     inner = env.unwrapped
     name = env.spec.id if getattr(env, "spec", None) else getattr(inner, "name", type(inner).__name__)
     versions = {package: version(package) for package in ("armillary", "gymnasium", "numpy")}
     if hasattr(inner, "version"):
         versions["world"] = inner.version
-    said = getattr(policy, "__name__", None) or str(policy)
-    return {"source": "record", "env": name, "policy": said, "seed": seed, "versions": versions}
+    return {"source": "record", "env": name, "policy": str(actor), "seed": seed, "versions": versions}

@@ -22,9 +22,10 @@ from gymnasium.spaces import Box, Dict, Tuple
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from jaxtyping import Int
 
+from armillary.actor import Actor
 from armillary.episodes.images import resize
 from armillary.episodes.observing import as_stream, for_environment, to_numpy
-from armillary.episodes.policies import Policy, random_policy
+from armillary.episodes.scripted import Random
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.spaces import leaves, spec_of, streams_of
@@ -101,9 +102,9 @@ class GymWorld(SyncVectorEnv):
         except (gymnasium.error.Error, ImportError, TypeError) as error:
             raise ArmillaryError(f"{self.name} cannot be made: {error}") from error
 
-    def play(self) -> Policy:
+    def play(self) -> Actor:
         """Random actions, each held for 4 steps."""
-        return random_policy(self.stream_spec, HOLD)
+        return Random(self.stream_spec.action, HOLD)
 
     def step(self, actions: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, dict]:
         """As the environments do, with whole actions where they ask for such."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from armillary.episodes.policies import Policy
+from armillary.actor import Actor
 from armillary.errors import ArmillaryError, require
 from armillary.spec import Spec
 from armillary.worlds.scenes import Scenes
@@ -49,8 +49,8 @@ class World(Protocol):
         """Observation, reward, terminated, truncated, info after actions (N, n)."""
         ...
 
-    def play(self) -> Policy:
-        """A policy whose recordings are fit to learn from; what `str` says of it is kept with them."""
+    def play(self) -> Actor:
+        """An actor whose recordings are fit to learn from; what `str` says of it is kept with them."""
         ...
 
     def sample_pairs(self, n: int, rng: np.random.Generator, **constraints: Any) -> tuple[np.ndarray, np.ndarray]:

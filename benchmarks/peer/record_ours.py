@@ -7,8 +7,8 @@ import tempfile
 
 import common
 
-from armillary.episodes.policies import random_policy
 from armillary.episodes.record import record
+from armillary.episodes.scripted import Random
 from armillary.episodes.store import Episodes
 from armillary.worlds import make
 
@@ -16,7 +16,7 @@ from armillary.worlds import make
 def main() -> None:
     settings = common.SETTINGS
     world = make(settings["world"], num_envs=100, max_steps=100, action_repeat=1)
-    policy = random_policy(world.stream_spec)
+    policy = Random(world.stream_spec.action)
     with tempfile.TemporaryDirectory(dir=common.WORK) as folder:
         record(world, policy, f"{folder}/first", episodes=1, seed=settings["seed"])  # loads what is used
         more = {"episodes": settings["episodes"], "seed": settings["seed"]}

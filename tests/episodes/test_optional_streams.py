@@ -14,8 +14,8 @@ from armillary.episodes.clips import Clips
 from armillary.episodes.doctor import diagnose
 from armillary.episodes.formats.lerobot_export import export_lerobot
 from armillary.episodes.merge import merge, merged_spec
-from armillary.episodes.policies import random_policy
 from armillary.episodes.record import record
+from armillary.episodes.scripted import Random
 from armillary.episodes.split import split
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
@@ -212,7 +212,7 @@ def test_a_world_without_it_is_recorded(tmp_path):
 
     streams = Stream(CAMERA, "image", (16, 16, 3), optional=True), Stream(STATE, "vector", (3,))
     spec = Spec(streams, ActionSpace("box", 2, (-1.0, -1.0), (1.0, 1.0)))
-    store = record(Blind(), random_policy(spec), tmp_path / "store", spec=spec, steps=5)
+    store = record(Blind(), Random(spec.action), tmp_path / "store", spec=spec, steps=5)
     assert store.episode(0).observations.keys() == {STATE}
     assert not store.present[CAMERA].any()
 

@@ -14,10 +14,11 @@ from gymnasium.spaces import Box, Dict, Discrete
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from armillary.actor import Action, Actor
 from armillary.episodes import record as record_module
 from armillary.episodes.observing import as_stream
-from armillary.episodes.policies import random_policy, smooth_policy
 from armillary.episodes.record import record, rollouts
+from armillary.episodes.scripted import Random, Smooth
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.spaces import spec_of
@@ -130,7 +131,7 @@ def check(episodes: list, *, cut: bool = False) -> set:
 @pytest.mark.parametrize("mode", MODES)
 def test_rows_and_actions_stay_together_at_every_reset(kind, mode):
     env = make(kind, 3, mode)
-    episodes = list(rollouts(env, random_policy(spec_of(env)), episodes=14, seed=1))
+    episodes = list(rollouts(env, Random(spec_of(env).action), episodes=14, seed=1))
     # The same number from each: the first 14 to end would be the short ones.
     assert check(episodes) == {(w, k) for w in range(3) for k in range(5 if w < 2 else 4)}
 
@@ -138,7 +139,7 @@ def test_rows_and_actions_stay_together_at_every_reset(kind, mode):
 @pytest.mark.parametrize("mode", MODES)
 def test_a_number_of_steps_gives_the_episodes_under_way_too(mode):
     env = Clocks(3, mode)
-    episodes = list(rollouts(env, random_policy(spec_of(env)), steps=50))
+    episodes = list(rollouts(env, Random(spec_of(env).action), steps=50))
     check(episodes, cut=True)
     assert 50 <= sum(len(episode.actions) for episode in episodes) < 53
 
@@ -147,17 +148,17 @@ def test_a_number_of_steps_gives_the_episodes_under_way_too(mode):
 def test_episodes_outgrow_the_room_that_they_begin_with(mode, monkeypatch):
     monkeypatch.setattr(record_module, "_ROWS", 1)
     env = Clocks(3, mode)
-    check(list(rollouts(env, random_policy(spec_of(env)), episodes=14)))
+    check(list(rollouts(env, Random(spec_of(env).action), episodes=14)))
 
 
 def test_a_single_environment():
-    episodes = list(rollouts(Clock(), random_policy(spec_of(Clock())), episodes=4))
+    episodes = list(rollouts(Clock(), Random(spec_of(Clock()).action), episodes=4))
     assert check(episodes) == {(0, k) for k in range(4)}
 
 
 def test_long_episodes_are_cut_and_no_step_is_lost():
     env = Clocks(2, AutoresetMode.NEXT_STEP)
-    parts = list(rollouts(env, random_policy(spec_of(env)), episodes=10, max_length=3))
+    parts = list(rollouts(env, Random(spec_of(env).action), episodes=10, max_length=3))
     assert max(len(part) for part in parts) == 3
     steps: dict = {}
     for part in parts:
@@ -189,7 +190,7 @@ class Walk(VectorEnv):
 
 def test_truth_and_choices_and_provenance(tmp_path):
     world = Walk()
-    store = record(world, random_policy(world.stream_spec, hold=2), tmp_path / "s", episodes=4, seed=3, info={"note": "n"})
+    store = record(world, Random(world.stream_spec.action, hold=2), tmp_path / "s", episodes=4, seed=3, info={"note": "n"})
     assert store.spec == world.stream_spec
     assert store.episode(0).truth == {}
     for number in range(4):
@@ -199,7 +200,7 @@ def test_truth_and_choices_and_provenance(tmp_path):
         assert place[-1] > 12
         np.testing.assert_array_equal(np.repeat(episode.actions[::2], 2)[: len(episode.actions)], episode.actions)
     said = store.infos[0]
-    assert (said["env"], said["policy"], said["seed"]) == ("walk", "RandomPolicy(hold=2)", 3)
+    assert (said["env"], said["policy"], said["seed"]) == ("walk", "Random(hold=2)", 3)
     assert said["versions"]["world"] == "7"
     assert store.info["note"] == "n"
 
@@ -207,14 +208,14 @@ def test_truth_and_choices_and_provenance(tmp_path):
 def test_a_recording_is_repeatable_and_its_seed_matters(tmp_path):
     def hashed(name, seed):
         env = Clocks(3, AutoresetMode.SAME_STEP)
-        return record(env, smooth_policy(spec_of(env)), tmp_path / name, episodes=6, seed=seed).content_hash()
+        return record(env, Smooth(spec_of(env).action), tmp_path / name, episodes=6, seed=seed).content_hash()
 
     assert hashed("a", 0) == hashed("b", 0) != hashed("c", 1)
 
 
 def test_appending_to_a_store(tmp_path):
     env = Clocks(2, AutoresetMode.NEXT_STEP)
-    policy = random_policy(spec_of(env))
+    policy = Random(spec_of(env).action)
     store = record(env, policy, tmp_path / "s", episodes=2)
     assert record(env, policy, store, episodes=3, seed=1) is store
     assert [info["seed"] for info in Episodes.open(tmp_path / "s").infos] == [0, 0, 1, 1, 1]
@@ -225,12 +226,10 @@ def test_appending_to_a_store(tmp_path):
 def test_episodes_are_committed_on_the_way(tmp_path, monkeypatch):
     monkeypatch.setattr(record_module, "_COMMIT_BYTES", 2000)
     env, found = Clocks(2, AutoresetMode.NEXT_STEP), []
-    uniform = random_policy(spec_of(env))
 
     def policy(observations, rng):
         found.append(len(Episodes.open(tmp_path / "s")) if (tmp_path / "s").exists() else 0)
-        uniform.reset(np.full(2, len(found) == 1))
-        return uniform(observations, rng)
+        return rng.uniform(-1, 1, (2, 1))
 
     record(env, policy, tmp_path / "s", episodes=100)
     assert len(set(found)) > 5
@@ -257,14 +256,14 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from armillary.episodes import record as module
 from armillary.episodes.observing import as_stream
-from armillary.episodes.policies import random_policy
+from armillary.episodes.scripted import Random
 from armillary.spec import Spec
 from test_record import Clocks
 
 module._COMMIT_BYTES = 3000
 env = Clocks(3, AutoresetMode.NEXT_STEP)
 print("ready", flush=True)
-module.record(env, random_policy(spec_of(env)), sys.argv[1], episodes=10_000)
+module.record(env, Random(spec_of(env).action), sys.argv[1], episodes=10_000)
 """
 
 
@@ -301,7 +300,7 @@ def test_a_policy_that_gives_nonsense(tmp_path, policy, message):
 
 def test_what_cannot_be_recorded():
     env = Clocks(2, AutoresetMode.NEXT_STEP)
-    policy = random_policy(spec_of(env))
+    policy = Random(spec_of(env).action)
     with pytest.raises(ArmillaryError, match="how much"):
         rollouts(env, policy)
     with pytest.raises(ArmillaryError, match="2 rows"):
@@ -314,17 +313,37 @@ def test_what_cannot_be_recorded():
         list(rollouts(env, policy, episodes=1))
 
 
-def drive(policy, n: int, steps: int) -> np.ndarray:
-    rng, actions = np.random.default_rng(0), []
-    for step in range(steps):
-        policy.reset(np.full(n, step == 0))
-        actions.append(policy({}, rng).copy())
-    return np.stack(actions)
+class Watching(Actor):
+    """Keeps what it is told; a fifth of what an episode began with is its action."""
+
+    def __init__(self, needs_truth: bool = False) -> None:
+        self.needs_truth, self.told = needs_truth, []
+
+    def start(self, ids, goals=None):
+        self.told.append(ids.tolist())
+
+    def act(self, observations, ids=None):
+        self.told.append(set(observations))
+        return Action(np.zeros(2, np.int64), "scripted")
+
+
+@pytest.mark.parametrize("needs_truth", [False, True])
+def test_an_actor_is_told_which_episodes_begin_and_no_truth_that_it_does_not_ask_for(needs_truth):
+    actor = Watching(needs_truth)
+    with pytest.raises(ArmillaryError, match="expected an Actor or a function"):
+        rollouts(Walk(), object(), episodes=1)
+    list(rollouts(Walk(), actor, steps=8))
+    assert actor.told == [[0, 1], *[{"scan", "place"} if needs_truth else {"scan"}] * 4]
+
+
+def drive(actor: Actor, n: int, steps: int) -> np.ndarray:
+    actor.start(range(n))
+    return np.stack([actor.act({}).values for _ in range(steps)])
 
 
 def test_random_actions_are_held_and_cover_the_box():
     spec = Spec((Stream("s", "vector", (1,)),), ActionSpace("box", 2, (-1.0, 0.0), (1.0, 5.0)))
-    actions = drive(random_policy(spec, hold=5), 8, 1000)
+    actions = drive(Random(spec.action, hold=5), 8, 1000)
     blocks = actions.reshape(200, 5, 8, 2)
     assert (blocks == blocks[:, :1]).all()
     assert (blocks[1:, 0] != blocks[:-1, 0]).all()
@@ -334,11 +353,11 @@ def test_random_actions_are_held_and_cover_the_box():
 
 def test_a_held_action_begins_anew_with_the_episode():
     spec = Spec((Stream("s", "vector", (1,)),), ActionSpace("box", 1, (-1.0,), (1.0,)))
-    policy, rng = random_policy(spec, hold=4), np.random.default_rng(0)
-    policy.reset(np.array([True, True]))
-    first = policy({}, rng).copy()
-    policy.reset(np.array([False, True]))
-    then = [policy({}, rng).copy() for _ in range(4)]
+    actor = Random(spec.action, hold=4)
+    actor.start([0, 1])
+    first = actor.act({}).values
+    actor.start([1])
+    then = [actor.act({}).values for _ in range(4)]
     assert [x[0, 0] == first[0, 0] for x in then] == [True, True, True, False]
     assert then[0][1, 0] != first[1, 0]
     assert len({x[1, 0] for x in then}) == 1
@@ -346,7 +365,7 @@ def test_a_held_action_begins_anew_with_the_episode():
 
 def test_smooth_actions_are_smooth_and_uniform():
     spec = Spec((Stream("s", "vector", (1,)),), ActionSpace("box", 1, (-2.0,), (2.0,)))
-    actions = drive(smooth_policy(spec, step=0.1), 50, 400)[..., 0]
+    actions = drive(Smooth(spec.action, step=0.1), 50, 400)[..., 0]
     assert np.abs(np.diff(actions, axis=0)).std() < 0.5
     assert np.abs(actions).max() <= 2
     share = np.histogram(actions, 4, (-2, 2))[0] / actions.size
@@ -357,21 +376,21 @@ def test_policies_that_cannot_be():
     unbounded = Spec((Stream("s", "vector", (1,)),), ActionSpace("box", 1))
     choices = Spec((Stream("s", "vector", (1,)),), ActionSpace("discrete", 3))
     for make_policy, spec, message in (
-        (random_policy, unbounded, "bounds"),
-        (smooth_policy, unbounded, "bounds"),
-        (smooth_policy, choices, "box"),
+        (Random, unbounded, "bounds"),
+        (Smooth, unbounded, "bounds"),
+        (Smooth, choices, "box"),
     ):
         with pytest.raises(ArmillaryError, match=message):
-            make_policy(spec)
+            make_policy(spec.action)
     with pytest.raises(ArmillaryError, match="at least 1"):
-        random_policy(choices, hold=0)
-    assert set(np.unique(drive(random_policy(choices), 5, 50))) == {0, 1, 2}
+        Random(choices.action, hold=0)
+    assert set(np.unique(drive(Random(choices.action), 5, 50))) == {0, 1, 2}
 
 
 def test_gymnasium_environments():
     env = gymnasium.make_vec("CartPole-v1", num_envs=2)
     assert isinstance(env.single_action_space, Discrete)
-    episodes = list(rollouts(env, random_policy(spec_of(env)), episodes=4))
+    episodes = list(rollouts(env, Random(spec_of(env).action), episodes=4))
     assert all(episode.actions.dtype == np.int64 for episode in episodes)
     assert all(abs(episode.observations["state"][0]).max() <= 0.05 for episode in episodes)
     assert {episode.info["env"] for episode in episodes} == {"CartPole-v1"}
@@ -406,7 +425,7 @@ class Tensors(Clocks):
 @pytest.mark.parametrize("mode", MODES)
 def test_environments_of_tensors(mode):
     env = Tensors(3, mode)
-    episodes = list(rollouts(env, random_policy(spec_of(env)), episodes=14, seed=1))
+    episodes = list(rollouts(env, Random(spec_of(env).action), episodes=14, seed=1))
     for episode in episodes:
         assert set(episode.observations) == {"policy.clock", "policy.image"}
         for name in ("clock", "image"):

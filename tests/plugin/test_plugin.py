@@ -10,8 +10,8 @@ from gymnasium.spaces import Box, Dict
 
 from armillary import cli
 from armillary.acting.agent import Agent
-from armillary.episodes.policies import random_policy
 from armillary.episodes.record import record
+from armillary.episodes.scripted import Random
 from armillary.episodes.store import Episodes
 from armillary.errors import PluginError
 from armillary.spaces import spec_of
@@ -45,7 +45,7 @@ class Fingertip(gymnasium.Env):
 
 def record_touch(path):
     env = Fingertip()
-    record(env, random_policy(spec_of(env)), path, episodes=8, seed=0).close()
+    record(env, Random(spec_of(env).action), path, episodes=8, seed=0).close()
     return path
 
 

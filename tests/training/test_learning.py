@@ -7,7 +7,6 @@ import torch
 
 from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
-from armillary.episodes.policies import random_policy
 from armillary.evaluation.control.pairs import make_eval_set
 from armillary.evaluation.control.rollouts import Planned, Random, run
 from armillary.model import WorldModel
@@ -23,7 +22,7 @@ def test_it_reaches_goals_after_watching_a_dot_move_at_random(tmp_path: Path):
     from armillary.episodes.record import record
 
     world = make("two_room", num_envs=50, max_steps=18)
-    store = record(world, random_policy(world.stream_spec), tmp_path / "store", episodes=300)
+    store = record(world, world.play(), tmp_path / "store", episodes=300)
     torch.manual_seed(0)
     model = WorldModel(world.stream_spec, ModelConfig.sized("nano", predictor_width=128))
     stages = (

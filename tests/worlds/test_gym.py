@@ -170,7 +170,7 @@ def test_recorded_rows_are_in_order_however_episodes_begin(mode, options):
         assert (episode.actions[:3] == episode.actions[0]).all()  # held
         assert episode.info["ended"] == ("truncated" if "max_steps" in options else "terminated")
         assert episode.info["env"] == ID
-        assert episode.info["policy"] == "RandomPolicy(hold=4)"
+        assert episode.info["policy"] == "Random(hold=4)"
 
 
 def test_what_a_judge_asks_is_refused():

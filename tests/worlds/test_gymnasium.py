@@ -80,11 +80,11 @@ def assert_batch_is_singles(name: str, mode: AutoresetMode, options: dict) -> No
     assert ours.action_space == theirs.action_space
     observation, _ = ours.reset(seed=5)
     assert_same(observation, theirs.reset(seed=5)[0])
-    play, rng, began = ours.play(), np.random.default_rng(0), np.ones(4, bool)
+    play, began = ours.play(), np.ones(4, bool)
     for step in range(20):
         if began.any():
-            play.reset(began)
-        actions = play(observation, rng)
+            play.start(np.flatnonzero(began))
+        actions = play.act(observation).values
         (observation, *rest, _), (same, *theirs_rest, _) = ours.step(actions), theirs.step(actions)
         assert_same(observation, same)
         np.testing.assert_array_equal(rest, theirs_rest)

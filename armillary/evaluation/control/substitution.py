@@ -174,13 +174,13 @@ def labelled_distance(
     """
     rng = np.random.default_rng([seed, 3])
     world = make_world(episodes)
-    policy = world.play()
+    actor = world.play()
+    actor.reset(seed)
+    actor.start(range(episodes))
     observation, _ = world.reset(seed=seed)
-    if hasattr(policy, "reset"):
-        policy.reset(np.ones(episodes, bool))
     z, states = [encode_frames(model, observation, exact=False)], [world.state]
     for _ in range(steps):
-        observation, *_ = world.step(policy(observation, rng))
+        observation, *_ = world.step(actor.act(observation).values)
         z.append(encode_frames(model, observation, exact=False))
         states.append(world.state)
     z, states = torch.stack(z, 1), np.stack(states, 1)

@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from ogbench.manipspace.oracles.markov.cube_markov import CubeMarkovOracle
 
+from armillary.actor import Observations
+from armillary.episodes.scripted import Scripted
 from armillary.worlds.cube.simulator import LYING
 
 LENGTH, TURN = 0.108, 0.335
@@ -68,8 +70,8 @@ class PickAndPlace(CubeMarkovOracle):
 
 
 @dataclass
-class CubePlay:
-    """To random places, with an error in each action and now and then a random one: a policy to record by.
+class CubePlay(Scripted):
+    """To random places, with an error in each action and now and then a random one: an actor to record with.
 
     Args:
         table, reach: where cubes and hands may go, lowest and highest (m).
@@ -82,23 +84,20 @@ class CubePlay:
     noise: float = 0.3
     random: float = 0.1
 
-    def reset(self, began: np.ndarray) -> None:
-        """Episodes begin where `began` (N,) is true."""
-        if len(getattr(self, "_oracles", ())) != len(began):
-            self._oracles, self._noise = [PickAndPlace() for _ in began], np.zeros(len(began))
-        for i in np.flatnonzero(began):
-            self._oracles[i]._done = True
+    def memory(self, n: int) -> dict[str, np.ndarray]:
+        return {"oracle": np.array([PickAndPlace() for _ in range(n)], object), "noise": np.zeros(n)}
 
-    def __call__(self, observations: Mapping[str, np.ndarray], rng: np.random.Generator) -> Float[np.ndarray, "n 5"]:
-        """Actions (N, 5) on the truth (N, ...) by stream."""
-        actions = np.empty((len(self._oracles), 5), np.float32)
-        for i, oracle in enumerate(self._oracles):
+    def choose(
+        self, observations: Observations, memory: dict[str, np.ndarray], rng: np.random.Generator
+    ) -> Float[np.ndarray, "n 5"]:
+        actions = np.empty((len(memory["oracle"]), 5), np.float32)
+        for i, oracle in enumerate(memory["oracle"]):
             # Numbers are drawn whether or not they are used, so that one environment does not change what another does.
             place, hand, turns = rng.uniform(*self.table), rng.uniform(*self.reach), rng.uniform(-np.pi, np.pi, 2)
             noise, error, uniform, lot = rng.random(), rng.standard_normal(5), rng.uniform(-1, 1, 5), rng.random()
-            if oracle.done:
+            if oracle.done or memory["began"][i]:
                 oracle.begin(np.append(place, LYING), turns[0], hand, turns[1])
-                self._noise[i] = noise * self.noise
+                memory["noise"][i] = noise * self.noise
             action = oracle.act({name: values[i].astype(float) for name, values in observations.items() if name != "image"})
-            actions[i] = uniform if lot < self.random else np.clip(action + self._noise[i] * error, -1, 1)
+            actions[i] = uniform if lot < self.random else np.clip(action + memory["noise"][i] * error, -1, 1)
         return actions

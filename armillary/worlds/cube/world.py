@@ -24,7 +24,6 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from jaxtyping import Bool, Float
 
-from armillary.episodes.policies import Policy
 from armillary.errors import ArmillaryError
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.worlds.cube.play import CubePlay, PickAndPlace
@@ -106,7 +105,7 @@ class Cube(NativeWorld):
         bounds = {"cube": (-10, 10), "hand": (-2, 2), "cube_turn": (-1, 1), "hand_turn": (-1, 1), "gripper": (0, 1)}
         super().__init__(num_envs, spec, STATE_SIZE, bounds=bounds, **common)
 
-    def play(self) -> Policy:
+    def play(self) -> CubePlay:
         """OGBench's play: its oracle picks the cube up and places it, again and again, with errors in its actions."""
         return CubePlay(self._simulator.table, self._simulator.reach)
 
@@ -186,10 +185,11 @@ class Cube(NativeWorld):
         nothing in 54%; of those not solved at the start, a random policy holds 5% at the end.
         """
         play, begin = self.play(), rng.integers(40 - LAX_OFFSET, size=n)
-        play.reset(np.ones(n, bool))
+        play.start(range(n))
+        play.rng = rng
         states = [np.stack([self._new_state(rng) for _ in range(n)])]
         for _ in range(begin.max() + LAX_OFFSET):
-            actions = play(self._sense(states[-1], drawn=False), rng)
+            actions = play.act(self._sense(states[-1], drawn=False)).values
             states.append(np.stack([self._simulator.advance(*pair) for pair in zip(states[-1], actions, strict=True)]))
         return tuple(np.stack([states[step][i] for i, step in enumerate(steps)]) for steps in (begin, begin + LAX_OFFSET))
 

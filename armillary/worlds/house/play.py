@@ -8,12 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
+
+from armillary.actor import Observations
+from armillary.episodes.scripted import Scripted
 
 
 @dataclass
-class Errands:
-    """A policy with a memory, for `record`; see policies.py.
+class Errands(Scripted):
+    """An actor that knows the way; all N environments of the world act at once.
 
     Args:
         draw: (rng) -> places (N, 2) to go to, in the layouts of the N environments now.
@@ -34,23 +37,23 @@ class Errands:
     def __str__(self) -> str:
         return f"{self!r}: walks to random places as the expert would, who knows the map; wavers, wanders, turns about"
 
-    def reset(self, began: Bool[np.ndarray, " n"]) -> None:
-        if began.all():
-            self._goal, self._turning, self._side = np.zeros((len(began), 2)), np.zeros(len(began), int), np.zeros(len(began))
-        self._began = began
+    def memory(self, n: int) -> dict[str, np.ndarray]:
+        return {"goal": np.zeros((n, 2)), "turning": np.zeros(n, int), "side": np.zeros(n)}
 
-    def __call__(self, observations: dict[str, np.ndarray], rng: np.random.Generator) -> Float[np.ndarray, "n 2"]:
-        n = len(self._goal)
-        there = np.hypot(*(observations["position"] - self._goal).T) < self.near
-        fresh = self._began | there
-        self._goal = np.where(fresh[:, None], self.draw(rng), self._goal)
+    def choose(
+        self, observations: Observations, memory: dict[str, np.ndarray], rng: np.random.Generator
+    ) -> Float[np.ndarray, "n 2"]:
+        n = len(memory["goal"])
+        there = np.hypot(*(observations["position"] - memory["goal"]).T) < self.near
+        fresh = memory["began"] | there
+        memory["goal"] = np.where(fresh[:, None], self.draw(rng), memory["goal"])
         turns = rng.random(n) < self.about
-        self._turning = np.where(fresh, np.where(there & turns, rng.integers(1, 6, n), 0), np.maximum(self._turning - 1, 0))
-        self._side = np.where(fresh, np.sign(rng.random(n) - 0.5), self._side)
-        self._began = np.zeros(n, bool)
-        action = self.steer(self._goal) + self.waver * rng.standard_normal((n, 2))
-        about = np.stack([self._side * rng.uniform(0.5, 1, n), np.zeros(n)], axis=1)
-        action = np.where((self._turning > 0)[:, None], about, action)
+        left = np.maximum(memory["turning"] - 1, 0)
+        memory["turning"] = np.where(fresh, np.where(there & turns, rng.integers(1, 6, n), 0), left)
+        memory["side"] = np.where(fresh, np.sign(rng.random(n) - 0.5), memory["side"])
+        action = self.steer(memory["goal"]) + self.waver * rng.standard_normal((n, 2))
+        about = np.stack([memory["side"] * rng.uniform(0.5, 1, n), np.zeros(n)], axis=1)
+        action = np.where((memory["turning"] > 0)[:, None], about, action)
         anything = np.stack([rng.uniform(-1, 1, n), rng.random(n)], axis=1)
         action = np.where(rng.random((n, 1)) < self.wander, anything, action)
         return np.clip(action, (-1, 0), 1).astype(np.float32)

@@ -21,7 +21,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from jaxtyping import Float, Float32
 
-from armillary.episodes.policies import Policy
+from armillary.actor import Actor
 from armillary.errors import ArmillaryError
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.worlds.house.casting import View, photograph, pixel_slopes, scan
@@ -145,7 +145,7 @@ class House(NativeWorld):
         super().__init__(num_envs, spec, LAYOUT_BOXES.stop, bounds=bounds, **common)
         self._sensed = [stream.name for stream in spec.observed]
 
-    def play(self) -> Policy:
+    def play(self) -> Actor:
         """Behaviour to learn from: errands to random places, on about the shortest path."""
         return Errands(lambda rng: self._floor(self._state).sample(rng), lambda to: self._steer(self._state, to), STEP / 2)
 

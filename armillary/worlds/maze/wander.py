@@ -15,6 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from armillary.actor import Observations
+from armillary.episodes.scripted import Scripted
+
 STUCK = 0.25  # of what the last action asked for: less motion than this is hardly any
 # Ties are broken at random, in favour of the direction that is held; a single try, or a single known cell, outweighs both.
 CHANCE, HELD = 0.5, 0.75
@@ -22,8 +25,8 @@ SIGNS = np.array([(1, 1), (-1, 1), (1, -1), (-1, -1)])
 
 
 @dataclass
-class Wander:
-    """A policy for a world with a truth stream `position` (N, 2) and displacements as actions; see policies.py.
+class Wander(Scripted):
+    """An actor for a world with a truth stream `position` (N, 2) and displacements as actions.
 
     Args:
         cells: along each axis of the square that is to be covered.
@@ -38,28 +41,32 @@ class Wander:
     def __str__(self) -> str:
         return f"{self!r}: directions that persist, by true position, to where they were tried least; random sizes; no goals"
 
-    def reset(self, began: np.ndarray) -> None:
-        if began.all():
-            n, cells = len(began), self.cells
-            self._tries, self._been = np.empty((n, cells, cells, len(SIGNS))), np.empty((n, cells + 2, cells + 2), bool)
-            self._direction, self._cell = np.zeros(n, int), np.zeros((n, 2), int)
-            self._position, self._action = np.zeros((2, n, 2))
-        self._began, self._tries[began], self._been[began] = began, 0, True
-        self._been[began, 1:-1, 1:-1] = False
+    def memory(self, n: int) -> dict[str, np.ndarray]:
+        cells = self.cells
+        return {
+            "tries": np.zeros((n, cells, cells, len(SIGNS))),
+            "been": np.zeros((n, cells + 2, cells + 2), bool),
+            "direction": np.zeros(n, int),
+            "cell": np.zeros((n, 2), int),
+            "position": np.zeros((n, 2)),
+            "action": np.zeros((n, 2)),
+        }
 
-    def __call__(self, observations: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
-        position = observations["position"].astype(float)
+    def choose(self, observations: Observations, memory: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+        position, began, tries, been = observations["position"].astype(float), memory["began"], memory["tries"], memory["been"]
+        tries[began], been[began] = 0, True
+        been[began, 1:-1, 1:-1] = False
         rows, cell = np.arange(len(position)), np.clip(position // self.pitch, 0, self.cells - 1).astype(int)
         column, row = cell.T
-        moved = np.abs(position - self._position).max(axis=1)
-        lost = self._began | (moved < STUCK * self.reach * np.abs(self._action).max(axis=1))
-        beside = self._been[rows, row + 1, column + 1 + SIGNS[:, :1]], self._been[rows, row + 1 + SIGNS[:, 1:], column + 1]
-        against = self._tries[rows, row, column] + np.sum(beside, axis=0).T + CHANCE * rng.random((len(rows), len(SIGNS)))
-        against[rows, self._direction] -= HELD * ~lost
-        choose = lost | (cell != self._cell).any(axis=1)
-        self._direction = np.where(choose, against.argmin(axis=1), self._direction)
-        self._tries[rows, row, column, self._direction] += choose
-        self._been[rows, row + 1, column + 1] = True
-        self._position, self._cell, self._began = position, cell, np.zeros_like(self._began)
-        self._action = (SIGNS[self._direction] * np.minimum(1, rng.uniform(0, 2, position.shape))).astype(np.float32)
-        return self._action
+        moved = np.abs(position - memory["position"]).max(axis=1)
+        lost = began | (moved < STUCK * self.reach * np.abs(memory["action"]).max(axis=1))
+        beside = been[rows, row + 1, column + 1 + SIGNS[:, :1]], been[rows, row + 1 + SIGNS[:, 1:], column + 1]
+        against = tries[rows, row, column] + np.sum(beside, axis=0).T + CHANCE * rng.random((len(rows), len(SIGNS)))
+        against[rows, memory["direction"]] -= HELD * ~lost
+        choose = lost | (cell != memory["cell"]).any(axis=1)
+        memory["direction"] = np.where(choose, against.argmin(axis=1), memory["direction"])
+        tries[rows, row, column, memory["direction"]] += choose
+        been[rows, row + 1, column + 1] = True
+        memory["position"], memory["cell"] = position, cell
+        memory["action"] = (SIGNS[memory["direction"]] * np.minimum(1, rng.uniform(0, 2, position.shape))).astype(np.float32)
+        return memory["action"]

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from armillary.episodes.policies import Policy
+from armillary.actor import Actor
 from armillary.errors import ArmillaryError
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.worlds.drawing import cover, distinct, draw, hue_colour, paint
@@ -128,7 +128,7 @@ class Maze(NativeWorld):
         super().__init__(num_envs, spec, WALLS.start + walls, bounds={"position": (0, size), "walls": (0, 1)}, **common)
         self._base = np.empty((num_envs, size, size, 3), np.uint8)
 
-    def play(self) -> Policy:
+    def play(self) -> Actor:
         """Behaviour to learn from: random actions that keep their direction for as long as it leads somewhere."""
         return Wander(self.cells, self.size / self.cells, self.step_length)
 

@@ -8,8 +8,10 @@ those are made that leave the T where there is a way around it: at a wall, play 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
+from armillary.actor import Observations
+from armillary.episodes.scripted import Scripted
 from armillary.worlds.push_t import tee
 from armillary.worlds.push_t.ways import INWARD, SIDE_LENGTHS, SIDES, go_around, stand_off
 
@@ -19,8 +21,8 @@ ROOM = 40.0  # px, between T and walls
 
 
 @dataclass
-class FacePushing:
-    """A policy with a memory, for `record`.
+class FacePushing(Scripted):
+    """An actor that is told where the T and the disc are.
 
     Args:
         reach: px that the disc moves under an action of 1.
@@ -30,23 +32,28 @@ class FacePushing:
     reach: float
     wander: float = 0.15
 
-    def reset(self, began: Bool[np.ndarray, " n"]) -> None:
-        if not hasattr(self, "_left"):
-            n = len(began)
-            self._left, self._steps, self._pushing = np.zeros(n, int), np.zeros(n, int), np.zeros(n, bool)
-            self._begin, self._action = np.zeros((n, 2)), np.zeros((n, 2))
-        self._left[began] = 0
+    def memory(self, n: int) -> dict[str, np.ndarray]:
+        return {
+            "left": np.zeros(n, int),
+            "steps": np.zeros(n, int),
+            "pushing": np.zeros(n, bool),
+            "begin": np.zeros((n, 2)),
+            "action": np.zeros((n, 2)),
+        }
 
-    def __call__(self, observations: dict[str, np.ndarray], rng: np.random.Generator) -> Float[np.ndarray, "n 2"]:
+    def choose(
+        self, observations: Observations, memory: dict[str, np.ndarray], rng: np.random.Generator
+    ) -> Float[np.ndarray, "n 2"]:
         agent, pose = observations["agent"].astype(float), tee.pose_at(observations["block"], observations["angle"])
-        if (fresh := self._left == 0).any():
-            self._begin[fresh], self._action[fresh], self._steps[fresh] = self._draw(pose[fresh], agent[fresh], rng)
-            self._left[fresh], self._pushing[fresh] = PATIENCE, False
-        there = ~self._pushing & (np.abs(agent - self._begin).max(axis=1) < 1)
-        self._left[there], self._pushing[there] = self._steps[there], True
-        self._left -= 1
-        action, on_way = self._action.copy(), ~self._pushing
-        target = go_around(pose[on_way], agent[on_way], self._begin[on_way], self.reach)
+        left, steps, pushing, begin = (memory[name] for name in ("left", "steps", "pushing", "begin"))
+        if (fresh := memory["began"] | (left == 0)).any():
+            begin[fresh], memory["action"][fresh], steps[fresh] = self._draw(pose[fresh], agent[fresh], rng)
+            left[fresh], pushing[fresh] = PATIENCE, False
+        there = ~pushing & (np.abs(agent - begin).max(axis=1) < 1)
+        left[there], pushing[there] = steps[there], True
+        left -= 1
+        action, on_way = memory["action"].copy(), ~pushing
+        target = go_around(pose[on_way], agent[on_way], begin[on_way], self.reach)
         action[on_way] = (target - agent[on_way]) / self.reach
         return np.clip(action, -1, 1).astype(np.float32)
 

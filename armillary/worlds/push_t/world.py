@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from armillary.episodes.policies import Policy
+from armillary.actor import Actor
 from armillary.errors import ArmillaryError
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.worlds.drawing import cover, distinct, draw, hue_colour, paint
@@ -119,7 +119,7 @@ class PushT(NativeWorld):
         super().__init__(num_envs, spec, LAYOUT.stop, bounds=bounds, **common)
         self._arena, self._base = Arena(), np.empty((num_envs, size, size, 3), np.uint8)
 
-    def play(self) -> Policy:
+    def play(self) -> Actor:
         """Behaviour to learn from: pushes against all sides of the T.
 
         Raises:
@@ -259,10 +259,11 @@ class PushT(NativeWorld):
 
     def _played(self, start: np.ndarray, steps: int, rng: np.random.Generator) -> np.ndarray:
         """States (steps + 1, n, 24) that play goes through."""
-        policy, history = FacePushing(self.reach), [start]
-        policy.reset(np.ones(len(start), bool))
+        play, history = FacePushing(self.reach), [start]
+        play.start(range(len(start)))
+        play.rng = rng
         for _ in range(steps):
-            history.append(self._moved(history[-1], policy(self._truth(history[-1]), rng).astype(float)))
+            history.append(self._moved(history[-1], play.act(self._truth(history[-1])).values.astype(float)))
         return np.stack(history)
 
     def _error(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from armillary.actor import Observations
+from armillary.episodes.scripted import Scripted
 from armillary.worlds.reacher.arm import LIMIT, Arm
 
 GO, HOLD, LET_GO = range(3)
@@ -16,8 +18,8 @@ SECONDS = np.array([[0.5, 1.5], [0.1, 0.5], [0.2, 0.6]])  # least and greatest l
 
 
 @dataclass
-class ArmPlay:
-    """A policy for a world with truth streams `angle` and `velocity` and torques in [-1, 1]; see policies.py.
+class ArmPlay(Scripted):
+    """An actor for a world with truth streams `angle` and `velocity` and torques in [-1, 1].
 
     Args:
         seconds: length of an env step.
@@ -31,10 +33,11 @@ class ArmPlay:
     noise: float = 0.4
     arm: Arm = field(default_factory=Arm, repr=False)
 
-    def reset(self, began: np.ndarray) -> None:
-        self._began = began[:, None]
+    def memory(self, n: int) -> dict[str, np.ndarray]:
+        one, two = np.zeros((n, 1)), np.zeros((n, 2))
+        return {"kind": np.zeros((n, 1), int), "left": one, "posture": two, "torque": two, "pace": one, "spread": one}
 
-    def __call__(self, observations: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    def choose(self, observations: Observations, memory: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
         angle, velocity = (observations[name].astype(float) for name in ("angle", "velocity"))
         n = len(angle)
         kind = np.searchsorted(np.cumsum([self.go, self.hold]), rng.random((n, 1)), side="right")
@@ -46,11 +49,10 @@ class ArmPlay:
             "pace": rng.uniform(0.2, 1, (n, 1)),
             "spread": np.maximum(rng.uniform(-self.noise, self.noise, (n, 1)), 0),
         }
-        if not self._began.all():
-            fresh = self._began | (self._acts["left"] == 0)
-            acts = {name: np.where(fresh, new, self._acts[name]) for name, new in acts.items()}
+        fresh = memory["began"][:, None] | (memory["left"] == 0)
+        acts = {name: np.where(fresh, new, memory[name]) for name, new in acts.items()}
         going = self.arm.towards(np.hstack([angle, velocity]), acts["posture"] - angle, self.seconds, acts["pace"])
         torque = np.where(acts["kind"] == GO, np.clip(going, -1, 1), acts["torque"])
         acts["left"] = acts["left"] - 1
-        self._acts, self._began = acts, np.zeros_like(self._began)
+        memory.update(acts)
         return np.clip(torque + acts["spread"] * rng.standard_normal((n, 2)), -1, 1).astype(np.float32)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from armillary.episodes.policies import Policy
+from armillary.actor import Actor
 from armillary.errors import ArmillaryError
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.worlds.native import NativeWorld
@@ -125,7 +125,7 @@ class Reacher(NativeWorld):
             self._draw = OpenGL(self._arm, size).draw
             self.version += "/mujoco"
 
-    def play(self) -> Policy:
+    def play(self) -> Actor:
         """Behaviour to learn from: the arm visits all postures, at all speeds, and comes to rest often."""
         return ArmPlay(self.seconds)
 

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
-from armillary.episodes.policies import Policy, random_policy
+from armillary.actor import Actor
+from armillary.episodes.scripted import Random
 from armillary.errors import ArmillaryError
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.worlds.drawing import base_images, distinct, draw, hue_colour
@@ -121,9 +122,9 @@ class TwoRoom(NativeWorld):
         super().__init__(num_envs, spec, LAYOUT.stop, bounds={"position": (0, size), "door": (0, size)}, **common)
         self._base = np.empty((num_envs, size, size, 3), np.uint8)
 
-    def play(self) -> Policy:
+    def play(self) -> Actor:
         """Behaviour to learn from: random actions."""
-        return random_policy(self.stream_spec)
+        return Random(self.stream_spec.action)
 
     # How it goes
 

@@ -91,8 +91,8 @@ def test_spec_marks_ground_truth():
     assert [s.name for s in aware.stream_spec.observed] == ["image", *TRUTH[2:]]
     assert [s.name for s in aware.stream_spec.truth] == TRUTH[:2]
     play = aware.play()
-    play.reset(np.ones(2, bool))
-    assert play(aware.reset(seed=0)[0], np.random.default_rng(0)).shape == (2, 5)
+    play.start(range(2))
+    assert play.act(aware.reset(seed=0)[0]).values.shape == (2, 5)
     assert world.stream_spec.rate == 4
     observation, _ = world.reset(seed=0)
     for stream in world.stream_spec.streams:
@@ -104,13 +104,13 @@ def test_spec_marks_ground_truth():
 
 
 def test_any_state_can_be_replayed_bit_for_bit():
-    world, rng = blind(2), np.random.default_rng(0)
+    world = blind(2)
     world.reset(seed=3)
     play = world.play()
-    play.reset(np.ones(2, bool))
+    play.start(range(2))
     observation, states, actions = world._observe(), [world.state], []
     for _ in range(12):  # long enough to touch the cube
-        actions.append(play(observation, rng))
+        actions.append(play.act(observation).values)
         observation, *_ = world.step(actions[-1])
         states.append(world.state)
     assert (states[-1] != states[0])[:, PLACE].any()

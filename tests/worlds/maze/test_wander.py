@@ -2,18 +2,19 @@
 
 import numpy as np
 
-from armillary.episodes.policies import Policy, random_policy
+from armillary.actor import Actor
+from armillary.episodes.scripted import Random
 from armillary.worlds.maze.wander import Wander
 from armillary.worlds.maze.world import Maze
 
 
-def play(world: Maze, policy: Policy, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def play(world: Maze, actor: Actor, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Positions (steps + 1, N, 2) and actions (steps, N, 2)."""
     observation, _ = world.reset(seed=0)
-    rng, positions, actions = np.random.default_rng(0), [observation["position"]], []
-    policy.reset(np.ones(world.num_envs, bool))
+    positions, actions = [observation["position"]], []
+    actor.start(range(world.num_envs))
     for _ in range(steps):
-        actions.append(policy(observation, rng))
+        actions.append(actor.act(observation).values)
         observation, *_ = world.step(actions[-1])
         positions.append(observation["position"])
     return np.stack(positions), np.stack(actions)
@@ -31,7 +32,7 @@ def test_it_visits_far_more_of_the_maze_than_random_actions():
     world = Maze(50, autoreset_mode="Disabled")
     positions, actions = play(world, world.play(), 90)
     assert coverage(positions) > 0.7
-    assert coverage(play(world, random_policy(world.stream_spec), 90)[0]) < 0.35
+    assert coverage(play(world, Random(world.stream_spec.action), 90)[0]) < 0.35
     assert actions.dtype == np.float32
     assert actions[0] in world.action_space
     assert np.abs(actions).max() == 1
@@ -43,16 +44,19 @@ def test_it_visits_far_more_of_the_maze_than_random_actions():
 
 def test_an_episode_begins_without_memory():
     world = Maze(4, autoreset_mode="Disabled")
-    policy, fresh = world.play(), world.play()
-    positions, _ = play(world, policy, 20)
-    observation = {"position": positions[3]}
-    for some in (policy, fresh):
-        some.reset(np.ones(4, bool))
-    ours, theirs = (some(observation, np.random.default_rng(1)) for some in (policy, fresh))
-    np.testing.assert_array_equal(ours, theirs)
-    policy.reset(np.array([True, False, False, False]))  # the others go on
-    assert not policy._tries[0].any()
-    assert policy._tries[1:].any(axis=(1, 2, 3)).all()
+    actor, fresh = world.play(), world.play()
+    positions, _ = play(world, actor, 20)
+    observation, one = {"position": positions[3]}, {"position": positions[3, :1]}
+    for some in (actor, fresh):
+        some.start(range(4))
+        some.rng = np.random.default_rng(1)
+    np.testing.assert_array_equal(*(some.act(observation).values for some in (actor, fresh)))
+    actor.act(observation)
+    before = actor._memory["tries"].copy()
+    actor.start([0])  # the others go on
+    actor.act(one, [0])
+    assert actor._memory["tries"][0].sum() == 1
+    np.testing.assert_array_equal(actor._memory["tries"][1:], before[1:])
 
 
 def test_it_says_where_its_actions_come_from():
@@ -60,4 +64,4 @@ def test_it_says_where_its_actions_come_from():
     assert said.startswith("Wander(cells=5, pitch=12.8, reach=7.5): ")
     assert "by true position" in said
     assert "no goals" in said
-    assert isinstance(Wander(5, 12.8, 7.5), Policy)
+    assert isinstance(Wander(5, 12.8, 7.5), Actor)

@@ -6,7 +6,8 @@ from world_checks import assert_same, digest
 
 pytest.importorskip("pymunk", reason="Push-T needs pymunk")
 
-from armillary.episodes.policies import random_policy
+from armillary.actor import Actor
+from armillary.episodes.scripted import Random
 from armillary.errors import ArmillaryError
 from armillary.evaluation.control.evaluate import evaluate
 from armillary.evaluation.control.pairs import make_eval_set
@@ -18,13 +19,14 @@ def pose(state: np.ndarray) -> np.ndarray:
     return tee.pose_at(state[:, BLOCK], state[:, ANGLE])
 
 
-def played(world: PushT, policy, steps: int, seed: int = 0) -> np.ndarray:
-    """States (steps + 1, N, 24) of a policy."""
-    rng, (observation, _) = np.random.default_rng(seed), world.reset(seed=seed)
-    policy.reset(np.ones(world.num_envs, bool))
+def played(world: PushT, actor: Actor, steps: int, seed: int = 0) -> np.ndarray:
+    """States (steps + 1, N, 24) of an actor."""
+    observation, _ = world.reset(seed=seed)
+    actor.reset(seed)
+    actor.start(range(world.num_envs))
     history = [world.state]
     for _ in range(steps):
-        observation, *_ = world.step(policy(observation, rng))
+        observation, *_ = world.step(actor.act(observation).values)
         history.append(world.state)
     return np.stack(history)
 
@@ -129,7 +131,7 @@ def test_golden_trajectory_and_frames():
 def test_play_moves_the_t_and_random_actions_hardly():
     world = PushT(40, max_steps=None)
     moves = {}
-    for name, policy in (("play", world.play()), ("random", random_policy(world.stream_spec))):
+    for name, policy in (("play", world.play()), ("random", Random(world.stream_spec.action))):
         history = played(world, policy, 40)
         poses = np.stack([pose(states) for states in history])
         moves[name] = (np.hypot(*np.moveaxis(np.diff(poses[..., :2], axis=0), -1, 0)) > 1).mean()

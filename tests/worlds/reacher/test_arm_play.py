@@ -5,23 +5,24 @@ import pytest
 
 pytest.importorskip("mujoco", reason="the arm's physics needs mujoco")
 
-from armillary.episodes.policies import Policy, random_policy
+from armillary.actor import Actor
+from armillary.episodes.scripted import Random
 from armillary.worlds.reacher.arm import LIMIT
 from armillary.worlds.reacher.world import MOTION, Reacher
 
 EPISODES, STEPS = 200, 50
 
 
-def played(policy: Policy | None = None) -> np.ndarray:
+def played(actor: Actor | None = None) -> np.ndarray:
     """Motions (STEPS, EPISODES, 4), of episodes that all begin at the same posture."""
     world, rng = Reacher(EPISODES, size=16, autoreset_mode="Disabled"), np.random.default_rng(0)
-    policy = policy or world.play()
+    actor = actor or world.play()
     start = np.repeat(world.sample_pairs(1, rng)[0], EPISODES, axis=0)
     observation, _ = world.reset(options={"state": start})
-    policy.reset(np.ones(EPISODES, bool))
+    actor.start(range(EPISODES))
     motions = []
     for _ in range(STEPS):
-        actions = policy(observation, rng)
+        actions = actor.act(observation).values
         assert actions in world.action_space
         observation, *_ = world.step(actions)
         motions.append(world.state[:, MOTION])
@@ -41,8 +42,8 @@ def at_rest(motions: np.ndarray) -> np.ndarray:
 
 
 def test_play_beats_random_torques_in_what_they_lack():
-    play, uniform = played(), played(random_policy(Reacher().stream_spec))
-    held = played(random_policy(Reacher().stream_spec, 5))
+    play, uniform = played(), played(Random(Reacher().stream_spec.action))
+    held = played(Random(Reacher().stream_spec.action, 5))
     assert spread(play[10:]) > max(85, spread(uniform[10:]))
     for joint in (2, 3):
         assert np.quantile(np.abs(play[..., joint]), 0.95) > 4  # top speed is 5
@@ -54,15 +55,15 @@ def test_play_beats_random_torques_in_what_they_lack():
 
 
 def test_play_says_what_it_is_and_begins_each_episode_anew():
-    world, rng = Reacher(4), np.random.default_rng(0)
-    policy = world.play()
-    assert str(policy) == "ArmPlay(seconds=0.1, go=0.6, hold=0.3, noise=0.4)"
+    world = Reacher(4)
+    actor = world.play()
+    assert str(actor) == "ArmPlay(seconds=0.1, go=0.6, hold=0.3, noise=0.4)"
     observation, _ = world.reset(seed=0)
-    policy.reset(np.ones(4, bool))
-    policy(observation, rng)
-    before = {name: value.copy() for name, value in policy._acts.items()}
-    before["left"][:] = policy._acts["left"][:] = 5
-    policy.reset(np.array([True, False, False, False]))
-    policy(observation, rng)
-    kept = (before["posture"] == policy._acts["posture"]).all(axis=1)
+    actor.start(range(4))
+    actor.act(observation)
+    actor._memory["left"][:] = 5
+    before = actor._memory["posture"].copy()
+    actor.start([0])
+    actor.act(observation)
+    kept = (before == actor._memory["posture"]).all(axis=1)
     assert kept.tolist() == [False, True, True, True]
