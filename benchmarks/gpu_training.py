@@ -26,7 +26,8 @@ from armillary.episodes.store import Episode, Episodes
 from armillary.model import WorldModel
 from armillary.provenance import commit, machine
 from armillary.spec import ActionSpace, Spec, Stream
-from armillary.training.loop import METRICS, TrainConfig, train
+from armillary.training.loop import TrainConfig, train
+from armillary.training.metrics import METRICS
 from armillary.training.recipes import RECIPES
 
 ROWS = 500  # of an episode

@@ -123,7 +123,7 @@ MUTANTS = [
         f"{RESUME}::test_an_interrupt_at_any_moment_of_any_stage_keeps_a_save",
     ),
     Mutant(
-        "training/loop.py",
+        "training/validation.py",
         "    if finish is not None:\n        finish()\n    if distributed.rank() == 0:",
         "    if distributed.rank() == 0:",
         f"{RESUME}::test_the_checkpoint_is_written_before_it_is_judged",

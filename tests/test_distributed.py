@@ -14,7 +14,8 @@ from training.training_fakes import record
 
 from armillary import distributed, weights
 from armillary.errors import ArmillaryError
-from armillary.training.loop import METRICS, MODEL
+from armillary.model import MODEL
+from armillary.training.metrics import METRICS
 
 
 @pytest.fixture(scope="module")

@@ -34,12 +34,14 @@ from armillary.evaluation.control.rollouts import Planned
 from armillary.evaluation.judge import peak_memory_mb
 from armillary.files import as_json, parse_json, write_whole
 from armillary.latents import learned_from
+from armillary.model import MODEL, STATE
 from armillary.own_run import RECORDING, clear_run
 from armillary.provenance import commit, machine
 from armillary.suite.methods import methods, said
 from armillary.suite.tasks import SUITE, Goals, Task
 from armillary.training.fit import fit
-from armillary.training.loop import METRICS, MODEL, STATE, TrainConfig
+from armillary.training.loop import TrainConfig
+from armillary.training.metrics import METRICS
 from armillary.training.random_encoder import train_on_random_encoder
 from armillary.training.recipes import RECIPES
 from armillary.training.rows import TRAINING_ROWS

@@ -4,14 +4,9 @@ AdamW, a linear warm-up and a cosine, clipped gradients, bfloat16 where the devi
 or of both. What a step minimises is in `stages.py`. Design choices:
 - everything random at a step follows from (seed, stage, step), so that a run resumed after a kill gives the losses of an
   unbroken one;
-- BatchNorm's running statistics lag behind the weights and would falsify evaluation, so they are recalibrated on fresh
-  batches before each validation and at the end of a stage that changes the encoder;
-- `validate` is a function of the caller, so that the judge stays out of training. Collapse, which no loss shows, is looked
-  for each time;
+- `validate` is a function of the caller, so that the judge stays out of training;
 - an interrupt waits for the end of the step and leaves a save to resume from. At the end the checkpoint is written first,
   and judged then;
-- where it helps, the next batch is read and pinned while the device is at this one; `waiting` in the metrics is the share of
-  the time in which training waited for data;
 - under `torchrun` each process takes its shard of the same batch, and the statistics of the batch span all of them. The
   first one alone writes and validates; `out` has to be a folder that all of them see.
 """
@@ -20,9 +15,7 @@ import hashlib
 import json
 import math
 import time
-import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,28 +23,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from armillary import distributed
-from armillary.console import ProgressBar
 from armillary.device import autocast
 from armillary.episodes.clips import Clips
-from armillary.errors import ArmillaryError, require
-from armillary.files import as_json
+from armillary.errors import ArmillaryError
 from armillary.interrupts import uninterrupted
 from armillary.model import MODEL, STATE, WorldModel
 from armillary.optimise import Optimiser
 from armillary.training import state
-from armillary.training.collapse import collapse, dead_share, effective_rank, spread
 from armillary.training.folder import one_writer
+from armillary.training.metrics import MetricsLog
+from armillary.training.prefetch import Prefetch
 from armillary.training.stages import Stage, StageConfig, build_stage
+from armillary.training.validation import check
 
-METRICS = "metrics.jsonl"
 FLOOR = 0.02  # of the peak learning rate, where the cosine ends
-
-
-class CollapseWarning(UserWarning):
-    """The latent uses few of its dimensions, or has shrunk."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +146,7 @@ def train_alone(
                 model.save(out / MODEL)
                 (out / STATE).unlink(missing_ok=True)
 
-    with _Log(out, config, at) as log:
+    with MetricsLog(out, at, tensorboard=config.tensorboard, progress=config.progress) as log:
         for budget in stages[at.stage :]:
             last = finish if at.stage == len(stages) - 1 else None
             stage = _run_stage(model, clips, budget, stage, config, log, validate, saved, out / STATE, run, last)
@@ -185,7 +172,7 @@ def _run_stage(
     budget: StageConfig,
     before: Stage | None,
     config: TrainConfig,
-    log: "_Log",
+    log: MetricsLog,
     validate: Callable[[WorldModel], dict[str, float]] | None,
     saved: state.Saved | None,
     path: Path,
@@ -213,7 +200,7 @@ def _run_stage(
         for name, tensor in saved.part("stage").items():
             stage.state[name].copy_(tensor)
     done = _share_done(budget, at)
-    data = _Data(stage, [config.seed, at.stage])
+    data = Prefetch(stage, [config.seed, at.stage])
 
     def step() -> None:
         nonlocal done
@@ -246,7 +233,7 @@ def _run_stage(
         while True:
             if int(done * config.validations) > at.validated:
                 with _on(Exception, keep):
-                    numbers = _look(model, clips, stage, config, validate, finish if done >= 1 else None)
+                    numbers = check(model, clips, stage.modules, config.seed, validate, finish if done >= 1 else None)
                 with uninterrupted():
                     log.write({"stage": budget.kind, **numbers}, done)
                     at.validated = int(done * config.validations)
@@ -271,108 +258,6 @@ def _on(kind: type[BaseException], act: Callable[[], None]) -> Generator[None]:
         raise
 
 
-class _Data:
-    """What each step needs, by its number alone. Where that helps, the next step's is made while the device is at this one."""
-
-    def __init__(self, stage: Stage, seeds: list[int]) -> None:
-        self._stage, self._seeds = stage, seeds
-        self._pool = ThreadPoolExecutor(1, "armillary-step") if stage.ahead else None
-        self._next: Future | None = None
-        self._waited, self._since = 0.0, time.perf_counter()
-
-    def take(self, step: int) -> tuple[int, Any]:
-        """A seed for all else that is random in the step, and what the stage has prepared; steps come in order."""
-        began = time.perf_counter()
-        taken = self._make(step) if self._next is None else self._next.result()
-        if self._pool:
-            self._next = self._pool.submit(self._make, step + 1)
-        self._waited += time.perf_counter() - began
-        return taken
-
-    def _make(self, step: int) -> tuple[int, Any]:
-        rng = np.random.default_rng([*self._seeds, step])
-        return int(rng.integers(2**31)), self._stage.prepare(rng)
-
-    def waiting(self) -> float:
-        """The share of the time, since this was last asked, in which training waited for data."""
-        now = time.perf_counter()
-        share, self._waited, self._since = self._waited / max(now - self._since, 1e-9), 0.0, now
-        return round(share, 4)
-
-    def __enter__(self) -> "_Data":
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        """What was made ahead in vain is dropped."""
-        if self._pool:
-            self._pool.shutdown(cancel_futures=True)
-
-
-def _look(
-    model: WorldModel,
-    clips: Clips,
-    stage: Stage,
-    config: TrainConfig,
-    validate: Callable[[WorldModel], dict[str, float]] | None,
-    finish: Callable[[], None] | None,
-) -> dict[str, float]:
-    """Recalibrate, look for collapse, `finish`, and ask the caller's judge; leaves the stage's modules in training mode."""
-    model.eval()
-    recalibrate(model, clips, config.seed, stage.modules)
-    with torch.inference_mode():
-        batch = clips.sample(min(256, len(clips)), np.random.default_rng([config.seed, 1])).to(model.device)
-        z = model.encode(batch.observations, batch.present)[..., : model.config.latent].flatten(0, 1)
-    numbers = {"effective_rank": effective_rank(z), "dead_share": dead_share(z), "spread": spread(z)}
-    if finish is not None:
-        finish()
-    if distributed.rank() == 0:
-        if model.config.projector and (signs := collapse(**numbers, latent=z.shape[1])):
-            warnings.warn(signs, CollapseWarning, stacklevel=2)
-        try:
-            numbers |= validate(model) if validate else {}
-        except ArmillaryError as error:
-            warnings.warn(f"not validated: {error}", stacklevel=2)
-    for module in stage.modules:
-        module.train()
-    return numbers
-
-
-@torch.no_grad()
-def recalibrate(
-    model: WorldModel,
-    clips: Clips,
-    seed: int = 0,
-    modules: Sequence[nn.Module] | None = None,
-    *,
-    batches: int = 16,
-    batch_size: int = 64,
-) -> None:
-    """Set BatchNorm's running statistics to their averages over fresh batches, at the present weights.
-
-    Args:
-        model: in eval mode.
-        modules: parts of the model whose statistics are set; all of it by default.
-    """
-    parts = [model] if modules is None else modules
-    norms = [m for part in parts for m in part.modules() if isinstance(m, distributed.BatchNorm)]
-    if not norms:
-        return
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain average
-        norm.train()
-    rng, share = np.random.default_rng([seed, 2]), max(1, batch_size // distributed.world_size())
-    for _ in range(batches):
-        drawn = clips.draw(share * distributed.world_size(), rng)
-        batch = clips[distributed.shard(torch.from_numpy(drawn)).numpy()].to(model.device)
-        z = model.encode(batch.observations, batch.present)
-        model.predict(z[:, :-1], batch.actions)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-        norm.eval()
-
-
 def _schedule(done: float, warmup: float) -> float:
     """Share of the peak learning rate: linear warm-up, then a cosine."""
     if done < warmup:
@@ -390,57 +275,3 @@ def _share_done(budget: StageConfig, at: state.Progress) -> float:
 def _together(seconds: float) -> float:
     """The same clock on every process, so that all of them stop at the same step."""
     return float(distributed.all_mean(torch.tensor(seconds, dtype=torch.float64)))
-
-
-class _Log:
-    """Metrics as JSON lines, progress on the terminal, and TensorBoard on request; silent on all processes but the first."""
-
-    def __init__(self, out: Path, config: TrainConfig, at: state.Progress) -> None:
-        self.at, self.quiet = at, distributed.rank() > 0
-        if self.quiet:
-            return
-        self.path = out / METRICS
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab+") as file:
-                file.seek(0)
-                for _ in range(at.lines):
-                    file.readline()
-                file.truncate()  # lines that are newer than the save would come twice
-        except OSError as error:
-            raise ArmillaryError(f"{out}: cannot write there ({error.strerror})") from error
-        self.board = None
-        if config.tensorboard:
-            require("tensorboard", "tensorboard")
-            self.board = require("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(out))
-        self.bar = ProgressBar(config.progress)
-
-    def __enter__(self) -> "_Log":
-        if not self.quiet:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        if not self.quiet:
-            self.bar.stop()
-            if self.board:
-                self.board.close()
-
-    def write(self, numbers: dict[str, Any], done: float) -> None:
-        """One line of metrics at the present stage and step."""
-        if self.quiet:
-            return
-        at = self.at
-        seconds = at.earlier_seconds + at.stage_seconds
-        try:
-            with self.path.open("a") as file:
-                file.write(as_json({"step": at.step, "seconds": round(seconds, 3), **numbers}) + "\n")
-        except OSError as error:
-            raise ArmillaryError(f"{self.path}: cannot write there ({error.strerror})") from error
-        at.lines += 1
-        if self.board:
-            for name, value in numbers.items():
-                if not isinstance(value, str):
-                    self.board.add_scalar(f"{numbers['stage']}/{name}", value, at.step)
-        shown = f"loss {numbers['loss']:.4f}" if "loss" in numbers else f"effective rank {numbers['effective_rank']:.1f}"
-        self.bar.update(f"train: {numbers['stage']}", done, f"step {at.step}, {shown}")

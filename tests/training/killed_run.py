@@ -12,8 +12,9 @@ import torch
 from training_fakes import STAGES, clips_of, new_model
 
 from armillary.episodes.store import Episodes
+from armillary.model import STATE
 from armillary.training import state
-from armillary.training.loop import STATE, TrainConfig, train
+from armillary.training.loop import TrainConfig, train
 
 CONFIG = TrainConfig(log_every=4, save_every=0, validations=2, progress=False)
 

@@ -17,9 +17,10 @@ from armillary.objectives.prediction import Prediction
 from armillary.objectives.sigreg import SIGReg
 from armillary.spec import Stream
 from armillary.training.fit import fit
-from armillary.training.loop import CollapseWarning, TrainConfig
+from armillary.training.loop import TrainConfig
 from armillary.training.recipes import RECIPES, Recipe
 from armillary.training.stages import StageConfig
+from armillary.training.validation import CollapseWarning
 
 LIDAR = Stream("lidar", "scan", (32,), full_turn=True, optional=True)
 

@@ -14,12 +14,14 @@ from training_fakes import SPEC, STAGES, clips_of, new_model, record
 
 from armillary.config import ModelConfig
 from armillary.errors import ArmillaryError, MissingExtra
-from armillary.model import WorldModel
+from armillary.model import MODEL, WorldModel
 from armillary.objectives.inverse import Inverse
 from armillary.objectives.sigreg import SIGReg
 from armillary.training import loop
-from armillary.training.loop import METRICS, MODEL, CollapseWarning, TrainConfig, recalibrate, train
+from armillary.training.loop import TrainConfig, train
+from armillary.training.metrics import METRICS
 from armillary.training.stages import StageConfig
+from armillary.training.validation import CollapseWarning, recalibrate
 
 QUIET = TrainConfig(progress=False, log_every=4)
 JOINT = StageConfig("joint", steps=12, batch=16)
@@ -77,7 +79,7 @@ def test_the_learning_rate_rises_and_falls_as_the_schedule_says(clips, tmp_path:
     assert 0.02e-3 < rates[-1] < 0.03e-3
 
 
-@pytest.mark.filterwarnings("ignore::armillary.training.loop.CollapseWarning")
+@pytest.mark.filterwarnings("ignore::armillary.training.validation.CollapseWarning")
 def test_weights_decay_and_biases_do_not(clips, tmp_path: Path):
     """At a learning rate at which gradients hardly count, decay alone shows."""
     model = new_model()
@@ -225,7 +227,7 @@ def test_collapse_is_noticed_and_only_collapse(clips, tmp_path: Path):
     assert lines(tmp_path / "held")[-1]["spread"] > 2 * lines(tmp_path / "free")[-1]["spread"]
 
 
-@pytest.mark.filterwarnings("ignore::armillary.training.loop.CollapseWarning")
+@pytest.mark.filterwarnings("ignore::armillary.training.validation.CollapseWarning")
 def test_a_loss_that_is_no_number_ends_the_run(clips, tmp_path: Path):
     stage = replace(JOINT, learning_rate=1e30, clip=1e30)
     with pytest.raises(ArmillaryError, match=r"stage joint, step \d+: the loss is (nan|inf).*lower the learning rate"):

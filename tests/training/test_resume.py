@@ -20,7 +20,7 @@ from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.run import open_run, report_run
-from armillary.model import WorldModel
+from armillary.model import MODEL, STATE, WorldModel
 from armillary.monitoring.calibrate import load_calibration
 from armillary.objectives.inverse import Inverse
 from armillary.objectives.prediction import Prediction
@@ -28,7 +28,8 @@ from armillary.objectives.sigreg import SIGReg
 from armillary.training import loop, stages, state
 from armillary.training.fit import fit
 from armillary.training.folder import LOCK, one_writer
-from armillary.training.loop import METRICS, MODEL, STATE, TrainConfig, train
+from armillary.training.loop import TrainConfig, train
+from armillary.training.metrics import METRICS
 from armillary.training.recipes import Recipe
 from armillary.training.stages import StageConfig
 
@@ -180,12 +181,12 @@ def test_an_interrupt_at_any_moment_of_any_stage_keeps_a_save(clips, tmp_path: P
 
     moments = (
         (stages.Joint, "losses", 1, (0, 1)),
-        (loop, "_look", 1, (0, 6)),
-        (loop, "_look", 2, (0, 12)),
+        (loop, "check", 1, (0, 6)),
+        (loop, "check", 2, (0, 12)),
         (loop, "build_stage", 2, (1, 0)),
         (stages.Dynamics, "losses", 7, (1, 7)),
         (stages.Critic, "losses", 3, (2, 3)),
-        (loop, "_look", 2, (2, 12)),
+        (loop, "check", 2, (2, 12)),
     )
     try:
         for number, (where, name, call, (stage, step)) in enumerate(moments):
