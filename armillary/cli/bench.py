@@ -61,7 +61,7 @@ def figures(
     """Write the tables of README and docs from the raw results. Run it in a checkout.
 
     Args:
-        pages: Markdown files with blocks of figures. Default: README.md, docs/benchmarks.md and docs/peer.md.
+        pages: Markdown files with blocks of figures. Default: README.md, and benchmarks.md, monitoring.md and peer.md of docs/.
         results: folder of the raw results.
         check: change nothing, and exit with status 1 if a page differs from the results.
     """

@@ -15,7 +15,7 @@ from armillary.errors import ArmillaryError, CorruptFile
 from armillary.files import parse_json
 from armillary.suite.tables import Run, as_table, load_runs, percent
 
-PAGES = ("README.md", "docs/benchmarks.md", "docs/peer.md")
+PAGES = ("README.md", "docs/benchmarks.md", "docs/monitoring.md", "docs/peer.md")
 _BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n)(.*?)(<!-- end of figures -->)", re.DOTALL)
 
 
