@@ -44,7 +44,7 @@ class Dial:
     `wraps` makes its success compare raw angles, and its stream show them wrapped.
     """
 
-    name, version = "dial", "1"
+    name, version, any_state = "dial", "1", True
     turn, near = 0.3, 0.2
 
     def __init__(self, num_envs=8, wraps=False, near=None):

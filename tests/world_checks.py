@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from armillary.worlds import World
+from armillary.worlds.world import World
 
 
 def assert_same(ours: dict, theirs: dict) -> None:

@@ -39,8 +39,7 @@ from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import Recipe
 from armillary.training.stages import StageConfig
-from armillary.worlds import World
-from armillary.worlds.world import GYM, WORLDS, make_named
+from armillary.worlds.world import GYM, WORLDS, World, make_named
 
 BATCH = 10
 """Pairs at a time: each of them has a world of its own for every candidate."""

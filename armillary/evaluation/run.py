@@ -20,8 +20,7 @@ from armillary.evaluation.judge import RESULTS, Judgement, judge
 from armillary.evaluation.latent.prediction import fitting_horizons
 from armillary.evaluation.report.illustrate import illustrate
 from armillary.model import WorldModel, require_finished
-from armillary.worlds import World
-from armillary.worlds.world import GYM, Staged, make_named
+from armillary.worlds.world import GYM, HasScenes, World, make_named
 
 SCENES = 25
 """Of each property that can be violated."""
@@ -76,7 +75,7 @@ def evaluate_run(
         world, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, made_from.get("recording_seed"), pairs_seed)
         habit = load_habit(run, model, agent)
         Agent(model, agent.planner, agent.cost, habit=habit, execute=agent.execute)  # or else it is refused before the work
-        if isinstance(world, Staged):
+        if isinstance(world, HasScenes):
             scenes = world.scenes(SCENES, pairs_seed, model.config.skip)
     with one_thread(model.config.is_small):
         judgement = judge(

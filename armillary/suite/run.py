@@ -46,7 +46,7 @@ from armillary.training.random_encoder import train_on_random_encoder
 from armillary.training.recipes import RECIPES
 from armillary.training.rows import TRAINING_ROWS
 from armillary.training.stages import StageConfig
-from armillary.worlds import World, make
+from armillary.worlds.world import World, make
 
 RESULTS, RUNS = Path("results/control"), Path("runs/control")
 ENVS = 100
@@ -168,7 +168,7 @@ def run_task(
     agent = Planned.of(model, how, load_habit(folder, model, how), seed)
     first, *_ = task.sets.values()
     parts = [("sets", label, goals, pairs) for label, goals in task.sets.items()]
-    for factor in make(task.world, **task.options).all_factors:
+    for factor in getattr(make(task.world, **task.options), "all_factors", ()):
         parts.append(("shift", factor, replace(first, options={**first.options, "factors": [factor]}), shifted))
     for kind, label, goals, count in parts:
         if label in result[kind]:

@@ -2,9 +2,9 @@
 
 from importlib.util import find_spec
 
-from armillary.worlds.world import WORLDS, World, make
+from armillary.worlds.world import WORLDS, Judged, Recorded, make
 
-__all__ = ["World", "make"]
+__all__ = ["Judged", "Recorded", "make"]
 
 if find_spec("gymnasium"):
     import gymnasium

@@ -1,8 +1,7 @@
 """Any Gymnasium environment with pixels, by its id: `make("gym:CarRacing-v3", num_envs=8, continuous=False)`.
 
-It can be recorded, learned and predicted. It cannot be judged: Gymnasium asks no environment for its full state, so there is
-nothing to begin a pair from, no shortest path, no expert, and no success that is the simulator's own word. What a judge asks of
-it is refused with that reason, and `armillary eval` leaves control out. Design choices:
+It can be recorded, learned and predicted. It cannot be judged: Gymnasium asks no environment for goals, nor whether one was
+reached, so `armillary eval` leaves control out; whoever knows both makes it a world of their own (`own.py`). Design choices:
 - images are those of the observation, by their keys, or else the rendered frame, at `size` x `size` by the average of areas;
 - flat observations (joint angles, say) are ground truth for probes, unless they are asked for as senses;
 - parts of the observation that become no stream are named in `left_out`;
@@ -12,14 +11,16 @@ Source: Gymnasium's API, https://gymnasium.farama.org.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict, Tuple
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import TimeLimit
 from jaxtyping import Int
 
 from armillary.actor import Actor
@@ -34,124 +35,141 @@ from armillary.worlds.world import GYM
 
 HOLD = 4
 """Steps that play holds a random action for: at control rates, white noise goes nowhere."""
+LONE = "vector"
+"""What a flat observation is called that is all there is."""
 
 
 class GymWorld(SyncVectorEnv):
-    """N copies of a Gymnasium environment, stepped in one process.
+    """N copies of a Gymnasium environment, stepped in one process: a world that is `Recorded`.
 
-    Actions are the environment's own, Box (N, n) or Discrete (N,). Observations are `image` (N, size, size, C) uint8 and, where
-    the environment's observation is a flat Box, `vector` (N, k) float32 in the environment's own units. Where it is a dict or a
-    tuple, its parts are called by their keys (`robot.q`), and `image` is rendered if none of them is an image.
+    Actions are the environment's own, Box (N, n) or Discrete (N,). Observations are its own by name (a lone flat Box is called
+    `vector`), and `image` (N, size, size, 3) uint8, rendered, where none of them is a picture and it renders `rgb_array`.
 
     Args:
-        env_id: as Gymnasium registers it; "module:id" imports the module that does.
+        env: makes one environment.
         num_envs: N.
-        size: height and width of the image in px.
-        vector: flat observations are sensed, as proprioception is; otherwise they are kept as ground truth.
+        name, version: of the world.
+        size: height and width of pictures in px.
+        truth: streams that are ground truth, which no model sees.
         max_steps: an episode is truncated after these; where the environment itself says, if None.
         autoreset_mode: "NextStep", "SameStep" or "Disabled".
-        options: of the environment.
 
     Raises:
-        ArmillaryError: no such environment or option, or one that needs a package that is absent; nothing to see in it; actions
-            other than Box (n,) or Discrete; `vector` without a flat observation.
+        ArmillaryError: nothing in the observation is a stream; actions other than Box (n,) or Discrete; unknown `truth`.
     """
 
-    all_factors = ()
     left_out: dict[str, str]
     """Parts of the environment's observation that are no stream, and why."""
 
     def __init__(
         self,
-        env_id: str,
-        num_envs: int = 1,
+        env: Callable[[], gymnasium.Env],
+        num_envs: int,
         *,
+        name: str,
+        version: str,
         size: int = 64,
-        vector: bool = False,
+        truth: Collection[str] = (),
         max_steps: int | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        **options: Any,
     ) -> None:
-        self.name, self.version = f"{GYM}{env_id}", f"gymnasium{gymnasium.__version__}/{size}px"
+        self.name, self.version = name, version
         for option, value in (("num_envs", num_envs), ("size", size)):
             if not isinstance(value, int) or value < 1:
-                raise ArmillaryError(f"{self.name}: {option} is a whole number of at least 1, not {value!r}")
-        probe = self._make(env_id, **options)
-        space, modes = probe.observation_space, probe.metadata.get("render_modes", [])
-        probe.close()
-        if "rgb_array" in modes:
-            options["render_mode"] = "rgb_array"
-        elif not any(stream.is_picture for stream in streams_of(space)[0]):
-            raise ArmillaryError(
-                f"{self.name}: there is nothing to see; its observation {space} is no image, and its render modes "
-                f"({', '.join(modes) or 'none'}) lack rgb_array"
-            )
-        streams, self.left_out = streams_of(space)
-        if vector and not any(stream.is_tabular for stream in streams):
-            raise ArmillaryError(f"{self.name}: its observation {space} is no flat Box; leave vector out")
-        if max_steps is not None:
-            options["max_episode_steps"] = max_steps
-        super().__init__([lambda: Sensed(self._make(env_id, **options), size)] * num_envs, autoreset_mode=autoreset_mode)
-        spec = spec_of(self)
-        streams = [replace(stream, truth=stream.is_tabular and not vector) for stream in spec.streams]
-        self.stream_spec = replace(spec, streams=tuple(streams))
+                raise ArmillaryError(f"{name}: {option} is a whole number of at least 1, not {value!r}")
 
-    def _make(self, env_id: str, **options: Any) -> gymnasium.Env:
-        try:
-            return gymnasium.make(env_id, **options)
-        except (gymnasium.error.Error, ImportError, TypeError) as error:
-            raise ArmillaryError(f"{self.name} cannot be made: {error}") from error
+        def one() -> Sensed:
+            made = env()
+            return Sensed(made if max_steps is None else TimeLimit(made, max_steps), size, name)
+
+        super().__init__([one] * num_envs, autoreset_mode=autoreset_mode)
+        self.left_out = self.envs[0].left_out
+        spec = spec_of(self)
+        if unknown := set(truth) - {stream.name for stream in spec.streams}:
+            have = ", ".join(stream.name for stream in spec.streams)
+            raise ArmillaryError(f"{name}: truth names {', '.join(sorted(unknown))}, and the streams are {have}")
+        self.stream_spec = replace(spec, streams=tuple(replace(s, truth=s.name in truth) for s in spec.streams))
 
     def play(self) -> Actor:
         """Random actions, each held for 4 steps."""
         return Random(self.stream_spec.action, HOLD)
 
     def step(self, actions: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, dict]:
-        """As the environments do, with whole actions where they ask for such."""
+        """As the environments do, with whole actions where they ask for such. Without autoreset, ended episodes go on."""
+        if self.autoreset_mode == AutoresetMode.DISABLED:
+            self._autoreset_envs[:] = False
         return super().step(for_environment(actions, self.single_action_space))
 
-    # The judge's side: none of it can be had.
 
-    @property
-    def state(self) -> np.ndarray:
-        """Not to be had."""
-        self._refuse("a state")
+def gym_world(
+    env_id: str,
+    num_envs: int = 1,
+    *,
+    size: int = 64,
+    vector: bool = False,
+    max_steps: int | None = None,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    **options: Any,
+) -> GymWorld:
+    """A Gymnasium environment with pixels, by its id.
 
-    def sample_pairs(self, n: int, rng: np.random.Generator, **constraints: Any) -> NoReturn:
-        """Not to be had."""
-        self._refuse("a sampler of pairs")
+    Args:
+        env_id: as Gymnasium registers it; "module:id" imports the module that does.
+        vector: flat observations are sensed, as proprioception is; otherwise they are kept as ground truth.
+        num_envs, size, max_steps, autoreset_mode: as for `GymWorld`.
+        options: of the environment.
 
-    def shortest_path(self, start: np.ndarray, goal: np.ndarray) -> NoReturn:
-        """Not to be had."""
-        self._refuse("a shortest path")
+    Raises:
+        ArmillaryError: no such environment or option, or one that needs a package that is absent; nothing to see in it; actions
+            other than Box (n,) or Discrete; `vector` without a flat observation.
+    """
+    name = f"{GYM}{env_id}"
+    if max_steps is not None:
+        options["max_episode_steps"] = max_steps
 
-    def oracle(self, state: np.ndarray, goal: np.ndarray) -> NoReturn:
-        """Not to be had."""
-        self._refuse("an oracle")
+    def one(**more: Any) -> gymnasium.Env:
+        try:
+            return gymnasium.make(env_id, **options, **more)
+        except (gymnasium.error.Error, ImportError, TypeError) as error:
+            raise ArmillaryError(f"{name} cannot be made: {error}") from error
 
-    def success(self, state: np.ndarray, goal: np.ndarray) -> NoReturn:
-        """Not to be had."""
-        self._refuse("success on ground truth")
-
-    def render_states(self, states: np.ndarray) -> NoReturn:
-        """Not to be had."""
-        self._refuse("a state to render")
-
-    def _refuse(self, what: str) -> NoReturn:
+    probe = one()
+    space, modes = probe.observation_space, probe.metadata.get("render_modes", [])
+    probe.close()
+    streams = streams_of(space)[0]
+    renders, flat = "rgb_array" in modes, [stream.name for stream in streams if stream.is_tabular]
+    if not renders and not any(stream.is_picture for stream in streams):
         raise ArmillaryError(
-            f"{self.name} has not got {what}, as Gymnasium's environments do not give their state: record it and judge "
-            "prediction on the recording; control is judged in a world of its own (armillary.worlds.WORLDS)"
+            f"{name}: there is nothing to see; its observation {space} is no image, and its render modes "
+            f"({', '.join(modes) or 'none'}) lack rgb_array"
         )
+    if vector and not flat:
+        raise ArmillaryError(f"{name}: its observation {space} is no flat Box; leave vector out")
+    return GymWorld(
+        partial(one, render_mode="rgb_array") if renders else one,
+        num_envs,
+        name=name,
+        version=f"gymnasium{gymnasium.__version__}/{size}px",
+        size=size,
+        truth=() if vector else [LONE if is_lone(space) else part for part in flat],
+        autoreset_mode=autoreset_mode,
+    )
+
+
+def is_lone(space: Any) -> bool:
+    """Whether a space is no dictionary and no tuple of others."""
+    return not isinstance(space, Dict | Tuple)
 
 
 class Sensed(gymnasium.ObservationWrapper):
     """Observations by name: images at `size`, from the observation or else rendered, and everything else that is a stream."""
 
-    def __init__(self, env: gymnasium.Env, size: int) -> None:
+    def __init__(self, env: gymnasium.Env, size: int, name: str) -> None:
         super().__init__(env)
-        self.size, self._streams = size, streams_of(env.observation_space)[0]
-        seen = [stream.shape[-1] for stream in self._streams if stream.is_picture]
-        spaces = {} if seen else {"image": Box(0, 255, (size, size, 3), np.uint8)}
+        self.size, self.name = size, name
+        self._streams, self.left_out = streams_of(env.observation_space)
+        self._rendered = env.render_mode == "rgb_array" and not any(stream.is_picture for stream in self._streams)
+        spaces = {"image": Box(0, 255, (size, size, 3), np.uint8)} if self._rendered else {}
         for stream in self._streams:
             if stream.is_picture:
                 spaces[stream.name] = Box(0, 255, (size, size, stream.shape[-1]), np.uint8)
@@ -159,11 +177,10 @@ class Sensed(gymnasium.ObservationWrapper):
                 spaces[self._called(stream)] = Box(
                     *((0, 255) if stream.dtype == np.uint8 else (-np.inf, np.inf)), stream.shape, stream.dtype.type
                 )
-        self._rendered, self.observation_space = not seen, Dict(spaces)
+        self.observation_space = Dict(spaces)
 
     def _called(self, stream: Stream) -> str:
-        lone = not isinstance(self.env.observation_space, Dict | Tuple)
-        return "vector" if lone and stream.is_tabular else stream.name
+        return LONE if stream.is_tabular and is_lone(self.env.observation_space) else stream.name
 
     def observation(self, observation: Any) -> dict[str, np.ndarray]:
         """The observation of the environment as one of `observation_space`."""
@@ -176,15 +193,14 @@ class Sensed(gymnasium.ObservationWrapper):
         return seen
 
     def _frame(self) -> np.ndarray:
-        where = f"{GYM}{self.env.spec.id}"
         try:
             frame = self.render()
         except gymnasium.error.DependencyNotInstalled as error:
-            raise ArmillaryError(f"{where} cannot be rendered: {error}") from error
+            raise ArmillaryError(f"{self.name} cannot be rendered: {error}") from error
         if getattr(frame, "ndim", 0) != 3 or frame.dtype != np.uint8:
-            raise ArmillaryError(f"{where}: a frame is (H, W, C) uint8, and it rendered {type(frame).__name__}")
+            raise ArmillaryError(f"{self.name}: a frame is (H, W, C) uint8, and it rendered {type(frame).__name__}")
         if frame.shape[-1] == 4:
-            warnings.warn(f"{where} renders with alpha, which is left out of its images", stacklevel=2)
+            warnings.warn(f"{self.name} renders with alpha, which is left out of its images", stacklevel=2)
         return resize(as_stream(frame[None], Stream("image", "image", (*frame.shape[:2], 3))), self.size)[0]
 
 

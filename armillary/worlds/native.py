@@ -43,6 +43,7 @@ class NativeWorld(VectorEnv, ABC):
     version: str
     factors_of_variation: ClassVar[Mapping[str, tuple[int | slice, Any, Any]]] = {}
     """What `factors` may name: the columns of the state that each draws, and from what to what."""
+    any_state: ClassVar[bool] = True
     layout: ClassVar[slice]
     """Columns of the state that last an episode, and that a start shares with its goal."""
     layout_said: ClassVar[str] = "all factors"

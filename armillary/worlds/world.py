@@ -1,15 +1,24 @@
-"""What a world is to those who record in it and judge in it, and `make`, which builds one by name.
+"""What a world is to those who record in it (`Recorded`) and judge in it (`Judged`), and `make`, which builds one by name.
 
-A World is a Gymnasium vector environment that can also be asked what only a simulator knows. Its full state is one vector that
-holds the layout, so that whatever started from it can be replayed.
+The state of a world of ours is one vector that holds the layout, so that whatever started from it can be replayed. An
+environment of yours becomes a world by `own.own_world`. A package adds one with a function that takes `num_envs`, `max_steps`
+and `autoreset_mode` and returns a world, and an entry point:
+
+    [project.entry-points."armillary.worlds"]
+    puck = "my_package.puck:make"
 """
 
 import importlib
 import inspect
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from armillary import plugins
 from armillary.actor import Actor
 from armillary.errors import ArmillaryError, require
 from armillary.spec import Spec
@@ -19,30 +28,23 @@ Observation = dict[str, np.ndarray]  # observed streams and truth by name, each 
 
 
 @runtime_checkable
-class World(Protocol):
-    """A `gymnasium.vector.VectorEnv` of N environments, plus the judge's side. S numbers are the full state of one.
+class Recorded(Protocol):
+    """What can be recorded: a `gymnasium.vector.VectorEnv` of N environments that says what is sensed and done in it.
 
     Attributes:
         name: as given to `make`.
         version: changes whenever the same state and actions no longer give the same result.
         num_envs: N.
         stream_spec: the Spec of observations and actions; streams of ground truth are marked.
-        all_factors: factors of variation that the option `factors` may name; all are off by default.
     """
 
     name: str
     version: str
     num_envs: int
     stream_spec: Spec
-    all_factors: tuple[str, ...]
-
-    @property
-    def state(self) -> np.ndarray:
-        """The full state of each environment, (N, S) float64."""
-        ...
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict]:
-        """Begin episodes, from `options["state"]` (N, S) where it is given."""
+        """Begin episodes."""
         ...
 
     def step(self, actions: np.ndarray) -> tuple[Observation, np.ndarray, np.ndarray, np.ndarray, dict]:
@@ -53,19 +55,31 @@ class World(Protocol):
         """An actor whose recordings are fit to learn from; what `str` says of it is kept with them."""
         ...
 
+
+@runtime_checkable
+class Judged(Recorded, Protocol):
+    """What an agent can be judged in: a world with goals. S numbers are the state of one environment.
+
+    `reset` begins from `options["state"]` (N, S) where it is given. What else a world can do is asked for by the protocols
+    below; a table leaves out what needs it. `budget`, if there is one, is how long a pair runs by default: a multiple of the
+    shortest path, or env steps where there is none.
+
+    Attributes:
+        any_state: `reset` and `render_states` take any state. Otherwise they take those of `sample_pairs` alone.
+    """
+
+    any_state: bool
+
+    @property
+    def state(self) -> np.ndarray:
+        """The state of each environment, (N, S) float64."""
+        ...
+
     def sample_pairs(self, n: int, rng: np.random.Generator, **constraints: Any) -> tuple[np.ndarray, np.ndarray]:
         """Start and goal states, (n, S) each, that share their layout.
 
-        Every world takes `min_distance`, the least `shortest_path` of a pair; further constraints are its own.
+        A world with a shortest path takes `min_distance`, the least of a pair; further constraints are its own.
         """
-        ...
-
-    def shortest_path(self, start: np.ndarray, goal: np.ndarray) -> np.ndarray:
-        """A lower bound on the env steps between states (n, S): geodesic distance by greatest distance a step; (n,)."""
-        ...
-
-    def oracle(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
-        """Actions (N, n) of an expert that walks the shortest path from states to goals (N, S) and stops there."""
         ...
 
     def success(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
@@ -77,8 +91,29 @@ class World(Protocol):
         ...
 
 
+World = Judged
+
+
 @runtime_checkable
-class Staged(Protocol):
+class HasShortestPath(Protocol):
+    """A world that knows how far its goals are."""
+
+    def shortest_path(self, start: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """A lower bound on the env steps between states (n, S): geodesic distance by greatest distance a step; (n,)."""
+        ...
+
+
+@runtime_checkable
+class HasOracle(Protocol):
+    """A world with an expert."""
+
+    def oracle(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """Actions (N, n) of an expert that walks the shortest path from states to goals (N, S) and stops there."""
+        ...
+
+
+@runtime_checkable
+class HasScenes(Protocol):
     """A world that stages violations of expectation, which a model of it should be surprised by."""
 
     def scenes(self, n: int, seed: int, skip: int) -> list[Scenes]:
@@ -90,8 +125,9 @@ class Staged(Protocol):
         ...
 
 
+GROUP = "armillary.worlds"
 GYM = "gym:"
-"""`make("gym:ID")` is any Gymnasium environment with pixels, without the judge's side."""
+"""`make("gym:ID")` is any Gymnasium environment with pixels, which can be recorded and not be judged."""
 
 # name -> where its class is, the package that it needs beside Gymnasium (if any), and the extra that brings it
 WORLDS: dict[str, tuple[str, str | None, str]] = {
@@ -104,39 +140,83 @@ WORLDS: dict[str, tuple[str, str | None, str]] = {
 }
 
 
-def make(name: str, **options: Any) -> World:
+def names() -> tuple[str, ...]:
+    """The worlds that have a name: those of the library, and those that installed packages register."""
+    return plugins.names(GROUP, WORLDS)
+
+
+def make(name: str, **options: Any) -> Any:
     """Build a world: `make("two_room", num_envs=16, door="random")`.
+
+    Args:
+        name: one of `names()`; `gym:ID` of a Gymnasium environment; or `package.module:make`, a function of yours, which is
+            imported, from the present folder if need be, and called with the options.
+
+    Returns:
+        A `Recorded` world; most are `Judged`, too.
 
     Raises:
         ArmillaryError: no such world or no such option; the message lists those there are.
         MissingExtra: gymnasium is not installed.
     """
-    if name.startswith(GYM):
-        require("gymnasium", "worlds")
-        return importlib.import_module("armillary.worlds.gym").GymWorld(name.removeprefix(GYM), **options)
-    if name not in WORLDS:
-        raise ArmillaryError(f"there is no world {name!r}; the worlds are {', '.join(WORLDS)}, and {GYM}ID")
     require("gymnasium", "worlds")
-    where, package, extra = WORLDS[name]
-    if package:
-        require(package, extra)
-    module, kind = where.split(":")
-    constructor = getattr(importlib.import_module(module), kind)
+    constructor = _constructor(name)
     known = inspect.signature(constructor).parameters
-    if unknown := [option for option in options if option not in known]:
+    anything = any(parameter.kind == parameter.VAR_KEYWORD for parameter in known.values())
+    if unknown := [option for option in options if option not in known and not anything]:
         raise ArmillaryError(f"world {name!r} has no option {', '.join(unknown)}; its options are {', '.join(known)}")
     try:
-        return constructor(**options)
+        world = constructor(**options)
     except (TypeError, ValueError, OverflowError, MemoryError) as error:
         if isinstance(error, ArmillaryError):
             raise
         raise ArmillaryError(f"world {name!r} cannot be made with {options}: {error}") from error
+    if not isinstance(world, Recorded):
+        raise ArmillaryError(
+            f"world {name!r}: expected a vector environment with a stream_spec, got {type(world).__name__}; "
+            "wrap it with armillary.worlds.own.own_world"
+        )
+    world.name = name
+    return world
 
 
-def make_named(name: Any, options: Any, **settings: Any) -> World:
+def _constructor(name: str) -> Callable[..., Any]:
+    if name.startswith(GYM):
+        return partial(importlib.import_module("armillary.worlds.gym").gym_world, name.removeprefix(GYM))
+    if name in WORLDS:
+        where, package, extra = WORLDS[name]
+        if package:
+            require(package, extra)
+        return _imported(where)
+    if ":" in name:
+        return _yours(name)
+    return plugins.find(GROUP, name, WORLDS, remedy=f"take {GYM}ID, or your own as package.module:make")
+
+
+def _imported(where: str) -> Any:
+    module, _, attribute = where.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _yours(where: str) -> Callable[..., Any]:
+    if os.getcwd() not in sys.path:  # as `python -m` has it, and console scripts have not
+        sys.path.append(os.getcwd())
+    try:
+        found = _imported(where)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ArmillaryError(
+            f"world {where!r}: expected package.module:function, and it cannot be imported from {os.getcwd()} or the "
+            f"installed packages ({error})"
+        ) from error
+    if not callable(found):
+        raise ArmillaryError(f"world {where!r}: expected a function that makes a world, got {found!r:.100}")
+    return found
+
+
+def make_named(name: Any, options: Any, **settings: Any) -> Any:
     """Build the world that a file names: a recording, pairs, or results of a stranger.
 
-    It has to be one of ours. `gym:` may import a module, which only somebody at the keyboard may ask for.
+    It has a name of `names()`. Others import a module, which only somebody at the keyboard may ask for.
 
     Args:
         name, options: what the file says.
@@ -145,9 +225,9 @@ def make_named(name: Any, options: Any, **settings: Any) -> World:
     Raises:
         ArmillaryError: another world, or options that it does not take.
     """
-    if not isinstance(name, str) or name not in WORLDS:
-        said = f"the file is of world {str(name)[:100]!r}, and files may name {', '.join(WORLDS)} alone"
-        raise ArmillaryError(f"{said}; nothing of another is imported by what a file says")
+    if not isinstance(name, str) or name not in names():
+        said = f"the file is of world {str(name)[:100]!r}, and files may name {', '.join(names())} alone"
+        raise ArmillaryError(f"{said}; to import another, name it yourself: --world {str(name)[:100]}")
     if not isinstance(options, dict) or set(options) & set(settings):
         raise ArmillaryError(f"the file has options of world {name!r} that are not its to choose: {str(options)[:200]}")
     return make(name, **options, **settings)

@@ -13,7 +13,7 @@ from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
 from armillary.spaces import spec_of
 from armillary.spec import ActionSpace
-from armillary.worlds import make
+from armillary.worlds import Judged, Recorded, make
 from armillary.worlds.gym import held_out_goals
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*No render fps")  # without a rate, horizons are in steps
@@ -173,19 +173,10 @@ def test_recorded_rows_are_in_order_however_episodes_begin(mode, options):
         assert episode.info["policy"] == "Random(hold=4)"
 
 
-def test_what_a_judge_asks_is_refused():
-    world, state = make(ID), np.zeros((1, 3))
-    asked = {
-        "a state": lambda: world.state,
-        "a sampler": lambda: world.sample_pairs(1, np.random.default_rng(0)),
-        "a shortest path": lambda: world.shortest_path(state, state),
-        "an oracle": lambda: world.oracle(state, state),
-        "success": lambda: world.success(state, state),
-        "a state to render": lambda: world.render_states(state),
-    }
-    for what, ask in asked.items():
-        with pytest.raises(ArmillaryError, match=f"{ID} has not got {what}.*judge prediction"):
-            ask()
+def test_it_is_recorded_and_not_judged():
+    world = make(ID)
+    assert isinstance(world, Recorded)
+    assert not isinstance(world, Judged)
 
 
 @pytest.mark.parametrize(

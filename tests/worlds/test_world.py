@@ -6,8 +6,7 @@ import sys
 import pytest
 
 from armillary.errors import ArmillaryError
-from armillary.worlds import World, make
-from armillary.worlds.world import WORLDS
+from armillary.worlds.world import WORLDS, HasOracle, HasShortestPath, Judged, make
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -16,13 +15,15 @@ def test_every_world_is_a_world(name):
     if package:
         pytest.importorskip(package, reason=f"needs pip install 'armillary[{extra}]'")
     world = make(name, num_envs=3)
-    assert isinstance(world, World)
+    assert isinstance(world, Judged)
+    assert isinstance(world, HasShortestPath)
+    assert isinstance(world, HasOracle)
     assert world.name == name
     assert world.num_envs == 3
 
 
 def test_unknown_names_and_options_list_what_there_is():
-    with pytest.raises(ArmillaryError, match="no world 'three_room'; the worlds are two_room"):
+    with pytest.raises(ArmillaryError, match=r"is none of two_room, .* gym:ID, or your own as package\.module:make"):
         make("three_room")
     with pytest.raises(ArmillaryError, match="no option doors; its options are num_envs, size, door"):
         make("two_room", doors="random")

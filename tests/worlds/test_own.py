@@ -1,0 +1,117 @@
+"""Worlds that are made of somebody's own environment."""
+
+import numpy as np
+import own_fakes
+import pytest
+from gymnasium.spaces import Box
+from own_fakes import NEAR, STEP, Puck, success
+
+from armillary.episodes.record import rollouts
+from armillary.errors import ArmillaryError
+from armillary.worlds import Judged, make
+from armillary.worlds.own import own_world
+from armillary.worlds.world import HasOracle, HasShortestPath
+
+
+@pytest.fixture(params=["settable", "seeded", "vector"])
+def world(request):
+    return make(f"own_fakes:{request.param}", num_envs=4, autoreset_mode="Disabled")
+
+
+def test_it_is_judged_and_says_what_else_it_can_do(world):
+    assert isinstance(world, Judged)
+    known = world.name == "own_fakes:settable"
+    assert isinstance(world, HasShortestPath) == isinstance(world, HasOracle) == known
+    assert world.any_state == (world.name != "own_fakes:seeded")
+    assert world.budget == {"own_fakes:settable": 2.0, "own_fakes:seeded": 8, "own_fakes:vector": 50}[world.name]
+    assert [stream.name for stream in world.stream_spec.truth] == ["place"] * known
+
+
+def test_pairs_can_be_begun_and_shown_again(world):
+    start, goal = world.sample_pairs(6, np.random.default_rng(3))
+    assert start.shape == goal.shape == (6, 2 if world.any_state else 4)
+    np.testing.assert_array_equal(world.sample_pairs(6, np.random.default_rng(3)), [start, goal])
+    np.testing.assert_allclose(world.render_states(goal)["place"], goal[:, -2:], atol=1e-6)
+    begun, _ = world.reset(options={"state": start[:4]})
+    np.testing.assert_allclose(begun["place"], start[:4, -2:], atol=1e-6)
+    np.testing.assert_allclose(world.state, start[:4])
+    assert world.success(goal, goal).all()
+    assert (world.success(start, goal) == (np.abs(start - goal)[:, -2:].max(1) < NEAR)).all()
+
+
+def test_the_end_of_an_episode_does_not_stop_the_judge(world):
+    start, _ = world.sample_pairs(4, np.random.default_rng(0))
+    world.reset(options={"state": start})
+    for _ in range(8):  # to the edge, where Puck says that it has ended, and back
+        world.step(np.ones((4, 2), np.float32))
+    world.step(np.full((4, 2), -1, np.float32))
+    np.testing.assert_allclose(world.state[:, -2:], 1 - STEP, atol=1e-6)
+
+
+def test_without_set_state_a_state_amid_an_episode_is_refused():
+    world = make("own_fakes:seeded", num_envs=2, autoreset_mode="Disabled")
+    start, _ = world.sample_pairs(2, np.random.default_rng(0))
+    world.reset(options={"state": start})
+    world.step(np.ones((2, 2), np.float32))
+    with pytest.raises(ArmillaryError, match="only starts and goals of its pairs can be entered again; give `set_state`"):
+        world.render_states(world.state)
+
+
+def test_chance_beside_the_seed_is_found():
+    def anywhere(env, rng):
+        return own_fakes.sample_goal(env, np.random.default_rng())
+
+    world = own_world(Puck, sample_goal=anywhere, success=success, autoreset_mode="Disabled")
+    _, goal = world.sample_pairs(1, np.random.default_rng(0))
+    with pytest.raises(ArmillaryError, match="one seed gave two states"):
+        world.render_states(goal)
+
+
+def test_a_dictionary_is_recorded_as_it_is():
+    world = make("own_fakes:seeded", num_envs=2, max_steps=3)
+    episodes = list(rollouts(world, world.play(), episodes=4))
+    assert {name: values.shape[1:] for name, values in episodes[0].observations.items()} == {
+        "image": (64, 64, 3),
+        "place": (2,),
+    }
+    assert max(len(episode.actions) for episode in episodes) <= 3
+
+
+def test_pictures_are_rendered_where_the_observation_has_none():
+    class Plain(Puck):
+        observation_space, render_mode = Box(0, 1, (2,), np.float32), "rgb_array"
+
+        def see(self):
+            return super().see()["place"]
+
+        def render(self):
+            return own_fakes.draw(self.place[None])[0]
+
+    world = own_world(Plain, 2, sample_goal=own_fakes.sample_goal, success=success, size=8)
+    observation, _ = world.reset(seed=0)
+    assert {name: values.shape for name, values in observation.items()} == {"image": (2, 8, 8, 3), "vector": (2, 2)}
+
+
+class Dark(Puck):
+    observation_space = own_fakes.SPACE["image"]
+
+    def see(self):
+        return super().see()["image"]
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: make("own_fakes:nothing"), "'own_fakes:nothing': expected package.module:function.*has no attribute"),
+        (lambda: make("no_such_module:make"), "cannot be imported from .*No module named 'no_such_module'"),
+        (lambda: make("own_fakes:STEP"), "expected a function that makes a world, got 0.2"),
+        (lambda: make("own_fakes:Puck"), "expected a vector environment with a stream_spec, got Puck; wrap it"),
+        (lambda: make("own_fakes:vector", door="random"), "no option door; its options are num_envs, max_steps"),
+        (lambda: own_world(Dark, sample_goal=own_fakes.sample_goal, success=success), "nothing .* flat list of numbers; give"),
+        (lambda: own_world(Puck, sample_goal=own_fakes.sample_goal, success=success, truth=["pose"]), "truth names pose, and"),
+        (lambda: own_world(own_fakes.Pucks(2), sample_goal=own_fakes.sample_goals, success=success), "needs set_state"),
+    ],
+)
+def test_what_cannot_be_judged_is_said(build, message):
+    with pytest.raises(ArmillaryError, match=message):
+        build()
