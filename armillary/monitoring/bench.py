@@ -31,7 +31,7 @@ from armillary.console import plain_console
 from armillary.device import one_thread
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episode, Episodes
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, expect
 from armillary.evaluation.statistics import Estimate
 from armillary.model import WorldModel
 from armillary.monitoring.baselines import (
@@ -126,7 +126,7 @@ def bench_monitor(
                 turns = [(fit, batch) for fit in method.fits for batch in together]
                 description = f"{protocol}: {next(iter(method.names))}"
                 for fit, batch in track(turns, description, console=plain_console(stderr=True), disable=not progress):
-                    learned = normal if protocol == "free" else _first(batch[0])
+                    learned = expect(normal, "a normal run") if protocol == "free" else _first(batch[0])
                     for name, of in _judged(fit, method, learned, batch, protocol, _allowed(benchmark)).items():
                         watched.setdefault(name, []).extend(of)
             watched[ALWAYS] = [
@@ -190,7 +190,12 @@ def calibrated(fit: Fit, normal: Series, method: Method, folds: int = FOLDS) -> 
         of = fit([part for part in (rows[:start], rows[stop:]) if len(part)])(rows[:stop])[-(stop - start) :]
         errors.append(of)
         clocks.append(normal.clock[stop - len(of) : stop])
-    shared = {"error_clocks": clocks, "level_clocks": [normal.clock], "step_s": normal.step, "one_sided": method.one_sided}
+    shared: dict[str, Any] = {
+        "error_clocks": clocks,
+        "level_clocks": [normal.clock],
+        "step_s": normal.step,
+        "one_sided": method.one_sided,
+    }
     return fit([rows]), {
         name: Detector.fit(errors, [rows] if with_levels else (), **shared) for name, with_levels in method.names.items()
     }
@@ -227,7 +232,7 @@ def world_model(stretches: Sequence[Rows], *, seed: int = 0, trained: bool = Tru
     recipe, channels = RECIPES["sensors"], stretches[0].shape[1]
     spec = Spec((Stream("sensors", "vector", (channels,)),), NO_ACTION)
     (stage,) = recipe.stages
-    steps = min(stage.steps, PASSES * sum(map(len, stretches)) // stage.batch)
+    steps = min(expect(stage.steps, "a recipe with steps"), PASSES * sum(map(len, stretches)) // stage.batch)
     with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
         torch.manual_seed(seed)
         model = WorldModel(spec, recipe.model)

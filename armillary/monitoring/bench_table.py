@@ -77,7 +77,7 @@ def _number(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
-def _cell(name: str, estimate: dict[str, float | None], digits: int = 2) -> str:
+def _cell(name: str, estimate: dict[str, Any], digits: int = 2) -> str:
     if estimate["value"] is None:
         return ""
     scale, digits = 100 if name in PERCENT else 1, 0 if name in WHOLE else 1 if name == "false_alarms" else digits

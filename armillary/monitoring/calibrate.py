@@ -143,7 +143,7 @@ def _check(of: dict[str, np.ndarray], header: dict[str, Any]) -> None:
             raise ValueError(f"{name} is {str(value)[:100]}")
     if not header["detector"] or any(of_chart["memory"] < 1 for of_chart in header["detector"].values()):
         raise ValueError("the detector has no chart, or one with a memory below one row")
-    kinds = {"rows": int, "channels": list}
+    kinds: dict[str, type] = {"rows": int, "channels": list}
     kinds |= {name: kind for name, kind in (("seconds", float), ("gap", float), ("time", str)) if header[name] is not None}
     for name, kind in kinds.items():
         value = header[name]
@@ -274,13 +274,13 @@ def _require_unseen(run: Path, model: WorldModel, episodes: Episodes, recording:
     """Refuse a recording that shows rows that the model was trained on, however they are cut into episodes."""
     names = [stream.name for stream in model.spec.observed]
     known = read_training_rows(run)
-    if known is None and recording is None:
+    if known is None and recording is not None:
+        known = row_hashes(recording, learned_from(model, recording), names)
+    if known is None:
         raise ArmillaryError(
             f"{run} does not say which rows it was trained on ({TRAINING_ROWS} and the recording are gone); whether "
             f"{episodes.path} holds them is unknown; say with --recording where the recording is"
         )
-    if known is None:
-        known = row_hashes(recording, learned_from(model, recording), names)
     digests = {recording.digests[number] for number in learned_from(model, recording)} if recording else set()
     share = share_known(known, row_hashes(episodes, range(len(episodes)), names))
     if share > KNOWN or digests & set(episodes.digests):

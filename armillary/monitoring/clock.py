@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from armillary.errors import CorruptFile
+from armillary.errors import CorruptFile, expect
 from armillary.monitoring.rows import Rows
 
 PACE, OFF = 9, 1.5
@@ -68,8 +68,9 @@ class Clock:
 
     def _each(self, rows: Rows, begins: np.ndarray, why: np.ndarray) -> Float[np.ndarray, " n"]:
         """Steps, row by row, from the last good stamp to each; 0 where a stamp is none."""
-        steps = np.zeros(len(rows.time))
-        for i, time in enumerate(rows.time.tolist()):
+        times = expect(rows.time, "rows with a time")
+        steps = np.zeros(len(times))
+        for i, time in enumerate(times.tolist()):
             if np.isfinite(time) and (self._last is None or time >= self._last - self.step):
                 steps[i] = self.step if self._last is None else time - self._last
                 self._last, self._back = time, []

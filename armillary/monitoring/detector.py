@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, expect
 from armillary.monitoring.monitor import MEMORY, Evidence, Monitor
 from armillary.monitoring.seasonality import DAY_S, LEAST_EXPLAINED, Profile, find_profile, fit_profile
 
@@ -167,7 +167,7 @@ class Detector:
         values = {"errors": errors, "levels": levels}
         found, surprises, ps = [], [], []
         for i, (name, chart) in enumerate(self.charts.items()):
-            evidence = chart.evidence(values[name], clock, state[i] if state else None, usable)
+            evidence = chart.evidence(expect(values[name], name), clock, state[i] if state else None, usable)
             surprise = chart.monitor.surprise(evidence)
             found.append(evidence)
             ps.append(chart.monitor.p_value(surprise))
@@ -188,8 +188,8 @@ class Detector:
         if "errors" not in self.charts or not errors:
             return self
         chart = self.charts["errors"]
-        clocks = clocks if chart.profile else [None] * len(errors)
-        evidence = [chart.evidence(rows, clock, None) for rows, clock in zip(errors, clocks, strict=True)]
+        when = clocks if chart.profile else [None] * len(errors)
+        evidence = [chart.evidence(rows, clock, None) for rows, clock in zip(errors, when, strict=True)]
         return Detector({**self.charts, "errors": replace(chart, monitor=chart.monitor.calmed(evidence))})
 
     def plain(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -246,7 +246,9 @@ def _chart(
     profile = None
     if found is not None:
         learned = ()
-        profile, left, _ = fit_profile(np.concatenate(stretches), np.concatenate(clocks), *found, least)
+        profile, left, _ = fit_profile(
+            np.concatenate(stretches), np.concatenate(expect(clocks, "clocks, for a profile")), *found, least
+        )
         stretches = np.split(left, np.cumsum([len(rows) for rows in stretches])[:-1])
     if not _holds(stretches, memory):
         return None
@@ -277,4 +279,5 @@ def _halves(stretches: Sequence[Rows]) -> tuple[list[Rows], list[Rows]]:
         [rows[:cut] for rows, cut in zip(stretches, cuts, strict=True)],
         [rows[cut:] for rows, cut in zip(stretches, cuts, strict=True)],
     )
-    return tuple([rows for rows in half if len(rows)] for half in both)
+    before, after = ([rows for rows in half if len(rows)] for half in both)
+    return before, after

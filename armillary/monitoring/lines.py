@@ -44,9 +44,9 @@ class Lines:
         shares = np.take_along_axis(verdict.shares, top, axis=1).tolist()
         columns = (x.tolist() for x in (verdict.surprise, verdict.p, verdict.alarm, top))
         silent = np.isnan(verdict.p)
-        started = np.isnan(verdict.shares).any(1)
+        started = np.asarray(np.isnan(verdict.shares).any(1))
         write, lines = self._csv if self.form == "csv" else self._json, []
-        marked = verdict.on.any(1)
+        marked = np.asarray(verdict.on.any(1))
         for i, (stamp, surprise, p, alarm, names, share) in enumerate(zip(stamps, *columns, shares, strict=True)):
             if silent[i]:
                 lines.append(self.silent("start" if started[i] else "missing", [stamp]))

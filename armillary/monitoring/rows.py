@@ -73,7 +73,8 @@ class Reading:
         """As a recording was read, by the `reading` in its info, but for what is asked."""
         kept, clock = kept or {}, None
         if plain := kept.get("clock"):
-            clock = TableClock(**{**plain, "columns": tuple(plain["columns"])})
+            fields: dict[str, Any] = {**plain, "columns": tuple(plain["columns"])}
+            clock = TableClock(**fields)
             asked = replace(asked, columns=asked.columns or clock.columns, zone=asked.zone or clock.zone)
             if asked.columns == clock.columns:
                 asked = replace(asked, unit=asked.unit or clock.unit)
@@ -90,7 +91,7 @@ def tables(path: str | Path | BinaryIO) -> list[Path | BinaryIO]:
         return [path]
     path = Path(path)
     if found := files_in(path, SUFFIXES):
-        return found
+        return [*found]
     raise ArmillaryError(f"{path}: there is no table there ({', '.join(SUFFIXES)})")
 
 

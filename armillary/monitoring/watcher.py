@@ -67,11 +67,11 @@ class _State:
 
     x: np.ndarray  # (reach, c) filled in
     actions: np.ndarray
+    streak: np.ndarray  # rows that each sensor's alarm has lasted
     all: tuple[np.ndarray, ...] = ()  # evidence
     drift: np.ndarray | None = None
     uncut: np.ndarray | None = None
     jumped: np.ndarray | None = None
-    streak: np.ndarray | None = None  # rows that each sensor's alarm has lasted
     row: int = 0
 
 
@@ -114,7 +114,7 @@ class Watcher:
         """A new episode begins. Alarms that go on across the gap are not new ones."""
         count = len(self.muted)
         self._state = _State(
-            np.empty((0, count)), np.empty((0, self.model.spec.action.n), np.float32), streak=np.zeros(count, np.int64)
+            np.empty((0, count)), np.empty((0, self.model.spec.action.n), np.float32), np.zeros(count, np.int64)
         )
         self._raw, self._run = np.full(count, np.nan), np.zeros(count, np.int64)
         self._known, self._gone, self._settle = self.charts.value.copy(), np.zeros(count, np.int64), np.zeros(count, np.int64)
@@ -235,7 +235,7 @@ class Watcher:
         streak = _streaks(on[:m], before.streak)
         keep = slice(max(0, len(before.x) + count - self.reach), len(before.x) + count)
         after = _State(
-            given[keep], acted[keep], before.all, before.drift, before.uncut, before.jumped, streak, before.row + count
+            given[keep], acted[keep], streak, before.all, before.drift, before.uncut, before.jumped, before.row + count
         )
         if m:
             last = m - 1
@@ -250,7 +250,7 @@ class Watcher:
     def _errors(self, given: np.ndarray, acted: np.ndarray, sensed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Latent errors and those of each channel, for the last rows. A channel that is set aside is judged without those that
         were set aside before it, and the others without any of them."""
-        errors = None
+        whole = errors = np.empty(0)
         for number in range(len(self._aside), -1, -1):
             x = given.copy()
             x[:, self._aside[:number]] = self.charts.value[self._aside[:number]]
@@ -259,7 +259,7 @@ class Watcher:
             self._surprise.start()
             predicted = self._surprise(streams, torch.from_numpy(acted))
             found = channel_errors(self.calibration.readout, predicted, np.nan_to_num(sensed))
-            if errors is None:
+            if number == len(self._aside):
                 whole, errors = predicted.errors.double().cpu().numpy() * self.calibration.alive, found
             else:
                 errors[:, self._aside[number]] = found[:, self._aside[number]]

@@ -110,7 +110,7 @@ class BagFile(RosFile):
             header, length = self._record()
             if header["op"] != bytes([INDEX]):
                 break
-            found = np.frombuffer(self._stream.read(length), _ENTRY)
+            found: Any = np.frombuffer(self._stream.read(length), _ENTRY)
             times = found["seconds"].astype(np.int64) * 1_000_000_000 + found["rest"]
             entry = times, np.full(len(found), number, np.int32), found["offset"]
             entries.setdefault(_number(header, "conn"), []).append(entry)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from armillary.errors import CorruptFile
+from armillary.errors import CorruptFile, expect
 
 WHOLE = 0.01  # how far the ratio of two rates may be from a whole number, as a share of it
 JUMP = 10  # of its own steps, by which a topic may be silent if nothing is said
@@ -46,6 +46,7 @@ def ticks_of(
     last = min(int(moments[-1]) + int(1e9 * period(moments)) for name, moments in times.items())
     if topic is not None:
         return np.unique(times[topic][(times[topic] >= first) & (times[topic] <= last)])
+    rate = expect(rate, "a rate or a topic")
     return first + np.round(np.arange(max(0, int((last - first) * rate / 1e9) + 1)) * (1e9 / rate)).astype(np.int64)
 
 
@@ -112,15 +113,16 @@ class Mean:
     """The mean of what came since the tick before."""
 
     def __init__(self, read: Callable[[Any], np.ndarray]):
-        self._read, self._since, self._last = read, [], None
+        self._read, self._since = read, []
+        self._last: np.ndarray | None = None
 
     def take(self, time: int, message: Any) -> None:
         self._since.append(self._read(message))
 
     def row(self, tick: int) -> np.ndarray:
         if self._since:
-            self._last, self._since = np.mean(self._since, 0, dtype=np.float64).astype(np.float32), []
-        return self._last
+            self._last, self._since = np.stack(self._since).mean(0, dtype=np.float64).astype(np.float32), []
+        return expect(self._last, "a message before the first row")
 
 
 class Merged:
@@ -131,11 +133,12 @@ class Merged:
     """
 
     def __init__(self, read: Callable[[Any], np.ndarray], longest: float):
-        self._read, self._longest, self._value, self._since = read, longest, None, None
+        self._read, self._longest = read, longest
+        self._value = self._since = np.empty(0)
 
     def take(self, time: int, message: Any) -> None:
         new = self._read(message)
-        if self._value is None:
+        if not len(self._value):
             self._value, self._since = new, np.full(len(new), time, np.int64)
         came = np.isfinite(new)
         self._value, self._since = np.where(came, new, self._value), np.where(came, time, self._since)
@@ -151,7 +154,8 @@ class InForce:
     """The mean, over the time from the tick before to this one, of the command in force: the action of the row before."""
 
     def __init__(self, read: Callable[[Any], np.ndarray]):
-        self._read, self._command, self._done = read, None, 0.0
+        self._read, self._done = read, np.zeros(1)
+        self._command: np.ndarray | None = None
         self._since = self._tick = 0
 
     def take(self, time: int, message: Any) -> None:
@@ -160,7 +164,7 @@ class InForce:
         self._command, self._since = self._read(message), time
 
     def row(self, tick: int) -> np.ndarray:
-        done = self._done + (tick - self._since) * self._command.astype(np.float64)
+        done = self._done + (tick - self._since) * expect(self._command, "a command before the first row").astype(np.float64)
         action = (done / (tick - self._tick)).astype(np.float32)
-        self._done, self._since, self._tick = 0.0, tick, tick
+        self._done, self._since, self._tick = np.zeros(1), tick, tick
         return action

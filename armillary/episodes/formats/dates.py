@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -72,7 +73,7 @@ def has_zone(cell: str) -> bool:
     return bool(re.search(r":\d{2}.*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})$", cell.strip()))
 
 
-def _seconds(found: dict[str, str | None], day_first: bool) -> float:
+def _seconds(found: dict[str, Any], day_first: bool) -> float:
     if name := found.get("name"):
         month, day = _MONTHS[name[:3].lower()], int(found["day"])
     elif found.get("month"):

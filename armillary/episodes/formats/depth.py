@@ -13,7 +13,7 @@ DEPTH = ("I", "I;16", "I;16B", "I;16L")  # Pillow's modes of a PNG file with 16 
 
 
 def decode_depth(
-    files: Sequence[bytes], shape: tuple[int, int], size: int | None = None
+    files: Sequence[bytes], shape: tuple[int, ...], size: int | None = None
 ) -> Float[np.ndarray, "t height width"]:
     """PNG files of 16 bits a pixel, in millimetres, as depth in metres; see `metres`.
 

@@ -5,7 +5,7 @@
 - `overwrite` replaces an export and nothing else: a folder with the mark, in which every file is as the export has left it.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -150,7 +150,7 @@ def _sizes(folder: Path) -> dict[str, int]:
     return {name: size for name, size in sizes.items() if name not in (MARK, f"{MARK}.part")}
 
 
-def _remove(folder: Path, names: Sequence[str]) -> None:
+def _remove(folder: Path, names: Iterable[str]) -> None:
     """Remove these files of a folder, and the folders that nothing is left in."""
     for name in names:
         (folder / name).unlink(missing_ok=True)

@@ -54,11 +54,12 @@ class Gaps:
     def _hold(self, part: Float64[np.ndarray, "n c"]) -> None:
         count, channels = part.shape
         if self._last is None:
-            self._last, self._age = np.full(channels, np.nan), np.zeros(channels, int)
+            self._last = np.full(channels, np.nan)
+        before = np.zeros(channels, int) if self._age is None else self._age
         known = np.concatenate([~np.isnan(self._last)[None], ~np.isnan(part)])
         padded = np.concatenate([self._last[None], part])
         at = np.maximum.accumulate(np.where(known, np.arange(count + 1)[:, None], 0), axis=0)
-        age = np.arange(count + 1)[:, None] - at + np.where(at == 0, self._age, 0)
+        age = np.arange(count + 1)[:, None] - at + np.where(at == 0, before, 0)
         held = np.take_along_axis(padded, at, axis=0)
         self._last, self._age = held[-1].copy(), age[-1]
         part[:] = np.where((age[1:] <= self.longest), held[1:], np.nan)

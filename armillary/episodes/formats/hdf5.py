@@ -115,8 +115,8 @@ def import_hdf5(
     path = Path(path)
     recording = open_recording(path, only=only, episode=episode, ends=ends)
     hints = Hints.of(kinds, axes, bgr)
-    reading = {"hints": hints, "streams": streams, "truth": truth, "action": action, "action_kind": action_kind}
-    options = {"image_size": image_size, "longest": longest, "missing": missing, "max_episodes": max_episodes}
+    reading: dict[str, Any] = {"hints": hints, "streams": streams, "truth": truth, "action": action, "action_kind": action_kind}
+    options: dict[str, Any] = {"image_size": image_size, "longest": longest, "missing": missing, "max_episodes": max_episodes}
     options |= {"resume": resume, "overwrite": overwrite}
     return import_recording(recording, "HDF5", path, out, rate=rate, **reading, **options, progress=progress)
 
@@ -179,7 +179,7 @@ def import_recording(
     )
     about = {"source": f"{said} {recording.layout} {path.name}"}
     total = len(recording.places)
-    options = {"total": total, "missing": missing, "max_episodes": max_episodes, "progress": progress}
+    options: dict[str, Any] = {"total": total, "missing": missing, "max_episodes": max_episodes, "progress": progress}
     options |= {"resume": resume, "overwrite": overwrite}
     import_units(reader.units(), summary, info=about, **options)
     summary.ignored = dict(sorted(ignored.items()))

@@ -45,8 +45,8 @@ def faults_in(files: Sequence[Path]) -> dict[Path, str]:
     while waiting:
         names = json.dumps([str(file) for file in waiting])
         done = subprocess.run(command, input=names, capture_output=True, text=True, errors="replace")
-        began, *found = done.stdout.splitlines() or [None]
-        if began is None:
+        began, *found = done.stdout.splitlines() or [""]
+        if not began:
             raise RuntimeError(f"the process that checks HDF5 files did not start: {done.stderr[-500:]}")
         faults |= {file: fault for file, line in zip(waiting, found, strict=False) if (fault := json.loads(line))}
         waiting = waiting[len(found) :]

@@ -66,7 +66,7 @@ class Recording:
 
     layout: str
     places: list[Place] = field(default_factory=list)
-    opened: Callable[[Path, str], AbstractContextManager[Any]] = field(default=None, repr=False)
+    opened: Any = field(default=None, repr=False)
     rate: float | None = None
     skipped: dict[str, str] = field(default_factory=dict)
     beside: dict[str, str] = field(default_factory=dict)

@@ -8,7 +8,7 @@
 """
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
@@ -186,7 +186,7 @@ def units_stored(out: str | Path) -> int:
     return infos[-1].get("unit", 0) if infos else 0
 
 
-def _reached(into: Filling) -> tuple[int, int]:
+def _reached(into: Filling) -> tuple[Any, int]:
     """The unit of the last episode that is stored, and how many episodes of it are."""
     units = [info.get("unit") for info in into.store.infos] if into.store is not None else []
     return (units[-1], units.count(units[-1])) if units else (0, 0)
@@ -200,14 +200,12 @@ def parts(rows: int, longest: int) -> list[tuple[int, int]]:
     return [(first, min(first + longest, rows)) for first in range(0, rows - 1, longest - 1)]
 
 
-def grouped(skipped: dict[Name, str]) -> list[str]:
+def grouped(skipped: Mapping[Any, str]) -> list[str]:
     """Skipped units in words, those with one reason together: "80 episodes (0-9, 30-99): no data file"."""
     lines = []
     for reason in dict.fromkeys(skipped.values()):
-        names = sorted(name for name in skipped if skipped[name] == reason)
-        kind, ranges = "file", names
-        if isinstance(names[0], int):
-            kind, ranges = "episode", _ranges(names)
+        names: list[Any] = sorted(name for name in skipped if skipped[name] == reason)
+        kind, ranges = ("episode", _ranges(names)) if isinstance(names[0], int) else ("file", names)
         lines.append(f"{len(names)} {kind}{'s'[: len(names) > 1]} ({', '.join(ranges)}): {reason}")
     return lines
 

@@ -36,6 +36,7 @@ from armillary.episodes.formats.folders import UNFETCHED, unfetched
 from armillary.episodes.formats.importing import (
     ImportSummary,
     Missing,
+    Name,
     check_options,
     gaps,
     grouped,
@@ -167,9 +168,9 @@ def import_lerobot(
     )
 
 
-def _absent(entries: list[Entry], cameras: list[str]) -> tuple[dict[int, str], list[str]]:
+def _absent(entries: list[Entry], cameras: list[str]) -> tuple[dict[Name, str], list[str]]:
     """Episodes without a file that they need, and cameras without a video of any episode."""
-    skipped = {entry.index: "no data file" for entry in entries if not entry.data.is_file()}
+    skipped: dict[Name, str] = {entry.index: "no data file" for entry in entries if not entry.data.is_file()}
     for entry in entries:
         files = [entry.data, *(video.path for name, video in entry.videos.items() if name in cameras)]
         if entry.index not in skipped and any(file.is_file() and unfetched(file) for file in files):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from armillary.errors import require
+from armillary.errors import expect, require
 from armillary.interrupts import uninterrupted
 
 DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
@@ -95,7 +95,7 @@ class DataFiles(_Files):
             for values in (columns[name] for name in self._schema.names)
         ]
         table = pa.table(arrays, schema=self._schema)
-        self._open.write_table(table)
+        expect(self._open, "an open file").write_table(table)
         self._written += table.nbytes
 
 
@@ -111,7 +111,7 @@ class Film(_Files):
         after: the place of the last file that is there already.
     """
 
-    def __init__(self, root: Path, key: str, size: tuple[int, int], rate: float, crf: int, after: dict[str, int] | None = None):
+    def __init__(self, root: Path, key: str, size: tuple[int, ...], rate: float, crf: int, after: dict[str, int] | None = None):
         super().__init__(root, VIDEO.replace("{video_key}", key), VIDEO_MB, after)
         self._size, self._rate, self._frames = size, Fraction(rate).limit_denominator(1001), 0
         self._options = {"crf": str(crf), **ENCODER}
@@ -133,7 +133,7 @@ class Film(_Files):
                 with uninterrupted():  # packets may belong to frames of the episode before
                     frame.pts, self._frames = self._frames, self._frames + 1
                     packets = self._stream.encode(frame)
-                    self._open.mux(packets)
+                    expect(self._open, "an open film").mux(packets)
                 self._written += sum(packet.size for packet in packets)
         return float(first / self._rate), float(self._frames / self._rate)
 

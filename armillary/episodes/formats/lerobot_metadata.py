@@ -10,6 +10,7 @@ Source: the dataset code of https://github.com/huggingface/lerobot (codebase ver
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from armillary.axes import axes_of, picture_shape
 from armillary.episodes.formats.declared import check_parquet
@@ -54,9 +55,9 @@ class Feature:
             alpha, shape = channels == 4, (height, width, 1 if dtype == "image" and channels < 3 else 3)
         info = plain.get("info") or {}
         depth = any(key.endswith("is_depth_map") and value for key, value in info.items())
-        unit = info.get("unit") if isinstance(info.get("unit"), list) else []  # as our own export keeps them
-        names, unit = (tuple(each) if shape == (len(each),) else () for each in (names, unit))
-        return cls(dtype, shape, names, depth, unit, alpha)
+        unit: Any = info.get("unit") if isinstance(info.get("unit"), list) else ()  # as our own export keeps them
+        named, units = (tuple(each) if shape == (len(each),) else () for each in (names, unit))
+        return cls(dtype, shape, named, depth, units, alpha)
 
     @property
     def camera(self) -> bool:

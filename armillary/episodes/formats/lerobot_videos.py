@@ -20,7 +20,7 @@ from jaxtyping import Float64
 
 from armillary.episodes.formats.lerobot_metadata import Entry, Video
 from armillary.episodes.formats.video_frames import frame_times
-from armillary.errors import CorruptFile
+from armillary.errors import CorruptFile, expect
 
 TOLERANCE = 0.1  # of the time between two frames: how far a row or a frame may be from its moment
 REGULAR = 0.5  # of it: how far two frames of an episode may be apart beyond it
@@ -62,7 +62,7 @@ class Films:
             return rows[: self._count(video, len(shown), len(rows), "in the video")]
         listed = self._shared[video.path]
         place = next(i for i, (_, other) in enumerate(listed) if other.index == entry.index)
-        for counts in ([one.length for _, one in listed], [one.frames for one, _ in listed]):
+        for counts in ([one.length for _, one in listed], [expect(one.frames, "frames of a film") for one, _ in listed]):
             if sum(counts) == len(shown):
                 first = [0, *accumulate(counts)][place]
                 kept = shown[first : first + self._count(video, counts[place], len(rows), f"of episode {entry.index}")]
@@ -94,7 +94,7 @@ class Films:
         for one, _ in listed[: place + 1]:
             between = (one.start - end) * self._fps
             drift += between - max(round(between), 0)
-            end = one.start + one.frames / self._fps
+            end = one.start + expect(one.frames, "frames of a film") / self._fps
         if abs(drift) > TOLERANCE:
             total = sum(one.length for _, one in listed)
             what = (

@@ -139,7 +139,9 @@ class LeRobotWriter:
         """The numbers of one episode: (rows, n), or (rows,) where n is 1."""
         vectors = {stream.name: key for stream, key in self.keys.items() if not stream.is_picture}
         seen = self.episodes.read(number, streams=[*vectors])
-        columns = {vectors[name]: values.reshape(length, -1).astype(np.float32) for name, values in seen.items()}
+        columns: dict[str, np.ndarray] = {
+            vectors[name]: values.reshape(length, -1).astype(np.float32) for name, values in seen.items()
+        }
         if self.fill is not None:
             columns = {key: np.nan_to_num(values, nan=self.fill) for key, values in columns.items()}
         action = self.episodes.spec.action

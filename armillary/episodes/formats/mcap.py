@@ -12,6 +12,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from armillary.episodes.formats.bag_files import BagFile
 from armillary.episodes.formats.db3_files import Db3File
@@ -114,7 +115,11 @@ def import_mcap(
                         yield str(file), rows.episode(first, last)
 
     about = {"source": f"{kind} {path.name}", "clock": plan.said, "streams": plan.rules}
-    options = {"total": sum(len(pieces) for *_, pieces in runs), "missing": missing, "max_episodes": max_episodes}
+    options: dict[str, Any] = {
+        "total": sum(len(pieces) for *_, pieces in runs),
+        "missing": missing,
+        "max_episodes": max_episodes,
+    }
     options |= {"resume": resume, "overwrite": overwrite}
     return import_units(units(), summary, info=about, progress=progress, **options)
 

@@ -94,11 +94,11 @@ def _senses(
             raise ArmillaryError(f"topic {name!r} is named twice; it is one of streams, truth and action")
     senses, ignored = {}, dict(file.others)
     for name in asked if streams is not None else dict.fromkeys((*file.topics, *truth, *([action] if action else []))):
-        stream, options = name.strip("/").replace("/", "."), {"size": size, "points": points, "truth": name in truth}
+        stream = name.strip("/").replace("/", ".")
         try:
             with reading(file.path):  # a definition may lack the fields that its kind has
                 first, *more = islice(file.decoded(name), FIRST if file.topics[name].kind in SHARED else 1)
-                found = sense(stream, file.topics[name].kind, first, more=more, **options)
+                found = sense(stream, file.topics[name].kind, first, more=more, size=size, points=points, truth=name in truth)
                 if not _period(file.topics[name], found) > 0:
                     raise ArmillaryError("it has no rate: there is one message, or many are logged at one time")
                 if found.general and name not in asked:
@@ -178,7 +178,7 @@ def _put_on_clock(
     space = NO_ACTION
     if action:
         did = senses[action].stream
-        space, aligned[action] = ActionSpace("box", *did.shape, unit=did.unit, channels=did.channels), clocks.InForce
+        space, aligned[action] = ActionSpace("box", did.shape[0], unit=did.unit, channels=did.channels), clocks.InForce
         rules["action"] = f"{action} at {1 / periods[action]:.4g} Hz, the mean of the command in force until the next row"
     said = f"{clock} at {1 / step:.4g} Hz" if rate is None else f"even, {rate:g} Hz"
     spec = Spec(tuple(streams), space, float(f"{1 / step:.6g}"))

@@ -117,7 +117,12 @@ def import_minari(
         for number in dataset.names:
             yield number, _episodes(dataset, number, columns, actions, name)
 
-    options = {"total": len(dataset.names), "missing": missing, "max_episodes": max_episodes, "progress": progress}
+    options: dict[str, Any] = {
+        "total": len(dataset.names),
+        "missing": missing,
+        "max_episodes": max_episodes,
+        "progress": progress,
+    }
     options |= {"resume": resume, "overwrite": overwrite}
     return import_units(units(), summary, info={"source": f"Minari {name}", "actions": actions.said}, **options)
 

@@ -16,7 +16,7 @@ from armillary.episodes.formats.folders import files_in
 from armillary.episodes.formats.hdf5_files import faults_in
 from armillary.episodes.formats.hdf5_layouts import arrays_of
 from armillary.episodes.formats.swm_layouts import reading
-from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.errors import ArmillaryError, CorruptFile, expect, require
 from armillary.files import parse_json
 
 Space = dict[str, Any]
@@ -115,7 +115,7 @@ class Arrow:
         table = dataset(files, format=self._format).to_table()
         arrays: dict[str, Any] = {}
         for part, space in self._spaces.items():
-            for path, leaf in leaves(space, part):
+            for path, leaf in leaves(expect(space, f"the space of {part}"), part):
                 arrays[path] = _leaf(_inside(table[part], path), leaf.get("shape"))
         for part in ("rewards", "terminations", "truncations"):
             arrays[part] = table[part].to_numpy()

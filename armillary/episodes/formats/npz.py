@@ -81,7 +81,7 @@ def import_npz(
             rows = rows_of(arrays, file, episode, flags) if arrays else []
         return Recording("rows", [Place(i, file, "/", some) for i, some in enumerate(rows)])
 
-    options = {"streams": streams, "truth": truth, "action": action, "action_kind": action_kind, "rate": rate}
+    options: dict[str, Any] = {"streams": streams, "truth": truth, "action": action, "action_kind": action_kind, "rate": rate}
     options |= {"image_size": image_size, "longest": longest, "missing": missing, "max_episodes": max_episodes}
     options |= {"resume": resume, "overwrite": overwrite}
     recording = gathered(path, files, find, _opened)

@@ -194,7 +194,7 @@ def _points(name: str, first: Message, most: int) -> Sense:
         layout = {"names": [field.name for field in message.fields], "formats": formats, "offsets": offsets}
         rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.row_step)
         rows = np.ascontiguousarray(rows[:, : message.width * message.point_step])
-        cloud = rows.reshape(-1).view(np.dtype({**layout, "itemsize": message.point_step}))
+        cloud: Any = rows.reshape(-1).view(np.dtype({**layout, "itemsize": message.point_step}))
         columns = [cloud[axis].astype(np.float32) for axis in XYZ]
         if colour:
             packed = np.ascontiguousarray(cloud[colour]).view(f"{order}u4")

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 Develop = Callable[[np.ndarray], UInt8[np.ndarray, "h w c"]]
-NEAR = np.float32([0.25, 0.5, 0.25])  # a pixel's weight along a row or a column: those beside it, and its own
-RGB_OF_YUV = np.float32([[1.164, 0, 1.596], [1.164, -0.392, -0.813], [1.164, 2.017, 0]])
+NEAR = np.array([0.25, 0.5, 0.25], np.float32)  # a pixel's weight along a row or a column: those beside it, and its own
+RGB_OF_YUV = np.array([[1.164, 0, 1.596], [1.164, -0.392, -0.813], [1.164, 2.017, 0]], np.float32)
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,14 @@ def _blurred(plane: np.ndarray) -> np.ndarray:
     for axis in (0, 1):
         plane = np.moveaxis(plane, axis, 0)
         wide = np.pad(plane, ((1, 1), (0, 0)))
-        plane = np.moveaxis(sum(weight * wide[at : at + len(plane)] for at, weight in enumerate(NEAR)), 0, axis)
+        plane = np.moveaxis(np.sum([weight * wide[at : at + len(plane)] for at, weight in enumerate(NEAR)], 0), 0, axis)
     return plane
 
 
 def _yuv(values: np.ndarray, luma: int) -> np.ndarray:
     """Of two bytes a pixel, that at `luma` is brightness; the others are U and V in turn, for two pixels each."""
     colour = values[..., 1 - luma].reshape(len(values), -1, 2).repeat(2, axis=1)
-    yuv = np.concatenate([values[..., luma, None], colour], -1).astype(np.float32) - np.float32([16, 128, 128])
+    yuv = np.concatenate([values[..., luma, None], colour], -1).astype(np.float32) - np.array([16, 128, 128], np.float32)
     return (yuv @ RGB_OF_YUV.T).round().clip(0, 255).astype(np.uint8)
 
 

@@ -47,7 +47,7 @@ class StreamsSummary(ImportSummary):
         apart: seconds between the clocks of one folder, where they begin or end, at the worst.
     """
 
-    rules: dict[str, str]
+    rules: dict[str, Rule]
     rates: dict[str, float]
     apart: float = 0.0
 
@@ -116,7 +116,7 @@ def import_streams(
         raise ArmillaryError(f"{path}: there is no folder of tables there ({', '.join(SUFFIXES)})")
     asked = Asked((time,) if isinstance(time, str) else tuple(time), time_unit, day_first, zone)
     layout = _Layout.of(_tables(folders[0]), asked, header, controls, truth, ignore, mean, every)
-    rates = {name: 1 / usual_step(log.clock) for name, log in layout.read(folders[0]).items()}
+    rates = {name: 1 / usual_step(log.times) for name, log in layout.read(folders[0]).items()}
     spec = layout.spec(rate, rates)
     summary = StreamsSummary(
         format="tables on one clock",
@@ -220,7 +220,7 @@ class _Layout:
         for name, table in opened.items():
             table.require([column for column in table.columns if column and (name, column) not in out.values()])
         units = {(name, column): opened[name].unit(column) for name, column in numbers}
-        rules = {table: "mean" if table in mean else "every" if table in every else "hold" for table in tables}
+        rules: dict[str, Rule] = {table: "mean" if table in mean else "every" if table in every else "hold" for table in tables}
         return cls(time, header, rules, {table: names for table, names in sensors.items() if names}, done, true, ignored, units)
 
     def spec(self, rate: float, rates: dict[str, float]) -> Spec:
@@ -256,7 +256,7 @@ class _Layout:
             if name not in tables:
                 raise CorruptFile(f"{folder}: there is no table {name!r}, which the first folder has")
             logs[name] = read_log(tables[name], self.columns(name), self.time, self.header)
-            if len(logs[name].clock) < 2 or usual_step(logs[name].clock) <= 0:
+            if len(logs[name].times) < 2 or usual_step(logs[name].times) <= 0:
                 raise CorruptFile(f"{tables[name]}: its clock never goes on")
         return logs
 
@@ -283,14 +283,14 @@ class _Reader:
         """The episodes of one folder."""
         logs = self.layout.read(folder)
         for name in (name for name, rule in self.layout.rules.items() if rule == "every"):
-            own, expected = 1 / usual_step(logs[name].clock), self.summary.rates[name]
+            own, expected = 1 / usual_step(logs[name].times), self.summary.rates[name]
             if abs(own - expected) > UNEVEN * expected:
                 raise CorruptFile(f"{folder}: {name} has {own:g} rows a second, and {expected:g} in the first folder")
-        ticks = self._ticks(folder, {name: log.clock for name, log in logs.items()})
-        held = {name: last_before(log.clock, ticks) for name, log in logs.items()}
+        ticks = self._ticks(folder, {name: log.times for name, log in logs.items()})
+        held = {name: last_before(log.times, ticks) for name, log in logs.items()}
         fit = np.ones(len(ticks), bool)
         for name, log in logs.items():
-            fit &= ticks - log.clock[held[name]] <= (self.gap or JUMP * usual_step(log.clock))
+            fit &= ticks - log.times[held[name]] <= (self.gap or JUMP * usual_step(log.times))
         found = stretches(fit, np.zeros(len(ticks), bool))
         if left := len(ticks) - sum(stop - start for start, stop in found):
             self.summary.left_out["a table pauses"] += left
@@ -349,7 +349,7 @@ class _Reader:
             return numbers[np.maximum(held[:, None] - back, 0)].astype(np.float32)
         if rule == "mean":
             sums = np.concatenate([np.zeros((1, numbers.shape[1])), np.cumsum(numbers, 0)])
-            before = rows_until(log.clock, ticks - 1 / self.rate)
+            before = rows_until(log.times, ticks - 1 / self.rate)
             count = (held + 1 - before)[:, None]
             mean = (sums[held + 1] - sums[before]) / np.maximum(count, 1)
             return np.where(count > 0, mean, numbers[held]).astype(np.float32)

@@ -20,7 +20,7 @@ import numpy as np
 
 from armillary.episodes.formats.folders import files_in
 from armillary.episodes.formats.gaps import Gaps
-from armillary.episodes.formats.importing import ImportSummary, check_options, import_units
+from armillary.episodes.formats.importing import ImportSummary, Name, check_options, import_units
 from armillary.episodes.formats.table_clock import (
     JUMP,
     UNEVEN,
@@ -36,7 +36,7 @@ from armillary.episodes.formats.table_layout import SENSORS, TableLayout
 from armillary.episodes.formats.table_log import last_before
 from armillary.episodes.formats.table_text import NoTable
 from armillary.episodes.store import Episode
-from armillary.errors import ArmillaryError, CorruptFile
+from armillary.errors import ArmillaryError, CorruptFile, expect
 from armillary.spec import Spec
 
 MISSING = ("refuse", "skip", "hold", "interpolate")
@@ -172,13 +172,14 @@ def import_table(
         progress=progress,
     )
     summary.uneven = reader.uneven / max(reader.steps, 1) if time else None
-    summary.remarks += [*([clock_note(first, clocks[first.name], step)] if clocks else []), *reader.remarks()]
+    summary.remarks += [*([clock_note(first, clocks[first.name], expect(step, "a step"))] if clocks else []), *reader.remarks()]
     return summary
 
 
-def _tables(files: list[Path], header: bool, folder: bool) -> tuple[dict[Table, Survey], dict[str, str]]:
+def _tables(files: list[Path], header: bool, folder: bool) -> tuple[dict[Table, Survey], dict[Name, str]]:
     """The tables among some files with what their cells are, and why the others are none."""
-    found, skipped = {}, {}
+    found: dict[Table, Survey] = {}
+    skipped: dict[Name, str] = {}
     for file in files:
         try:
             table = open_table(file, header)
@@ -250,7 +251,7 @@ class _Reader:
         file, styles = table.name, self.styles | self.tables[table.name][1]
         timeline = None
         if table.name in self.clocks:
-            timeline = Timeline(self.clocks[file], self.step, file)
+            timeline = Timeline(self.clocks[file], expect(self.step, "a step"), file)
         held: list[Columns] = []
         tail: list[Columns] = []
         self._broken, self._run = False, None  # whether the row before was left out; what its column of episodes said
@@ -304,7 +305,9 @@ class _Reader:
             for row in np.flatnonzero(np.isnan(columns["time"]))[: self.missing == "refuse"]:
                 why = timeline.clock.why(part, int(row))
                 raise CorruptFile(f"{file}: {why}; repair it, or leave such rows out (--missing skip)")
-            columns["begins"] = timeline.begins(columns["time"], part, self.gap, resets=self.layout.episode is not None)
+            columns["begins"] = timeline.begins(
+                columns["time"], part, expect(self.gap, "a gap"), resets=self.layout.episode is not None
+            )
         if self.layout.episode:
             values = np.asarray(part.columns[self.layout.episode]).astype(str)
             columns["begins"] |= np.concatenate([[self._run not in (None, values[0])], values[1:] != values[:-1]])
@@ -343,9 +346,11 @@ class _Reader:
         if time is not None:
             about["time"] = [float(time[0]), float(time[-1])]
             self.steps += len(time) - 1
-            self.uneven += int((np.abs(np.diff(time) - self.step) > UNEVEN * self.step).sum())
+            step = expect(self.step, "a step")
+            self.uneven += int((np.abs(np.diff(time) - step) > UNEVEN * step).sum())
         if self.clock == "hold":
-            ticks = time[0] + self.step * np.arange(int((time[-1] - time[0]) / self.step + 1e-3) + 1)
+            time, step = expect(time, "rows with a time"), expect(self.step, "a step")
+            ticks = time[0] + step * np.arange(int((time[-1] - time[0]) / step + 1e-3) + 1)
             rows = last_before(time, ticks)
             if dropped := len(numbers) - len(np.unique(rows)):
                 self.left_out["several rows in one step of the even clock"] += dropped

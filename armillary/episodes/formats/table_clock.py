@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float64
 from armillary.episodes.formats.cells import is_missing
 from armillary.episodes.formats.dates import DAY, Order, dates, has_zone, is_day, is_time_of_day
 from armillary.episodes.formats.table_files import Part, Survey, Table, unit_of
-from armillary.errors import ArmillaryError, CorruptFile
+from armillary.errors import ArmillaryError, CorruptFile, expect
 
 UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": DAY}
 UNEVEN = 0.1  # of a step
@@ -104,10 +104,11 @@ class TableClock:
             found = part.wide(self.columns[0], self.style) * UNITS[self.unit]
             return np.where(np.isfinite(found), found, np.nan)
         if any(isinstance(part.columns[name], np.ndarray) for name in self.columns):  # typed, as in Parquet
-            return sum(
+            first, *others = (
                 replace(self, columns=(name,), unit=None if self._dated(part, name) else "s").seconds(part)
                 for name in self.columns
             )
+            return sum(others, first)
         return dates(self.stamps(part), self.day_first)
 
     @staticmethod
@@ -304,7 +305,7 @@ class Timeline:
     def _in_utc(self, times: np.ndarray, part: Part, known: np.ndarray) -> np.ndarray:
         stamps, last, found = self.clock.stamps(part), self._raw, []
         for time, row in zip(times.tolist(), known, strict=True):
-            last = time if has_zone(stamps[row]) else _utc(time, self._zone, last)
+            last = time if has_zone(stamps[row]) else _utc(time, expect(self._zone, "a time zone"), last)
             found.append(last)
         self._raw = last
         return np.array(found)

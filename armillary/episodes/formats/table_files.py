@@ -19,7 +19,7 @@ from jaxtyping import Float64
 from armillary.episodes.formats.cells import FLOAT32_MAX, Evidence, is_missing, numbers, styles_of
 from armillary.episodes.formats.dates import is_date
 from armillary.episodes.formats.table_text import Block, NoTable, TextLayout, blocks, layout_of, rows_of
-from armillary.errors import CorruptFile, require
+from armillary.errors import CorruptFile, expect, require
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 PART = 10_000  # rows of a Parquet file
@@ -195,10 +195,10 @@ def _text(stream: BinaryIO, name: str, header: bool) -> Table:
 def _text_parts(table: Table, coming: Iterator[Block]) -> Iterator[Part]:
     first, table.again = 1, 0
     for block in coming:
-        found = rows_of(block, table.layout, table.name)
+        found = rows_of(block, expect(table.layout, "a table of text"), table.name)
         table.again += found.again
         if found.rows:
-            columns = dict(zip(table.columns, zip(*found.rows, strict=True), strict=True))
+            columns: dict[str, Column] = dict(zip(table.columns, zip(*found.rows, strict=True), strict=True))
             yield Part(np.array(found.lines), first, columns, found.faults)
             first += len(found.rows)
 

@@ -9,7 +9,7 @@ from jaxtyping import Float64, Int
 
 from armillary.episodes.formats.table_clock import Asked, Timeline, find_clock, measure_clock, step_of
 from armillary.episodes.formats.table_files import open_table
-from armillary.errors import CorruptFile
+from armillary.errors import CorruptFile, expect
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,11 @@ class Log:
     numbers: Float64[np.ndarray, "t n"]
     clock: Float64[np.ndarray, " t"] | None
     dated: bool
+
+    @property
+    def times(self) -> Float64[np.ndarray, " t"]:
+        """The clock of a table that was read with one."""
+        return expect(self.clock, "a table with a clock")
 
 
 def read_log(file: Path, names: Sequence[str], asked: Asked | None, header: bool = True) -> Log:

@@ -12,7 +12,7 @@ import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from armillary.episodes.formats.cells import is_missing, number
 from armillary.episodes.formats.dates import is_date
@@ -83,8 +83,8 @@ def _open_quote(lines: Sequence[str]) -> int:
     return -odd[-1] if len(odd) % 2 and -odd[-1] <= QUOTED_LINES else 0
 
 
-def _texts(stream: BinaryIO, name: str) -> Iterator[tuple[str, bool]]:
-    """Decoded text in portions, and whether it is the last one.
+def _texts(stream: Any, name: str) -> Iterator[tuple[str, bool]]:
+    """Decoded text in portions of a buffered stream (with `read1`), and whether it is the last one.
 
     UTF-16 is known by its mark or its zeros. Else it is UTF-8, and a line that is not is Windows-1252, which has Latin-1's
     letters.

@@ -13,7 +13,7 @@
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import repeat
@@ -29,7 +29,6 @@ from armillary.episodes.formats.table_clock import UNEVEN
 from armillary.episodes.formats.table_log import last_before, usual_step
 from armillary.episodes.formats.video_actions import ActionTable, find_table
 from armillary.episodes.formats.video_frames import (
-    Frames,
     frame_times,
     frames_in_turn,
     frames_there,
@@ -38,7 +37,7 @@ from armillary.episodes.formats.video_frames import (
     tracks_of,
 )
 from armillary.episodes.store import Episode
-from armillary.errors import ArmillaryError, CorruptFile
+from armillary.errors import ArmillaryError, CorruptFile, expect
 from armillary.spec import NO_ACTION, Spec, Stream
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".y4m", ".gif")
@@ -124,7 +123,7 @@ def import_video(
     videos = _find(path)
     tables = {} if controls is not None and not controls else _tables(videos)
     first = next(iter(tables.values()), None)
-    actions = first and ActionTable.like(first, tuple(controls) if controls else None, time, begins, drift)
+    actions = ActionTable.like(first, tuple(controls) if controls else None, time, begins, drift) if first else None
     if not actions and (controls or time):
         raise ArmillaryError(f"{path}: columns are named, and there is no table of actions beside any video")
     if time and rate is None and any(video.files for video in videos):
@@ -180,7 +179,9 @@ class _Video:
             raise CorruptFile(f"{self.path}: {len(times)} frames, and an episode needs 2")
         return times
 
-    def frames(self, source: "_Source", track: int, times: np.ndarray, shown: np.ndarray) -> Frames:
+    def frames(
+        self, source: "_Source", track: int, times: np.ndarray, shown: np.ndarray
+    ) -> Generator[np.ndarray | None, None, None]:
         """Frames of these ascending indices, decoded one by one; None for those that cannot be, unless the source is strict."""
         if self.files:
             return pictures_in_turn([self.files[index] for index in shown], size=source.size)
@@ -329,7 +330,7 @@ class _Reader:
                 )
             return ticks
         own, expected = None if video.files else 1 / usual_step(frames), self.spec.rate
-        if (own is None) != (expected is None) or (own and abs(own - expected) > SAME_RATE * expected):
+        if (own is None) != (expected is None) or (own and expected and abs(own - expected) > SAME_RATE * expected):
             rates = [f"{rate:.3f} frames a second" if rate else "no clock" for rate in (own, expected)]
             raise CorruptFile(f"{video.path}: it has {rates[0]}, and the first {rates[1]}; give a rate that all are held at")
         if own:
@@ -342,7 +343,7 @@ class _Reader:
         """The action in force at each row."""
         if video.path not in self.tables:
             raise CorruptFile(f"{video.path}: there is no table of actions beside it, as there is beside others")
-        actions, apart = self.actions.actions_at(self.tables[video.path], frames, clock)
+        actions, apart = expect(self.actions, "a table of actions").actions_at(self.tables[video.path], frames, clock)
         if apart is not None:
             self.summary.apart = max(self.summary.apart or 0.0, apart)
         return actions

@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
 from armillary.episodes.images import open_picture
-from armillary.errors import ArmillaryError, CorruptFile, require
+from armillary.errors import ArmillaryError, CorruptFile, expect, require
 
 PICTURES = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")  # by Pillow's names
 Frames = Generator[UInt8[np.ndarray, "h w 3"], None, None]  # decoded one by one; can be closed
@@ -41,7 +41,7 @@ def frames_at(
         if frames is None:
             frames = np.empty((len(times), *frame.shape), np.uint8)
         frames[row] = frame
-    return frames
+    return expect(frames, "one time or more")
 
 
 def frames_in_turn(
@@ -180,7 +180,7 @@ def shown_times(path: Path, track: int = 0, rate: float | None = None, *, shown:
         if untimed and rate is None:
             raise CorruptFile(f"{path}: a raw stream has no clock; give the frames a second that it was filmed at (--rate)")
         first = next((number for number, packet in enumerate(packets) if packet.is_keyframe), 0) if shown else 0
-    times = np.arange(len(stamps)) / rate if untimed else np.sort(np.array(stamps, np.int64)) * base
+    times = np.arange(len(stamps)) / rate if untimed and rate else np.sort(np.array(stamps, np.int64)) * base
     return times[first:]
 
 
