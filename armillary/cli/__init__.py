@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
 
-from armillary import __version__
+from armillary import __version__, plugins
+from armillary.episodes.formats import GROUP as FORMATS
 from armillary.errors import ArmillaryError
 from armillary.files import as_json
 from armillary.interrupts import ended_by_interrupts, sigterm_as_sigint
@@ -20,7 +21,7 @@ from armillary.interrupts import ended_by_interrupts, sigterm_as_sigint
 with ended_by_interrupts():  # seconds on a slow machine
     from armillary.cli import bench, demo, doctor, eval, exports, imagine, imports, info, label, record, train, watch
     from armillary.cli.parse import call, closest
-    from armillary.cli.shared import Outcome, plain, results_as_json
+    from armillary.cli.shared import Outcome, plain, printed, results_as_json
 
 FLAGS = {"--debug", "--json"}
 EVERY_VERB = "Every verb takes --json (print the result as JSON) and --debug (print the traceback of an error)."
@@ -105,6 +106,8 @@ def _run(arguments: list[str]) -> Any:
     program, about, verbs = "armillary", ABOUT, VERBS | {name: text for name, (text, _) in GROUPS.items()}
     if arguments and arguments[0] in GROUPS:
         (about, verbs), program, arguments = GROUPS[arguments[0]], f"armillary {arguments[0]}", arguments[1:]
+        if program == "armillary import":
+            verbs = {**verbs, **dict.fromkeys(plugins.registered(FORMATS), "A format that an installed package adds.")}
     see = f"{program} --help says what each does"
     if not arguments:
         raise ArmillaryError(f"expected one of {', '.join(verbs)} after {program}, got nothing; {see}")
@@ -115,6 +118,8 @@ def _run(arguments: list[str]) -> Any:
         raise ArmillaryError(f"expected one of {', '.join(verbs)}, got {verb!r}{closest(verb, verbs)}; {see}")
     if verbs[verb] is train.train:
         return train.call_train(f"{program} {verb}", rest)
+    if isinstance(verbs[verb], str):
+        return printed(call(plugins.find(FORMATS, verb, {}), f"{program} {verb}", rest))
     return call(verbs[verb], f"{program} {verb}", rest)
 
 

@@ -87,6 +87,21 @@ def test_a_planner_and_a_cost_are_trained_for_saved_and_judged(plugin, tmp_path,
     assert Agent.load(run, device="cpu").planner.tries == 5
 
 
+def test_a_format_is_imported_and_an_objective_is_trained_for(plugin, tmp_path, capsys):
+    rng, source, recording, run = np.random.default_rng(0), tmp_path / "log.txt", tmp_path / "recording", tmp_path / "run"
+    rows = [" ".join(f"{x:.3f}" for x in row[:2]) + f" | {row[2]:.3f}" for row in rng.uniform(-1, 1, (6 * 20, 3))]
+    source.write_text("\n\n".join("\n".join(rows[first : first + 20]) for first in range(0, len(rows), 20)))
+    assert "lines A format that an installed package adds." in said(capsys, "import", "--help")
+    assert "rows a second. Default: unknown" in said(capsys, "import", "lines", "--help")
+    assert "6 episodes, 120 rows at 10 Hz, actions of 1" in said(
+        capsys, "import", "lines", source, "--out", recording, "--rate", 10
+    )
+    slow = ["--recipe.model.objective.slow.weight", "0.5", "--config.log-every", "1"]
+    said(capsys, "train", recording, "--out", run, "--held-out", 2, "--config.no-progress", *TINY, *slow)
+    assert "slow" in json.loads((run / "metrics.jsonl").read_text().splitlines()[0])
+    assert Agent.load(run, device="cpu").model.config.objective["slow"].weight == 0.5
+
+
 def test_without_the_package_its_recording_says_what_is_missing(installed, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.syspath_prepend(installed)
