@@ -7,7 +7,7 @@ import pytest
 
 import armillary
 from armillary.cli import main
-from armillary.console import plain_console
+from armillary.console import ProgressBar, plain_console
 from armillary.episodes.store import Episode, Episodes
 from armillary.spec import NO_ACTION, Spec, Stream
 
@@ -30,6 +30,19 @@ def test_names_in_brackets_come_out_whole(tmp_path, capsys, monkeypatch):
 def test_rules_and_progress_titles_are_literal(capsys):
     plain_console().rule("gym:[red]/X :key:")
     assert "gym:[red]/X :key:" in capsys.readouterr().out
+
+
+def test_progress_without_a_terminal_is_a_line_for_each_tenth(capsys):
+    with ProgressBar() as bar:
+        for step in range(1, 31):
+            bar.update("train: joint", step / 30, f"step {step}")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["train: joint: 3%, step 1", "train: joint: 10%, step 3"]
+    assert lines[-1] == "train: joint: 100%, step 30"
+    assert len(lines) == 11
+    with ProgressBar(shown=False) as bar:
+        bar.update("train: joint", 1, "step 30")
+    assert capsys.readouterr().out == ""
 
 
 def test_no_other_console_is_made():

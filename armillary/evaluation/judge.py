@@ -6,7 +6,7 @@ A `Judgement` is one JSON file, `results.json`, whose first keys are the numbers
 
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import NoneType, UnionType
@@ -23,6 +23,7 @@ from armillary.evaluation.control.pairs import EvalSet
 from armillary.evaluation.control.rollouts import Planned
 from armillary.evaluation.latent.prediction import PredictionResult, evaluate_prediction
 from armillary.evaluation.latent.probes import ProbeResult, probe
+from armillary.evaluation.statistics import Estimate
 from armillary.evaluation.surprise import SurpriseResult, evaluate_surprise
 from armillary.files import as_json, parse_json, write_whole
 from armillary.latents import learned_from
@@ -103,6 +104,7 @@ def judge(
     habit: Habit | None = None,
     scenes: Sequence[Scenes] = (),
     seed: int = 0,
+    log: Callable[[str], None] = lambda line: None,
 ) -> Judgement:
     """Judge a model on what is given.
 
@@ -115,6 +117,7 @@ def judge(
         habit: of the model, where `agent` has one.
         scenes: violations of expectation.
         seed: of baselines and probes.
+        log: gets a line when a part begins, and one for each row of control.
     """
     said = {name: value for name, value in model.provenance.items() if name != "trained"}
     trained = {"training_seed" if name == "seed" else name: value for name, value in said.items()}
@@ -122,11 +125,14 @@ def judge(
     if episodes is not None:
         model.spec.check(episodes.spec)
         if len(horizons):
+            log(f"prediction on {len(held_out)} held-out episodes")
             result.prediction = evaluate_prediction(model, episodes, held_out, horizons, seed=seed)
         training = np.setdiff1d(learned_from(model, episodes), held_out)
         if episodes.spec.truth and len(training) > 1:  # probes take a part of the training episodes to choose by
+            log("probes of the latent")
             result.probes = probe(model, episodes, training, held_out, frames=2000, seed=seed)
     if scenes:
+        log(f"surprise in {len(scenes)} kinds of scenes")
         result.surprise = evaluate_surprise(model, scenes, seed=seed)
     if pairs is not None:
         model.spec.check(world.stream_spec, "world")
@@ -134,7 +140,12 @@ def judge(
         agent = AgentConfig.of(model) if agent is None else agent
         result.facts["agent"] = replace(agent, planner=agent.planner_for(model)).to_json()
         acting = Planned.of(model, agent, habit, seed)
-        result.control = evaluate(world, pairs, acting, batch=min(BATCH, world.num_envs), seed=seed)
+        log(f"control on {len(pairs)} pairs")
+
+        def row(name: str, held: Estimate) -> None:
+            log(f"control: {name} holds {held.percent()} of its goals")
+
+        result.control = evaluate(world, pairs, acting, batch=min(BATCH, world.num_envs), seed=seed, told=row)
     result.facts["peak_memory_mb"] = peak_memory_mb()
     return result
 

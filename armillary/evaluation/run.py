@@ -6,7 +6,7 @@ run's folder is all that is needed, as long as the recording is where it was.
 
 import inspect
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ def evaluate_run(
     device: str = "auto",
     title: str | None = None,
     lead: str = LEAD,
+    log: Callable[[str], None] = lambda line: None,
 ) -> Judgement:
     """Judge the model in `run`, and write `results.json`, `report.html` and, where there is a world, `pairs.json` there.
 
@@ -55,6 +56,7 @@ def evaluate_run(
         seed: of baselines and probes.
         device: auto, cpu, cuda or mps.
         title, lead: of the page.
+        log: gets a line about each part of the evaluation.
 
     Raises:
         ArmillaryError: no model or no recording there; pairs that cannot be drawn; a negative seed.
@@ -89,6 +91,7 @@ def evaluate_run(
             habit=habit,
             scenes=scenes,
             seed=seed,
+            log=log,
         )
     judgement.facts |= {"title": title or run.name, "lead": lead, "recording": episodes.path}
     if chosen is not None:

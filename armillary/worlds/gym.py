@@ -31,6 +31,7 @@ from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.spaces import leaves, spec_of, streams_of
 from armillary.spec import Stream
+from armillary.worlds.opengl import advised
 from armillary.worlds.world import GYM
 
 HOLD = 4
@@ -130,8 +131,8 @@ def gym_world(
     def one(**more: Any) -> gymnasium.Env:
         try:
             return gymnasium.make(env_id, **options, **more)
-        except (gymnasium.error.Error, ImportError, TypeError) as error:
-            raise ArmillaryError(f"{name} cannot be made: {error}") from error
+        except (gymnasium.error.Error, AttributeError, ImportError, RuntimeError, TypeError) as error:
+            raise ArmillaryError(f"{name} cannot be made: {advised(error)}") from error
 
     probe = one()
     space, modes = probe.observation_space, probe.metadata.get("render_modes", [])
@@ -195,8 +196,8 @@ class Sensed(gymnasium.ObservationWrapper):
     def _frame(self) -> np.ndarray:
         try:
             frame = self.render()
-        except gymnasium.error.DependencyNotInstalled as error:
-            raise ArmillaryError(f"{self.name} cannot be rendered: {error}") from error
+        except Exception as error:  # whatever an environment's renderer raises, such as MuJoCo's without OpenGL
+            raise ArmillaryError(f"{self.name} cannot be rendered: {advised(error)}") from error
         if getattr(frame, "ndim", 0) != 3 or frame.dtype != np.uint8:
             raise ArmillaryError(f"{self.name}: a frame is (H, W, C) uint8, and it rendered {type(frame).__name__}")
         if frame.shape[-1] == 4:

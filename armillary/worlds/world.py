@@ -22,6 +22,7 @@ from armillary import plugins
 from armillary.actor import Actor
 from armillary.errors import ArmillaryError, require
 from armillary.spec import Spec
+from armillary.worlds.opengl import no_opengl
 from armillary.worlds.scenes import Scenes
 
 Observation = dict[str, np.ndarray]  # observed streams and truth by name, each (N, *stream.shape)
@@ -138,6 +139,8 @@ WORLDS: dict[str, tuple[str, str | None, str]] = {
     "push_t": ("armillary.worlds.push_t.world:PushT", "pymunk", "worlds"),
     "cube": ("armillary.worlds.cube.world:Cube", "ogbench", "cube"),
 }
+MUJOCO = ("mujoco", "ogbench")
+"""Packages whose images are drawn by MuJoCo."""
 
 
 def names() -> tuple[str, ...]:
@@ -160,7 +163,12 @@ def make(name: str, **options: Any) -> Any:
         MissingExtra: gymnasium is not installed.
     """
     require("gymnasium", "worlds")
-    constructor = _constructor(name)
+    try:
+        constructor = _constructor(name)
+    except (AttributeError, RuntimeError) as error:
+        if name in WORLDS and WORLDS[name][1] in MUJOCO:  # not to be imported where MUJOCO_GL names what is not there
+            raise no_opengl(name, error) from error
+        raise
     known = inspect.signature(constructor).parameters
     anything = any(parameter.kind == parameter.VAR_KEYWORD for parameter in known.values())
     if unknown := [option for option in options if option not in known and not anything]:

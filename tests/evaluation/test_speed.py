@@ -31,6 +31,14 @@ def test_untrained_models_by_size():
         assert np.isfinite(row.growth_mb)
 
 
+@pytest.mark.parametrize(("hz", "late", "words"), [(1e-3, 0, "fits; p99 "), (1e9, 3, "does not fit: ticks are missed; p99 ")])
+def test_whether_decisions_fit_into_a_loop(hz, late, words):
+    (row,) = measure_speed(sizes=["nano"], decisions=3, device="cpu", hz=hz).rows
+    assert row.late == late
+    assert f"a loop at {hz:g} Hz {words}" in str(row)
+    assert f"{late} of 3 decisions late ({late / 3:.1%})" in str(row)
+
+
 def test_a_run_of_several_streams_with_a_critic_is_decided_for_block_by_block(tmp_path, monkeypatch):
     model = small_model("gru", seed=1)
     model.add_term("critic")
@@ -54,6 +62,7 @@ def test_a_run_of_several_streams_with_a_critic_is_decided_for_block_by_block(tm
     assert 0 < row.per_second < 3e3 / mean
     median = 1e3 * np.median(agent.decisions.encode_seconds[-5:])
     assert row.milliseconds["encode"]["p50"] == pytest.approx(median)
+    assert (row.hz, row.late) == (None, None)
     found.save(tmp_path / "new" / "speed.json")
     said = json.loads((tmp_path / "new" / "speed.json").read_text())
     assert said["rows"][0]["milliseconds"] == row.milliseconds
@@ -85,6 +94,7 @@ def test_a_clock_can_wait_for_any_device():
         ({"decisions": 0}, "0 decisions"),
         ({"batch": 0}, "batch 0"),
         ({"sizes": ()}, "some size"),
+        ({"hz": 0.0}, "expected a rate above 0 Hz, got 0"),
         ({"device": "abacus"}, "abacus"),
     ],
 )

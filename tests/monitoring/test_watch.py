@@ -177,7 +177,7 @@ def test_the_command_says_by_its_status_whether_there_was_an_alarm(run, tmp_path
         ([str(quiet), "--false-alarms-per-hour", "0.001"], 0, "no alarm"),
         ([str(fault)], 1, "alarms, the first at 7"),
         ([str(tmp_path / "nowhere.csv")], 2, "there is no table there"),
-        ([], 2, "nothing to watch"),
+        ([], 2, "expected a table to watch"),
         ([str(quiet), "--missing", "interpolate"], 2, "watch cannot interpolate; use hold"),
     ]:
         with pytest.raises(SystemExit) as end:

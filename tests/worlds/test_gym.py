@@ -151,6 +151,16 @@ def test_a_renderer_that_lacks_its_package_is_one_line(monkeypatch):
         make(ID).reset()
 
 
+def test_a_renderer_without_opengl_is_one_line_with_what_to_install(monkeypatch):
+    def render(self):
+        raise RuntimeError("an OpenGL platform library has not been loaded")
+
+    monkeypatch.setattr(Counter, "render", render)
+    advice = r"cannot be rendered: an OpenGL .* has not been loaded; without a display, set MUJOCO_GL=egl .*libegl1.*libosmesa6"
+    with pytest.raises(ArmillaryError, match=advice):
+        make(ID).reset()
+
+
 def test_frames_are_averaged_over_areas():
     world = make(ID, size=2, frame=(4, 6, 3))
     world.envs[0].unwrapped._draw = lambda: np.arange(72, dtype=np.uint8).reshape(4, 6, 3)

@@ -1,7 +1,7 @@
 """The building blocks of a page in one file: style, sections, tables, figures, and numbers with their intervals, as HTML."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from armillary.evaluation.report.figures import Figure
@@ -94,6 +94,20 @@ def bar(estimate: Estimate) -> str:
         f'<rect x="{low}" y="4" width="{max(1.0, high - low):.1f}" height="4" rx="2" fill="#a9c1f7"/>'
         f'<circle cx="{value}" cy="6" r="3.5" fill="#2563eb"/></svg>'
     )
+
+
+def facts(values: Mapping[str, Any]) -> str:
+    """Names and values as a list; a dictionary within is a list within."""
+    return f"<dl>{''.join(f'<dt>{text(name)}</dt><dd>{_fact(value)}</dd>' for name, value in values.items())}</dl>"
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return facts(value) if value else "none"
+    if isinstance(value, list | tuple):
+        nested = any(isinstance(part, Mapping | list | tuple) for part in value)
+        return "".join(map(_fact, value)) if nested else text(", ".join(map(str, value)) or "none")
+    return text("none" if value is None else value)
 
 
 def text(value: Any) -> str:

@@ -16,6 +16,7 @@ from armillary.evaluation.latent.prediction import PredictionResult
 from armillary.evaluation.latent.probes import ProbeResult
 from armillary.evaluation.report.figures import Figure, horizons, ladder, training_curves
 from armillary.evaluation.report.page import bar, document, figure, number, percent, section, table, text
+from armillary.evaluation.report.page import facts as as_list
 from armillary.evaluation.surprise import SurpriseResult
 from armillary.files import parse_json, write_whole
 
@@ -220,7 +221,7 @@ def _facts(facts: Mapping[str, Any], control: ControlResult | None) -> str:
         rows["evaluation set"] = f"{control.eval_set_hash}, made under seed {control.eval_set_seed}"
         rows["world"] = f"{control.world} {control.version}"
     rows["armillary"] = __version__
-    return f"<dl>{''.join(f'<dt>{text(name)}</dt><dd>{text(value)}</dd>' for name, value in rows.items())}</dl>"
+    return as_list(rows)
 
 
 def _glossary(rows: Mapping[str, Any]) -> str:

@@ -13,23 +13,14 @@ Source: Park et al., "OGBench: Benchmarking Offline Goal-Conditioned RL" (arXiv 
 
 from functools import cache
 
+import mujoco
 import numpy as np
 from jaxtyping import Float, UInt8
+from ogbench.manipspace.envs.cube_env import CubeEnv
 
 from armillary.episodes.images import resize
-from armillary.errors import ArmillaryError
-
-NO_OPENGL = (
-    "cube: its images need OpenGL, and there is none ({}). Without a display, set MUJOCO_GL=egl (Debian: apt-get install "
-    "libegl1 libopengl0 libgl1-mesa-dri) or MUJOCO_GL=osmesa (apt-get install libosmesa6) before Python starts"
-)
-try:
-    import mujoco
-    from ogbench.manipspace.envs.cube_env import CubeEnv
-
-    from armillary.worlds.cube.coarse import coarse
-except (AttributeError, RuntimeError) as error:  # of what MUJOCO_GL names
-    raise ArmillaryError(NO_OPENGL.format(error)) from error
+from armillary.worlds.cube.coarse import coarse
+from armillary.worlds.opengl import no_opengl
 
 KEPT = int(sum(getattr(mujoco.mjtState, f"mjSTATE_{part}") for part in ("QPOS", "QVEL", "WARMSTART", "CTRL")))
 STATE_SIZE = 68
@@ -129,7 +120,7 @@ class Simulator:
         try:
             return mujoco.Renderer(model, 2 * self.size, 2 * self.size)
         except Exception as error:
-            raise ArmillaryError(NO_OPENGL.format(error)) from error
+            raise no_opengl("cube", error) from error
 
     def _get(self) -> Float[np.ndarray, " s"]:
         state = np.empty(STATE_SIZE)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from armillary.errors import ArmillaryError
+from armillary.worlds.opengl import ADVICE
 from armillary.worlds.reacher.arm import Arm
 from armillary.worlds.reacher.drawing import FINGER_COLOUR, ROOT_COLOUR
 
@@ -32,11 +33,8 @@ class OpenGL:
         try:
             self._renderer = mujoco.Renderer(self._model, size, size)
         except Exception as error:
-            raise ArmillaryError(
-                f"renderer='mujoco' needs OpenGL, and there is none ({error}). Without a display, set MUJOCO_GL=egl (Debian: "
-                "apt-get install libegl1 libopengl0 libgl1-mesa-dri) or MUJOCO_GL=osmesa (apt-get install libosmesa6) before "
-                "Python starts; or leave out the option: the default renderer needs no OpenGL"
-            ) from error
+            advice = f"{ADVICE}; or leave out the option: the default renderer needs no OpenGL"
+            raise ArmillaryError(f"renderer='mujoco' needs OpenGL, and there is none ({error}); {advice}") from error
 
     def draw(
         self, angle: Float[np.ndarray, "n 2"], colours: Float[np.ndarray, "n 2 3"], floor: Float[np.ndarray, "n 7"]

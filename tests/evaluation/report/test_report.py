@@ -57,6 +57,18 @@ def test_a_report_is_one_file_that_loads_nothing(results, episode, tmp_path):
     assert len(re.findall("<figcaption>[^<]{30,}", page)) == 5
 
 
+def test_facts_are_lists_of_names_and_values(tmp_path):
+    facts = {
+        "agent": {"planner": {"name": "cem", "horizon": 5}, "habit": None},
+        "stages": [{"kind": "joint"}],
+        "held_out": [3, 8],
+    }
+    page = write_report(tmp_path, title="t", lead="l", facts=facts).read_text()
+    assert not set("{}[]") & set(page.partition("<h1>")[2])
+    for shown in ("<dt>horizon</dt><dd>5</dd>", "<dt>kind</dt><dd>joint</dd>", "<dd>3, 8</dd>", "<dt>habit</dt><dd>none</dd>"):
+        assert shown in page
+
+
 def test_every_result_is_on_the_page(results, control, tmp_path):
     page = write_report(tmp_path, title="t", lead="l", **results).read_text()
     for row in control.rows:
