@@ -123,6 +123,31 @@ def test_the_whole_loop(made, run, capsys, monkeypatch):
     assert results["eval_set_hash"] in page
 
 
+def test_play_films_goals_and_recordings(run, tmp_path, capsys, monkeypatch, refused):
+    from PIL import Image, ImageSequence
+
+    call("play", run, "--video", tmp_path / "goals.gif", "--goals", 2, "--constraints", "cross=true")
+    assert re.match(rf"2 goals, [012] reached and held\nvideo: {tmp_path / 'goals.gif'}\n", capsys.readouterr().out)
+    film = Image.open(tmp_path / "goals.gif")
+    pages = [page.convert("RGB") for page in ImageSequence.Iterator(film)]
+    goals, seen, done = ([page.crop((12 + 172 * i, 26, 172 + 172 * i, 186)).tobytes() for page in pages] for i in (0, 1, 4))
+    assert len(pages) > 5
+    assert len(set(goals)) == 1
+    assert min(len(set(seen)), len(set(done))) > 2
+
+    monkeypatch.setattr("armillary.evaluation.play.GYM", "two_room")  # as if it were a world without a judge's side
+    monkeypatch.setattr("armillary.evaluation.play.BLOCKS", 6)
+    call("play", run, "--video", tmp_path / "recording.mp4", "--goals", 2, "--json")
+    assert json.loads(capsys.readouterr().out) == {"video": str(tmp_path / "recording.mp4"), "frames": 7, "goals": 0, "held": 0}
+    with pytest.importorskip("av").open(str(tmp_path / "recording.mp4")) as film:
+        assert [frame.width for frame in film.decode(video=0)] == [356] * 7
+    for arguments, words in (
+        (("--video", "a.avi"), "ends in .gif or .mp4"),
+        (("--video", "a.gif", "--goals", 0), "goals from 1"),
+    ):
+        assert words in refused("play", run, *arguments)
+
+
 def test_eval_acts_as_it_is_told(run, monkeypatch):
     monkeypatch.setattr("armillary.evaluation.run.SCENES", 3)
     planner = "--planner icem horizon=2 samples=8 elites=2 iterations=2"

@@ -19,7 +19,7 @@ from armillary.files import as_json
 from armillary.interrupts import ended_by_interrupts, sigterm_as_sigint
 
 with ended_by_interrupts():  # seconds on a slow machine
-    from armillary.cli import bench, demo, doctor, eval, exports, imagine, imports, info, label, record, train, watch
+    from armillary.cli import bench, demo, doctor, eval, exports, imagine, imports, info, label, play, record, train, watch
     from armillary.cli.parse import call, closest
     from armillary.cli.shared import Outcome, plain, printed, results_as_json
 
@@ -39,6 +39,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "train": train.train,
     "eval": eval.eval_,
     "report": eval.report,
+    "play": play.play,
     "watch": watch.watch,
     "imagine": imagine.imagine,
 }
