@@ -3,7 +3,7 @@
 import io
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from tyro.conf import Positional
@@ -18,7 +18,7 @@ def imagine(
     out: Path | None = None,
     recording: OptionalStore = None,
     interval: float = 0.9,
-) -> Outcome:
+) -> Any:
     """Predict every sensor, with intervals, if these controls were applied from a recorded moment on.
 
     Exit status: 0, 2 on bad input, 5 if a control or the start is outside the recorded range (the answer is printed all the
@@ -46,4 +46,4 @@ def imagine(
     for what in found.outside:
         note = f"outside the recording: {what}; the model extrapolates, and its intervals are a guess"
         print(f"armillary: {note}", file=sys.stderr)
-    return Outcome(found, 5 if found.outside else 0)
+    return Outcome(found, 5) if found.outside else found

@@ -22,13 +22,18 @@ from armillary.cli.planners import constructors
 from armillary.costs.registry import cost_names
 from armillary.errors import ArmillaryError
 from armillary.planning.registry import planner_names
-from armillary.worlds.world import GYM, WORLDS
+
+
+def _in(module: str) -> Any:
+    """A module of the library, imported when it is needed."""
+    return import_module(f"armillary.{module}")
+
 
 LISTS: dict[str, Callable[[], str]] = {
-    "{worlds}": lambda: ", ".join((*WORLDS, f"{GYM}ID for a Gymnasium environment")),
+    "{worlds}": lambda: ", ".join((*_in("worlds.world").WORLDS, "gym:ID for a Gymnasium environment")),
     "{planners}": lambda: ", ".join(planner_names()),
     "{costs}": lambda: ", ".join(cost_names()),
-    "{tasks}": lambda: ", ".join(import_module("armillary.suite.tasks").SUITE),
+    "{tasks}": lambda: ", ".join(_in("suite.tasks").SUITE),
 }
 """What stands for a list of names in the docstring of a verb."""
 WORDS = {"INT": "a whole number", "FLOAT": "a number"}
