@@ -42,7 +42,7 @@ class ModelConfig:
     """Chance of each stream to be left out of a training frame. Above 0, the model can do without some of its streams."""
     projector: int = 256
     """Hidden width of the projector. With 0, the latent is the standardised channels themselves, and perception learns nothing;
-    for vectors alone, such as a machine's sensors, of which a learned latent would drop what nobody can foretell."""
+    for vectors alone, such as a machine's sensors, of which a learned latent would drop what cannot be predicted."""
     projector_depth: int = 1
     """Hidden layers of the projector."""
     latent: int = 32
@@ -51,10 +51,10 @@ class ModelConfig:
     """Channels of a map that stands behind the latent, for what stays in its place through an episode, such as walls; it goes
     with the predictor map."""
     predictor: Literal["mlp", "gru", "transformer", "map"] = "mlp"
-    """What foretells the next latent."""
+    """Dynamics model, which predicts the next latent."""
     linear: float = 0.0
-    """Share of a linear path in what is foretold; the predictor has the rest. The path is a ridge regression on the context,
-    solved for when a stage of dynamics begins; for signals whose rows are few and whose ways are about linear."""
+    """Weight of the ridge predictor in the mixture (0: off); the other predictor has the rest. It is fitted on the context when
+    a stage of dynamics begins, and suits signals with few rows whose dynamics are about linear."""
     predictor_width: int = 256
     """Hidden width of the predictor (of the MLP inside a transformer's blocks)."""
     predictor_depth: int = 2

@@ -1,4 +1,4 @@
-"""What does each sense buy? Spatial understanding of apartments that were never seen, by stream: `python benchmarks/house.py`.
+"""Sensor ablation: spatial understanding of apartments that were never seen, by stream: `python benchmarks/house.py`.
 
 One recording of play in seen layouts; for each set of senses one model, by the same recipe. In layouts that no recording holds:
 - localise: the pose in the apartment from one observation, and the motion over some steps, in metres and degrees;
@@ -28,11 +28,11 @@ from armillary.evaluation.control.habitual import Habitual
 from armillary.evaluation.control.pairs import TEST_SEED, EvalSet, make_eval_set
 from armillary.evaluation.control.rollouts import Planned, Policy
 from armillary.evaluation.latent.spatial import (
-    foretell_scans,
     localise,
     locate_by_mean,
     locate_by_odometry,
     locate_motion,
+    predict_scans,
     walks,
 )
 from armillary.files import write_whole
@@ -166,7 +166,7 @@ def space(model: WorldModel, episodes: Episodes, unseen: Episodes, which: np.nda
     found: dict[str, Any] = {"pose": localise(train, test, seed), "mean pose": locate_by_mean(train, test)}
     found["motion"] = {apart: locate_motion(train, test, apart, seed) for apart in APART}
     found["odometry"] = {apart: locate_by_odometry(test, apart) for apart in APART}
-    found["scan"] = foretell_scans(model, train, test, HORIZONS, SCAN_RANGE, seed)
+    found["scan"] = predict_scans(model, train, test, HORIZONS, SCAN_RANGE, seed)
     return json.loads(json.dumps(found, default=asdict))
 
 
@@ -258,7 +258,7 @@ ROWS = {
     "model": ", planning",
     "behaviour_cloning": ", behaviour cloning on its latents",
     "untrained": ", untrained, planning",
-    "shuffled": ", told the wrong actions",
+    "shuffled": ", actions shuffled",
 }
 
 

@@ -105,7 +105,7 @@ class Agent:
     ) -> None:
         if not model.actions.size:
             raise ArmillaryError(
-                "the model knows no actions, so there is nothing to plan; it predicts, and notices what is unusual"
+                "the model was trained without actions and cannot plan; it can predict and detect what is unusual"
             )
         if habit is not None:
             habit.check(model)

@@ -1,9 +1,9 @@
 """A linear path beside a network: what a few thousand rows of noisy sensors say of the next one is mostly linear.
 
 - `LinearPredictor` is a vector autoregression with actions (VARX; Lütkepohl, "New Introduction to Multiple Time Series
-  Analysis", 2005), fitted by ridge regression in closed form. Until then it foretells that nothing changes, to which the ridge
+  Analysis", 2005), fitted by ridge regression in closed form. Until then it predicts that nothing changes, to which the ridge
   draws it.
-- `CombinedPredictor` foretells a weighted mean of it and of a network that learns by itself. The two err differently, so that
+- `CombinedPredictor` predicts a weighted mean of it and of a network that learns by itself. The two err differently, so that
   their mean errs less than either (Bates and Granger, "The combination of forecasts", 1969). A network that learns what the
   linear path leaves over finds nothing: that path has fitted its few rows too well for much to be left.
 """
@@ -48,7 +48,7 @@ class LinearPredictor(Predictor):
         """Solve for the weights.
 
         Args:
-            windows: latents and action blocks of more than `context` frames; the last of the first `context` + 1 is foretold.
+            windows: latents and action blocks of more than `context` frames; the last of the first `context` + 1 is predicted.
         """
         gram, product = torch.zeros(()), torch.zeros(())
         for z, actions in windows:
@@ -66,7 +66,7 @@ class LinearPredictor(Predictor):
 
 
 class CombinedPredictor(Predictor):
-    """share * linear + (1 - share) * network, in imagination too, where each sees what both foretold.
+    """share * linear + (1 - share) * network, in imagination too, where each sees what both predicted.
 
     Args:
         network: what is `learned` by gradient.

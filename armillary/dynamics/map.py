@@ -1,8 +1,8 @@
 """A predictor that reads a map: where things go depends on what stands there.
 
-A latent has two parts. What moves is a vector, and is foretold. What stays is a map, a grid of cells with some channels each,
+A latent has two parts. What moves is a vector, and is predicted. What stays is a map, a grid of cells with some channels each,
 and is only read: every head looks at one place of the grid, softly, and the places depend on the vector and on the action
-(attention by location, as in DRAW, Gregor et al., arXiv 1502.04623). An MLP then foretells the vector from what was read.
+(attention by location, as in DRAW, Gregor et al., arXiv 1502.04623). An MLP then predicts the vector from what was read.
 
 A vector alone would have to hold the whole scene: of a maze that was never seen, it keeps too little of the walls, and
 imagination walks through them. Looking up a cell is the same in every layout. And a map costs a planner little, because all

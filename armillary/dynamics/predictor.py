@@ -16,7 +16,7 @@ class Predictor(nn.Module):
     """Base class.
 
     `context` is the number of steps that a prediction looks back on, the present one included. Of a latent, the first `moving`
-    numbers are foretold (None: all), and the others are taken to stay as they are.
+    numbers are predicted (None: all), and the others are taken to stay as they are.
     """
 
     context: int = 1

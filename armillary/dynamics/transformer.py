@@ -70,7 +70,7 @@ class TransformerPredictor(Predictor):
 
     def forward(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> Float[Tensor, "b t d"]:
         if z.shape[1] > self.context:
-            # The first window foretells every one of its steps, each later window its last.
+            # The first window predicts every one of its steps, each later window its last.
             windows, past = (x.unfold(1, self.context, 1).transpose(2, 3)[:, 1:] for x in (z, actions))
             later = self(windows.flatten(0, 1), past.flatten(0, 1))[:, -1].unflatten(0, windows.shape[:2])
             return torch.cat([self(z[:, : self.context], actions[:, : self.context]), later], 1)

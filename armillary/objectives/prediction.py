@@ -1,4 +1,4 @@
-"""The prediction objective: latents foretold against latents encoded, without stop-gradient on either side.
+"""The prediction objective: predicted latents against encoded ones, without stop-gradient on either side.
 
 One-step (LeWM): teacher-forced at every position of the clip. Rollout (EB-JEPA, arXiv 2602.03604): from the context, open
 loop to the end of the clip, so that errors that would add up in planning are trained against. Of latents whose first part

@@ -4,11 +4,11 @@ Each stream has its own encoder; their features are concatenated and projected. 
 the encoder's by area; images that already have its size (cached at it for training) are taken as they are. The projector is
 Linear, BatchNorm, GELU, Linear, in float32: without BatchNorm the latent collapses at every regularisation weight that was
 tried (LayerNorm and a plain linear layer included). One hidden layer is enough for a single sense. Where one has
-to be read by another, as a range finder by the way a camera looks, two more told the place better (docs/house.md).
+to be read by another, as a range finder by the way a camera looks, two more predict the place better (docs/house.md).
 
 A sensor may die, and a stream may be absent from whole episodes (`Stream.optional`). A learned vector then stands for the
 features of what is not there, and the latent is made of the others. To go on without any of them takes training in which
-streams are dropped (`drop`). They are dropped frame by frame: what one sense shows then has to foretell what
+streams are dropped (`drop`). They are dropped frame by frame: what one sense shows then has to predict what
 another will, which is what makes their latents agree. Dropped from whole clips, each sense had latents of its own.
 """
 

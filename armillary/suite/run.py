@@ -28,7 +28,7 @@ from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control.evaluate import ControlResult, evaluate
-from armillary.evaluation.control.lax import judge_laxly
+from armillary.evaluation.control.lax import evaluate_field_protocol
 from armillary.evaluation.control.pairs import DEVELOPMENT_SEED, TEST_SEED, EvalSet, make_eval_set
 from armillary.evaluation.control.rollouts import Planned
 from armillary.evaluation.judge import peak_memory_mb
@@ -202,7 +202,7 @@ def run_task(
     if hasattr(world, "lax_pairs") and "lax" not in result:
         console.rule(f"{name}, seed {seed}: by the field's rule")
         with _timed() as spent, one_thread(model.config.is_small):
-            table = judge_laxly(world, agent, pairs, TEST_SEED)
+            table = evaluate_field_protocol(world, agent, pairs, TEST_SEED)
         result["lax"] = {"commit": at, **table, **spent}
         keep()
     result |= {"complete": True, "peak_memory_mb": peak_memory_mb()}

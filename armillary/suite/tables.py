@@ -16,7 +16,7 @@ from armillary.suite.tasks import SUITE
 RULES = (
     "Starts and goals come from the world's own sampler, under a seed that no recording has; success is the world's own word "
     "on the true state, held on each of the last steps of a budget that is always run to its end. Every method has the same "
-    "pairs and sees what the model sees, but for the oracle, the world's own expert, which is told the true state."
+    "pairs and sees what the model sees, but for the oracle, the world's own expert, which knows the true state."
 )
 LEGEND = (
     "Shares are in %, seed by seed (one number where seeds agree); SPL and score are means over seeds; brackets reach from the "

@@ -1,8 +1,8 @@
-"""Images as another camera, light or paint would give them, so that what a model learns does not hang on those.
+"""Images as another camera, light or paint would give them, so that what a model learns does not depend on them.
 
 Appearance changes and places stay: the black and white points of each channel move, colours turn about the grey axis, a plane
 wave of light lies over the scene, and bright things grow or shrink by a part of a pixel. Looks are drawn anew for each frame:
-no prediction can foretell them, so the latent learns to leave them out. Shared along a clip, they are learned instead: two
+no model can predict them, so the latent learns to leave them out. Shared along a clip, they are learned instead: two
 rooms then held 26% of its goals, and with a look for each frame (and standardised images, without which it held none) 98%.
 """
 

@@ -19,7 +19,7 @@ def dead_share(z: Float[Tensor, "n d"], floor: float = 1e-2) -> float:
 
 
 def spread(z: Float[Tensor, "n d"]) -> float:
-    """Mean standard deviation of the dimensions: 1 is what SIGReg and VICReg ask for, and less is easier to foretell."""
+    """Mean standard deviation of the dimensions: 1 is what SIGReg and VICReg ask for, and less is easier to predict."""
     return float(z.float().std(0).mean())
 
 

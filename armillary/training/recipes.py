@@ -17,7 +17,7 @@
   learned on top picks up and places.
 - `robot`: camera and joint states at control rate, kept every few frames. Dynamics are learned with offsets on latents and
   actions, and eight steps ahead: a sitting later, the camera and the idle joints have moved.
-- `sensors`: a machine's sensors and nothing else. The latent is the standardised sensors; three quarters of what is foretold
+- `sensors`: a machine's sensors and nothing else. The latent is the standardised sensors; three quarters of the prediction
   are a linear path's, and few steps leave the rest near "nothing changes" where it knows nothing.
 - `lewm`: LeWM (arXiv 2603.19312), for a GPU.
 """

@@ -159,7 +159,7 @@ class Latents:
         least = model.config.frames
         length = least if length is None else length
         if length <= context:
-            raise ArmillaryError(f"windows of {length} frames leave nothing to foretell after a context of {context}")
+            raise ArmillaryError(f"length ({length}) must exceed context ({context})")
         tracks = Tracks.read(model, clips, model.actions.standardise)
         self.z, self.actions, self.last = tracks.z, tracks.blocks, tracks.last
         rows = torch.arange(len(self.z))

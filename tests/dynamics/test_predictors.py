@@ -67,7 +67,7 @@ def test_one_imagined_step_is_the_prediction_at_the_last_step_of_any_context(kin
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_imagination_is_prediction_after_prediction(kind):
-    """Each imagined latent takes the place of a seen one in the window that foretells the next."""
+    """Each imagined latent takes the place of a seen one in the window that predicts the next."""
     model, (z, actions) = predictor(kind), clip()
     context = model.context
     imagined = model.rollout(z[:, :context], actions[:, : context - 1], actions[:, context - 1 :])
@@ -146,7 +146,7 @@ def test_a_map_stays_and_what_moves_depends_on_it():
     assert (model(other, actions) - model(z, actions))[..., :LATENT].abs().amax(-1).min() > 1e-3
 
 
-def test_a_map_predictor_imagines_what_it_foretells_step_by_step_and_each_row_alone():
+def test_a_map_predictor_imagines_what_it_predicts_step_by_step_and_each_row_alone():
     model, z, actions = map_predictor()
     imagined, now = model.rollout(z[:, :1], actions[:, :0], actions), z[:, :1]
     for step in range(FRAMES):

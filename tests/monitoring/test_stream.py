@@ -10,7 +10,7 @@ from armillary.monitoring.surprise import Surprise
 
 
 @pytest.mark.parametrize("predictor", ["mlp", "gru", "transformer"])
-def test_a_row_is_foretold_from_a_context_before_it_however_rows_are_cut(predictor):
+def test_a_row_is_predicted_from_a_context_before_it_however_rows_are_cut(predictor):
     model = small_model(predictor)
     rows, reach = 23, model.config.skip * model.config.context
     seen = {name: values[0] for name, values in random_batch(1, rows).observations.items()}

@@ -43,7 +43,7 @@ def test_errors_add_up_in_open_loop_alone():
     torch.testing.assert_close(rollout(Adder(0.9), z, actions)[..., 0], (0.1 * moved[:, 1:].cumsum(1)).square())
 
 
-def test_gradients_reach_what_foretells_and_what_is_foretold():
+def test_gradients_reach_what_predicts_and_what_is_predicted():
     for objective in (one_step, rollout):
         z, actions = world(5)
         z.requires_grad_()

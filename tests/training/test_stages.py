@@ -65,8 +65,8 @@ def test_longer_windows_than_clips_stay_in_their_episode(store, model):
 
 
 @pytest.mark.parametrize("kind", ["dynamics", "critic"])
-def test_windows_that_foretell_nothing_are_refused(store, model, kind):
-    with pytest.raises(ArmillaryError, match="after a context of 1"):
+def test_windows_that_predict_nothing_are_refused(store, model, kind):
+    with pytest.raises(ArmillaryError, match=r"length \(1\) must exceed context \(1\)"):
         build_stage(model, clips_of(store), StageConfig(kind, steps=1, length=1))
 
 
@@ -165,9 +165,9 @@ def test_a_linear_path_is_solved_for_when_the_stage_begins_and_the_network_learn
     stage = build_stage(model, clips_of(store, 4), StageConfig("dynamics", steps=1, batch=16))
     z, actions = stage.latents.windows(torch.arange(len(stage.latents.starts)))
     path = model.predictor.linear
-    foretold = path(z[:, :2], actions[:, :2])[:, 1]
+    predicted = path(z[:, :2], actions[:, :2])[:, 1]
     assert not torch.equal(path.weight, nothing_changes)
-    assert (foretold - z[:, 2]).square().mean() < (z[:, 1] - z[:, 2]).square().mean()
+    assert (predicted - z[:, 2]).square().mean() < (z[:, 1] - z[:, 2]).square().mean()
     solved = path.weight.clone()
     build_stage(model, clips_of(store, 4), StageConfig("dynamics", steps=1, batch=16))  # as in a run that is resumed
     assert torch.equal(path.weight, solved)

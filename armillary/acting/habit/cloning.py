@@ -53,8 +53,8 @@ class HabitConfig:
     haste: float = 0.03
     """The guess: of the recorded ways from here to the goal, this share was quicker. In two rooms .01 to .06 do, .3 dawdles."""
     context: int | None = None
-    """Latents that it looks at, the newest of the model's context. Default: all of it. The past betrays what the recorded
-    policy was about to do, and whoever copies that goes astray when its own past is another."""
+    """Latents that it looks at, the newest of the model's context. Default: all of it. Long contexts invite
+    copycat errors (causal confusion): the past shows what the recorded policy was about to do."""
     embedding: int = 0
     """One network first makes so many numbers of each latent, the goal's too, and what is compared is those; 0: the latents."""
     width: int = 256

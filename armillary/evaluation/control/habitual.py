@@ -1,6 +1,6 @@
 """Acting by habit on pairs of start and goal: a row beside planning, at a fraction of its cost.
 
-It is shown what planning is shown: observed streams, now and at the goal. It is not told the budget.
+It is shown what planning is shown: observed streams, now and at the goal. It does not know the budget.
 """
 
 from dataclasses import dataclass, field

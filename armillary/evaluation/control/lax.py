@@ -17,7 +17,7 @@ from armillary.worlds.world import World
 HOLD = 3  # env steps, as `make_eval_set` has it
 
 
-def judge_laxly(world: World, agent: Planned, n: int, seed: int) -> dict[str, Any]:
+def evaluate_field_protocol(world: World, agent: Planned, n: int, seed: int) -> dict[str, Any]:
     """Rows by name, `{"lax": share, "strict": share}` with Wilson's interval, JSON-able; and how many pairs each share is of.
 
     Args:

@@ -4,7 +4,7 @@ Design choices:
 - each pair runs for its full budget, whatever happens in it; nothing is reset on the way, and a world that could is refused;
 - a pair is known by its number in the evaluation set, and everything random about it follows from that number. So it makes no
   difference which pairs share a batch (rule 8), and pairs of similar budget are run together, which saves steps;
-- a policy is told the observed streams. The true state is handed over apart from them, for baselines; `Planned`, the policy of
+- a policy gets the observed streams. The true state is handed over apart from them, for baselines; `Planned`, the policy of
   a learned agent, never passes it on;
 - nothing is drawn for a policy that does not look, where a world can leave that out: images may cost more than steps.
 """

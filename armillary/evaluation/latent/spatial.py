@@ -91,10 +91,10 @@ def locate_by_mean(train: list[Walk], test: list[Walk]) -> dict[str, Estimate]:
     return _errors(*_stacked([np.tile(mean, (len(w.z), 1)) for w in test], [w.pose for w in test]))
 
 
-def foretell_scans(
+def predict_scans(
     model: WorldModel, train: list[Walk], test: list[Walk], horizons: Sequence[int], reach: float, seed: int = 0
 ) -> dict[str, dict[int, Estimate]]:
-    """Mean absolute error (m) of scans foretold some steps ahead, with the actions that were taken.
+    """Mean absolute error (m) of scans predicted some steps ahead, with the actions that were taken.
 
     Rows: `imagined`, read off the imagined latent; `seen`, off the encoded latent of that moment, which imagining could not
     beat; `persistence`, the scan of now; `turned`, the same, turned as the actions say, which is right where nothing moves.

@@ -25,7 +25,7 @@ MEASURES = 200
 ROWS = {
     "do_nothing": "never acts; shows that no goal is reached by waiting",
     "random": "acts at random; shows that no goal is reached by luck",
-    "oracle": "the world's own expert, which is told the true state; shows that every goal can be reached",
+    "oracle": "the world's own expert, which knows the true state; shows that every goal can be reached",
     "untrained": "the same, with a network that has learned nothing",
     "shuffled": "the same model and planner with actions shuffled: it cannot know what an action leads to",
     "model": "the learned model, from what it sees alone",
@@ -164,7 +164,7 @@ def _prediction(prediction: PredictionResult, figures: list[Figure]) -> str:
         rows = [(name, [show(at) for at in row]) for name, row in prediction.rows.items()]
         content += table([label, *ahead], rows)
     intro = (
-        f"From {prediction.starts} moments of {len(prediction.episodes)} held-out episodes, the model is told the actions that "
+        f"From {prediction.starts} moments of {len(prediction.episodes)} held-out episodes, the model gets the actions that "
         "were taken and predicts latents, open loop. Retrieval asks which frame of the episode is nearest to the prediction, "
         "and how far it is in time from the right one: a collapsed latent, in which all frames are alike, does as badly "
         "as chance."
@@ -179,7 +179,7 @@ def _prediction(prediction: PredictionResult, figures: list[Figure]) -> str:
 
 
 def _probes(probes: ProbeResult | None, figures: list[Figure]) -> str:
-    intro, content = "What the latent holds, though nobody told the model about it.", ""
+    intro, content = "What the latent holds, without labels in training.", ""
     if probes and probes.r2:
         streams = list(probes.r2["model"]["ridge"])
         head = ["R2 of", *(f"{text(stream)},<br>{kind}" for stream in streams for kind in ("ridge", "network"))]

@@ -74,7 +74,7 @@ class Simulator:
         return state
 
     def advance(self, state: Float[np.ndarray, " s"], action: Float[np.ndarray, " 5"]) -> Float[np.ndarray, " s"]:
-        """The state after an env step: OGBench's controller is told the same action five times."""
+        """The state after an env step: OGBench's controller gets the same action five times."""
         self._put(state)
         for _ in range(REPEAT):
             self._env.set_control(action)

@@ -5,7 +5,7 @@ Independent random actions take a disc back and forth, and next to nowhere. Here
   corners and into openings; what is drawn anew at each step is the size of both numbers, min(1, U(0, 2));
 - a new one is chosen where the disc is stuck (has hardly moved) or enters another cell: that which was tried least often in
   this cell, and of those one towards cells where the disc has not been yet. It knows neither the walls nor a goal, bumps into
-  walls as it finds out, and sees more of the maze the longer an episode is. It is told the true position.
+  walls as it finds out, and sees more of the maze the longer an episode is. It knows the true position.
 
 Choosing by how often a way was tried is an old idea: Koenig and Simmons, "Easy and hard testbeds for real-time search
 algorithms" (AAAI 1996).

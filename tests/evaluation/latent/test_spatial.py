@@ -9,11 +9,11 @@ from armillary.episodes.store import Episodes
 from armillary.evaluation.latent import spatial
 from armillary.evaluation.latent.spatial import (
     Walk,
-    foretell_scans,
     localise,
     locate_by_mean,
     locate_by_odometry,
     locate_motion,
+    predict_scans,
     walks,
 )
 from armillary.latents import Encoded
@@ -75,7 +75,7 @@ def test_odometry_sums_up_to_the_motion(recording, model):
 
 
 def test_a_scan_that_turns_is_told_by_turning_it(recording, model):
-    found = foretell_scans(model, walks(model, recording, range(6)), walks(model, recording, (6, 7)), (1, 3), SCAN_RANGE)
+    found = predict_scans(model, walks(model, recording, range(6)), walks(model, recording, (6, 7)), (1, 3), SCAN_RANGE)
     assert set(found) == {"imagined", "seen", "persistence", "turned"}
     for h in (1, 3):
         assert found["turned"][h].value < 1e-4 < 0.05 < found["persistence"][h].value
