@@ -20,7 +20,7 @@ from ogbench.manipspace.envs.cube_env import CubeEnv
 
 from armillary.episodes.images import resize
 from armillary.worlds.cube.coarse import coarse
-from armillary.worlds.opengl import no_opengl
+from armillary.worlds.opengl import no_opengl, renderer
 
 KEPT = int(sum(getattr(mujoco.mjtState, f"mjSTATE_{part}") for part in ("QPOS", "QVEL", "WARMSTART", "CTRL")))
 STATE_SIZE = 68
@@ -118,7 +118,7 @@ class Simulator:
         model.vis.quality.offsamples, model.vis.quality.shadowsize = 0, 256
         model.vis.global_.offwidth = model.vis.global_.offheight = 2 * self.size
         try:
-            return mujoco.Renderer(model, 2 * self.size, 2 * self.size)
+            return renderer(model, 2 * self.size)
         except Exception as error:
             raise no_opengl("cube", error) from error
 

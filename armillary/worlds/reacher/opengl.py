@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from armillary.errors import ArmillaryError
-from armillary.worlds.opengl import ADVICE
+from armillary.worlds.opengl import ADVICE, renderer
 from armillary.worlds.reacher.arm import Arm
 from armillary.worlds.reacher.drawing import FINGER_COLOUR, ROOT_COLOUR
 
@@ -31,7 +31,7 @@ class OpenGL:
         self._model, self._data = arm.model, mujoco.MjData(arm.model)
         self._model.vis.global_.offwidth = self._model.vis.global_.offheight = size
         try:
-            self._renderer = mujoco.Renderer(self._model, size, size)
+            self._renderer = renderer(self._model, size)
         except Exception as error:
             advice = f"{ADVICE}; or leave out the option: the default renderer needs no OpenGL"
             raise ArmillaryError(f"renderer='mujoco' needs OpenGL, and there is none ({error}); {advice}") from error
