@@ -30,7 +30,7 @@ def _in(module: str) -> Any:
 
 
 LISTS: dict[str, Callable[[], str]] = {
-    "{worlds}": lambda: ", ".join((*_in("worlds.world").WORLDS, "gym:ID for a Gymnasium environment")),
+    "{worlds}": lambda: f"{', '.join(_in('worlds.world').names())}, gym:ID of Gymnasium, or your own as package.module:make",
     "{planners}": lambda: ", ".join(planner_names()),
     "{costs}": lambda: ", ".join(cost_names()),
     "{tasks}": lambda: ", ".join(_in("suite.tasks").SUITE),
