@@ -2,8 +2,8 @@
 
     python benchmarks/watch_nab.py PATH/nab --out results/watch_nab.json            # minutes
 
-The first 15% of a series are normal. They are cut into episodes of 100 rows, of which the last quarter is held out; the rest of
-the series is watched at the default alarm level. `bench monitor` cross-fits its calibration instead, so that more rows are normal.
+The first 15% of a series are normal. They are cut into episodes of 100 rows, of which the last quarter is held out. The rest of
+the series is watched at the default alarm level. `bench monitor` cross-fits its calibration instead, with more normal rows.
 """
 
 import csv
