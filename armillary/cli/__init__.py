@@ -119,9 +119,10 @@ def _run(arguments: list[str]) -> Any:
         raise ArmillaryError(f"expected one of {', '.join(verbs)}, got {verb!r}{closest(verb, verbs)}; {see}")
     if verbs[verb] is train.train:
         return train.call_train(f"{program} {verb}", rest)
-    if isinstance(verbs[verb], str):
+    function = verbs[verb]
+    if isinstance(function, str):
         return printed(call(plugins.find(FORMATS, verb, {}), f"{program} {verb}", rest))
-    return call(verbs[verb], f"{program} {verb}", rest)
+    return call(function, f"{program} {verb}", rest)
 
 
 def _list(program: str, about: str, verbs: Mapping[str, Callable[..., Any] | str]) -> None:

@@ -21,7 +21,7 @@ def control(
     table: bool = False,
     again: bool = False,
     device: str = "auto",
-) -> list[dict[str, Any]]:
+) -> dict[str, list[dict[str, Any]]]:
     """Run the control suite: record, train and evaluate every world, with every baseline and under visual shifts.
 
     Complete runs are not repeated, and an interrupted run is continued.
@@ -97,7 +97,7 @@ def diagnose(
     from armillary.evaluation.diagnose import diagnose
 
     chosen = int(pairs) if pairs.isdigit() else Path(pairs)
-    options = {"constraints": parse_options(constraints), "seed": seed, "device": device}
+    options: dict[str, Any] = {"constraints": parse_options(constraints), "seed": seed, "device": device}
     found = diagnose(run, recording=recording, pairs=chosen, **options)
     found.save(run / "diagnosis.json")
     console.print(found.table())

@@ -57,7 +57,7 @@ def eval_(
         saved = AgentConfig.of(WorldModel.load(run, "cpu"))
         agent = saved.changed(parse_planner(planner) if planner else None, cost, habit, execute)
     chosen = int(pairs) if pairs.isdigit() else Path(pairs)
-    options = {"constraints": parse_options(constraints), "horizons": horizons or None}
+    options: dict[str, Any] = {"constraints": parse_options(constraints), "horizons": horizons or None}
     options["log"] = partial(print, file=sys.stderr, flush=True)
     options |= {"development": development, "seed": seed, "device": device}
     return show(evaluate_run(run, recording=recording, pairs=chosen, agent=agent, **options), run)

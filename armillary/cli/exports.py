@@ -34,5 +34,5 @@ def lerobot(
     """
     from armillary.episodes.formats.lerobot_export import export_lerobot
 
-    options = {"rate": rate, "fill": fill, "crf": crf, "task": task, "max_episodes": max_episodes}
+    options: dict[str, Any] = {"rate": rate, "fill": fill, "crf": crf, "task": task, "max_episodes": max_episodes}
     return printed(export_lerobot(store, path, **options, resume=resume, overwrite=overwrite))

@@ -22,14 +22,18 @@ class Import:
     """the file to import, or a folder of files."""
     out: StorePath
     """the store to create: a path, or a URI such as s3://bucket/name."""
-    missing: Literal["skip", "refuse"] = "skip"
-    """what to do about episodes or files that do not fit. skip: leave them out and list them; refuse: stop the import."""
     max_episodes: int | None = None
     """stop after this many episodes. A few show quickly whether the options are right. Default: import all."""
     resume: bool = False
     """continue an import of the same recording that was interrupted."""
     overwrite: bool = False
     """replace a store that is at --out."""
+
+
+@dataclass(kw_only=True)
+class Missing:
+    missing: Literal["skip", "refuse"] = "skip"
+    """what to do about episodes or files that do not fit. skip: leave them out and list them; refuse: stop the import."""
 
 
 @dataclass(kw_only=True)
@@ -107,7 +111,7 @@ class Columns:
 
 
 @dataclass(kw_only=True)
-class Lerobot(Colours, Images, Cut, Import):
+class Lerobot(Colours, Images, Cut, Missing, Import):
     path: Positional[Path]
     """the folder of the dataset."""
     cameras: tuple[str, ...] | None = None
@@ -126,7 +130,7 @@ def lerobot(options: Options[Lerobot]) -> Any:
 
 
 @dataclass(kw_only=True)
-class Swm(Topics, Images, Import):
+class Swm(Topics, Images, Missing, Import):
     path: Positional[Path]
     """the folder of the recording, or its file."""
     streams: tuple[str, ...] | None = None
@@ -163,7 +167,7 @@ def table(options: Options[Table]) -> Any:
 
 
 @dataclass(kw_only=True)
-class Streams(Columns, Import):
+class Streams(Columns, Missing, Import):
     path: Positional[Path]
     """a folder of CSV or Parquet files, or a folder of such folders."""
     rate: float
@@ -190,7 +194,7 @@ def streams(options: Options[Streams]) -> Any:
 
 
 @dataclass(kw_only=True)
-class Hdf5(Episodes, Import):
+class Hdf5(Episodes, Missing, Import):
     only: str | None = None
     """robomimic's filter key, such as train. Default: all episodes."""
 
@@ -203,7 +207,7 @@ def hdf5(options: Options[Hdf5]) -> Any:
 
 
 @dataclass(kw_only=True)
-class Npz(Episodes, Import):
+class Npz(Episodes, Missing, Import):
     pass
 
 
@@ -215,7 +219,7 @@ def npz(options: Options[Npz]) -> Any:
 
 
 @dataclass(kw_only=True)
-class Minari(Arrays, Import):
+class Minari(Arrays, Missing, Import):
     path: Positional[Path]
     """the folder of the dataset."""
     streams: tuple[str, ...] | None = None
@@ -232,7 +236,7 @@ def minari(options: Options[Minari]) -> Any:
 
 
 @dataclass(kw_only=True)
-class Mcap(Topics, Images, Cut, Import):
+class Mcap(Topics, Images, Cut, Missing, Import):
     path: Positional[Path]
     """a file, or a folder of files of one kind: MCAP or SQLite of ROS 2, or bags of ROS 1."""
     action: str | None = None
@@ -259,7 +263,7 @@ def mcap(options: Options[Mcap]) -> Any:
 
 
 @dataclass(kw_only=True)
-class Video(Images, Cut, Import):
+class Video(Images, Cut, Missing, Import):
     path: Positional[Path]
     """a video, a folder of images, or a folder of several of these."""
     controls: tuple[str, ...] | None = None

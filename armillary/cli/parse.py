@@ -50,7 +50,7 @@ def call(function: Callable[..., Any], program: str, arguments: list[str], more:
         SystemExit: the help was printed.
     """
     about = _complete_docstring(function.func if isinstance(function, partial) else function)
-    parsed = {"prog": program, "description": about}
+    parsed: dict[str, Any] = {"prog": program, "description": about}
     with constructors:
         if {"-h", "--help"} & set(arguments):
             print(f"{_help(function, parsed, arguments).rstrip()}\n{more}")

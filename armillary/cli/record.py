@@ -60,6 +60,6 @@ def record(
     }
     if left_out := getattr(env, "left_out", None):
         about["left_out"] = left_out
-    kept = {"resume": resume, "overwrite": overwrite}
+    kept: dict[str, Any] = {"resume": resume, "overwrite": overwrite}
     record(env, policies[policy](), out, episodes=episodes, seed=seed, info=about, **kept, progress=True)
     return info(out)

@@ -4,7 +4,7 @@ import contextlib
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -37,7 +37,7 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def results_as_json() -> Iterator[TextIO]:
+def results_as_json() -> Generator[TextIO]:
     """Yields standard output; whatever is printed inside goes to standard error."""
     out = sys.stdout
     token = json_stdout.set(out)

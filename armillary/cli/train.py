@@ -15,7 +15,7 @@ from tyro.conf import Positional
 
 from armillary.cli.parse import call, closest
 from armillary.cli.shared import StorePath, parse_numbers
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, expect
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import DESCRIPTIONS, RECIPES, Recipe
 
@@ -70,7 +70,8 @@ def train(
     episodes, model = Episodes.open(store), WorldModel.load(start, device) if start else None
     if episodes.unfinished is not None:
         print(f"{store} is unfinished: training on the {len(episodes)} episodes that it has so far", file=sys.stderr)
-    chosen = recipe.sized(size) if size else recipe
+    chosen = expect(recipe, "a recipe")
+    chosen = chosen.sized(size) if size else chosen
     shape = model.config if model else chosen.model
     horizons = default_horizons(episodes.spec.rate, shape.skip)
 

@@ -1,7 +1,7 @@
 """`armillary watch`: surprise and alarms, row by row."""
 
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 from tyro.conf import Positional
 
@@ -67,7 +67,7 @@ def watch(
     if table is None:
         return Outcome({"rows": found.rows, "detector": found.detector}, 0)
     clock = {"time": time, "time_unit": time_unit, "day_first": day_first, "zone": zone}
-    options = {
+    options: dict[str, Any] = {
         **clock,
         "longest_gap": longest_gap,
         "gap": gap,

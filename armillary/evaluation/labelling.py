@@ -44,7 +44,7 @@ def label_recording(
         R2 on the known actions that the run held out; None if it held none out.
     """
     unlabelled = Episodes.open(recording)
-    model, labelled = open_run(run, device=device)
+    model, labelled = open_run(Path(run), device=device)
     known = [number for number, info in enumerate(labelled.infos) if info.get("actions") != "inferred"]
     held = np.intersect1d(known, model.provenance["held_out"])
     inverse = fit_inverse(model, labelled, np.intersect1d(known, learned_from(model, labelled)), config, seed=seed)

@@ -159,11 +159,12 @@ def as_table(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
 
 def percent(estimates: Sequence[dict[str, float] | None]) -> str:
     """Each seed's share in %, or the one they agree on; and the interval."""
-    if any(e is None or e["value"] is None for e in estimates):
+    known = [e for e in estimates if e is not None and e["value"] is not None]
+    if len(known) < len(estimates):
         return ""
-    values = list(dict.fromkeys(f"{100 * e['value']:.1f}" for e in estimates))
-    values = values if len(values) == 1 else [f"{100 * e['value']:.1f}" for e in estimates]
-    return f"{' / '.join(values)} [{100 * min(e['low'] for e in estimates):.0f}, {100 * max(e['high'] for e in estimates):.0f}]"
+    values = list(dict.fromkeys(f"{100 * e['value']:.1f}" for e in known))
+    values = values if len(values) == 1 else [f"{100 * e['value']:.1f}" for e in known]
+    return f"{' / '.join(values)} [{100 * min(e['low'] for e in known):.0f}, {100 * max(e['high'] for e in known):.0f}]"
 
 
 def _mean(estimates: Sequence[dict[str, float]]) -> str:

@@ -27,7 +27,7 @@ import torch
 from armillary import distributed
 from armillary.device import autocast
 from armillary.episodes.clips import Clips
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, expect
 from armillary.interrupts import uninterrupted
 from armillary.model import MODEL, STATE, WorldModel
 from armillary.optimise import Optimiser
@@ -217,7 +217,7 @@ def _run_stage(
         if at.step % config.log_every and done < 1:
             return
         means = distributed.all_mean(torch.stack([value.detach() for value in losses.values()]))
-        numbers = {**dict(zip(losses, means.tolist(), strict=True)), "gradient_norm": norm.item()}
+        numbers = {**dict(zip(losses, means.tolist(), strict=True)), "gradient_norm": expect(norm, "a norm to clip to").item()}
         if not math.isfinite(numbers["loss"] + numbers["gradient_norm"]):
             raise ArmillaryError(
                 f"stage {budget.kind}, step {at.step}: the loss is {numbers['loss']} and the norm of its gradient "

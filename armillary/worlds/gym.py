@@ -84,12 +84,17 @@ class GymWorld(SyncVectorEnv):
             return Sensed(made if max_steps is None else TimeLimit(made, max_steps), size, name)
 
         super().__init__([one] * num_envs, autoreset_mode=autoreset_mode)
-        self.left_out = self.envs[0].left_out
+        self.left_out = self.sensed[0].left_out
         spec = spec_of(self)
         if unknown := set(truth) - {stream.name for stream in spec.streams}:
             have = ", ".join(stream.name for stream in spec.streams)
             raise ArmillaryError(f"{name}: truth names {', '.join(sorted(unknown))}, and the streams are {have}")
         self.stream_spec = replace(spec, streams=tuple(replace(s, truth=s.name in truth) for s in spec.streams))
+
+    @property
+    def sensed(self) -> "list[Sensed]":
+        """The environments by themselves."""
+        return [env for env in self.envs if isinstance(env, Sensed)]
 
     def play(self) -> Actor:
         """Random actions, each held for 4 steps."""
@@ -170,7 +175,7 @@ class Sensed(gymnasium.ObservationWrapper):
         self.size, self.name = size, name
         self._streams, self.left_out = streams_of(env.observation_space)
         self._rendered = env.render_mode == "rgb_array" and not any(stream.is_picture for stream in self._streams)
-        spaces = {"image": Box(0, 255, (size, size, 3), np.uint8)} if self._rendered else {}
+        spaces: dict[str, Any] = {"image": Box(0, 255, (size, size, 3), np.uint8)} if self._rendered else {}
         for stream in self._streams:
             if stream.is_picture:
                 spaces[stream.name] = Box(0, 255, (size, size, stream.shape[-1]), np.uint8)
@@ -195,7 +200,7 @@ class Sensed(gymnasium.ObservationWrapper):
 
     def _frame(self) -> np.ndarray:
         try:
-            frame = self.render()
+            frame: Any = self.render()
         except Exception as error:  # whatever an environment's renderer raises, such as MuJoCo's without OpenGL
             raise ArmillaryError(f"{self.name} cannot be rendered: {advised(error)}") from error
         if getattr(frame, "ndim", 0) != 3 or frame.dtype != np.uint8:

@@ -76,8 +76,10 @@ class NativeWorld(VectorEnv, ABC):
         self.num_envs, self.stream_spec, self.factors, self.max_steps = num_envs, spec, tuple(factors), max_steps
         self.render_mode = render_mode
         self.metadata = {**self.metadata, "autoreset_mode": AutoresetMode(autoreset_mode)}
-        limits = {s.name: (0, 255) if s.dtype == np.uint8 else (-np.inf, np.inf) for s in spec.streams} | dict(bounds or {})
-        self.single_observation_space = Dict({s.name: Box(*limits[s.name], s.shape, s.dtype.type) for s in spec.streams})
+        limits: dict[str, Any] = {s.name: (0, 255) if s.dtype == np.uint8 else (-np.inf, np.inf) for s in spec.streams}
+        limits |= bounds or {}
+        boxes: dict[str, Any] = {s.name: (*limits[s.name], s.shape, s.dtype.type) for s in spec.streams}
+        self.single_observation_space = Dict({name: Box(*box) for name, box in boxes.items()})
         action = spec.action
         self.single_action_space = (
             Discrete(action.n)

@@ -135,15 +135,16 @@ class OwnWorld(VectorWrapper):
         if (states := options.pop("state", None)) is not None:
             return self._enter(np.asarray(states, float)), {}
         began = options.get("reset_mask", np.ones(self.num_envs, bool))
-        observation, info = self.env.reset(seed=seed, options=options or None)
+        given: Any = seed  # gymnasium's signature knows one seed, and its environments also take one for each
+        observation, info = self.env.reset(seed=given, options=options or None)
         self._seeds[began], self._steps[began] = np.nan, 0
         return self._sense(observation), info
 
     def step(self, actions: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, np.ndarray, dict]:
         """As the environment does."""
-        observation, *rest = self.env.step(actions)
+        observation, reward, terminated, truncated, info = self.env.step(actions)
         self._steps += 1
-        return (self._sense(observation), *rest)
+        return self._sense(observation), reward, terminated, truncated, info
 
     # The judge's side
 
@@ -207,7 +208,7 @@ class OwnWorld(VectorWrapper):
 
     def _begin(self, seeds: np.ndarray) -> None:
         """Reset each environment under a seed (N,)."""
-        given = [int(seed) for seed in seeds] if isinstance(self.env, GymWorld) else int(seeds[0])
+        given: Any = [int(seed) for seed in seeds] if isinstance(self.env, GymWorld) else int(seeds[0])
         self._sense(self.env.reset(seed=given)[0])
         self._seeds, self._steps = seeds.astype(float), np.zeros(self.num_envs)
 
@@ -215,7 +216,7 @@ class OwnWorld(VectorWrapper):
         """Move environments (N,) bool that were just reset to their goals."""
         if isinstance(self.env, GymWorld):
             for i in np.flatnonzero(which):
-                one, rng = self.env.envs[i], np.random.default_rng([int(self._seeds[i]), 1])
+                one, rng = self.env.sensed[i], np.random.default_rng([int(self._seeds[i]), 1])
                 seen = one.observation(self._sample_goal(one.env.unwrapped, rng))
                 self._seen = {name: self._with(values, i, seen[name]) for name, values in self._seen.items()}
         else:
@@ -232,13 +233,13 @@ class OwnWorld(VectorWrapper):
         """A function of one environment, of each of them; or of a vector environment at once."""
         if not isinstance(self.env, GymWorld):
             return function(self.env, *rows)
-        return [function(one.env.unwrapped, *(row[i] for row in rows)) for i, one in enumerate(self.env.envs)]
+        return [function(one.env.unwrapped, *(row[i] for row in rows)) for i, one in enumerate(self.env.sensed)]
 
     def _gather(self, observations: Any) -> Any:
         """Observations of single environments, one by one, as those of the vector."""
         if not isinstance(self.env, GymWorld):
             return observations
-        seen = [one.observation(part) for one, part in zip(self.env.envs, observations, strict=True)]
+        seen = [one.observation(part) for one, part in zip(self.env.sensed, observations, strict=True)]
         return {name: np.stack([part[name] for part in seen]) for name in seen[0]}
 
     def _sense(self, observation: Any) -> dict[str, np.ndarray]:

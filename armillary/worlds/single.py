@@ -7,20 +7,20 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from armillary.errors import ArmillaryError
-from armillary.worlds.world import World
+from armillary.worlds.native import NativeWorld
 
 
 class Single(gymnasium.Env):
     """A world of one environment, without the batch axis.
 
     Args:
-        world: a World that is a VectorEnv with `num_envs` 1 and autoreset disabled.
+        world: with `num_envs` 1 and autoreset disabled.
 
     Raises:
         ArmillaryError: the world has several environments, or resets itself.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: NativeWorld) -> None:
         mode = world.metadata["autoreset_mode"]
         if world.num_envs != 1 or mode != AutoresetMode.DISABLED:
             raise ArmillaryError(f"a single environment needs num_envs=1 and autoreset disabled, not {world.num_envs}, {mode}")

@@ -78,7 +78,8 @@ def probe(
     rng = np.random.default_rng(seed)
     fit, validation = np.split(rng.permutation(train), [-max(1, len(train) // 5)])
     parts = [
-        _draw(episodes, part, count, rng) for part, count in ((fit, frames), (validation, frames // 4), (held_out, frames // 2))
+        _draw(episodes, np.asarray(part), count, rng)
+        for part, count in ((fit, frames), (validation, frames // 4), (held_out, frames // 2))
     ]
     targets = [{n: _target(episodes, n, rows) for n in names} for rows, _ in parts]
     constant = [n for n in names if any(np.ptp(t[n], axis=0).max() < 1e-9 for t in targets)]
@@ -141,7 +142,7 @@ def mlp(
         hidden = nn.Linear(x.shape[1], width), nn.GELU(), nn.Linear(width, width), nn.GELU()
         net = nn.Sequential(*hidden, nn.Linear(width, y.shape[1]))
         optimiser = Optimiser(net.parameters(), 1e-3)
-        best, answer = np.inf, None
+        best, answer = np.inf, np.full((len(x_test), y.shape[1]), np.nan)
         for step in range(steps + 1):
             if step % 50 == 0:
                 with torch.no_grad():

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from armillary.errors import require
+from armillary.errors import expect, require
 from armillary.evaluation.control.evaluate import ControlResult
 from armillary.evaluation.latent.prediction import PredictionResult
 from armillary.evaluation.report.imagined import Gallery, Imagined
@@ -147,11 +147,13 @@ def paths(episodes: Sequence[Imagined]) -> Figure:
     columns = min(4, len(episodes))
     figure, axes = _axes(-(-len(episodes) // columns), columns, 2.3, 2.3)
     for ax, episode in zip(axes, episodes, strict=False):
-        height, width = episode.goal.shape[:2]
-        ax.imshow(episode.goal, extent=(0, width, height, 0), alpha=0.55)
-        ax.plot(*episode.real_place.T, "-", color=COLOURS["model"], lw=2, label="went")
-        ax.plot(*episode.imagined_place.T, "o--", color=COLOURS["untrained"], ms=3.5, lw=1.2, label="imagined")
-        ax.plot(*episode.real_place[0], "s", color=INK, ms=5, label="start")
+        goal, went = expect(episode.goal, "a goal"), expect(episode.real_place, "places")
+        imagined = expect(episode.imagined_place, "places")
+        height, width = goal.shape[:2]
+        ax.imshow(goal, extent=(0, width, height, 0), alpha=0.55)
+        ax.plot(*went.T, "-", color=COLOURS["model"], lw=2, label="went")
+        ax.plot(*imagined.T, "o--", color=COLOURS["untrained"], ms=3.5, lw=1.2, label="imagined")
+        ax.plot(*went[0], "s", color=INK, ms=5, label="start")
         ax.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
         ax.set_title(
             "goal held" if episode.success else "goal not held", color=COLOURS["oracle" if episode.success else "persistence"]

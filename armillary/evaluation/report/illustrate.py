@@ -44,7 +44,7 @@ def illustrate(
         place = next((s.name for s in episodes.spec.truth if s.is_tabular and s.shape[0] >= 2), None)
         gallery = make_gallery(model, episodes, np.setdiff1d(np.arange(len(episodes)), held_out), place=place)
         pictures["probes"] = [figures.latent_map(gallery)]
-        if pairs is not None and judgement.control and "model" in judgement.control.rollouts:
+        if pairs is not None and world is not None and judgement.control and "model" in judgement.control.rollouts:
             far = np.argsort(-pairs.distance, kind="stable")[: 4 * SHOWN : 4]
             rollouts = judgement.control.rollouts["model"]
             shown = imagined_control(world, pairs, rollouts, gallery, far, skip=model.config.skip, place=place)

@@ -5,7 +5,7 @@ nearest: a picture that the model would take for what it imagines, and no more t
 drawing of another stream, as its kind draws it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 
 from armillary import kinds
 from armillary.episodes.store import Episodes
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, expect
 from armillary.evaluation.control.pairs import EvalSet
 from armillary.evaluation.control.rollouts import Rollouts
 from armillary.latents import encode_episodes, encode_rows, imagine
@@ -114,7 +114,7 @@ def imagined_control(
     pairs: EvalSet,
     rollouts: Rollouts,
     gallery: Gallery,
-    rows: Sequence[int],
+    rows: Iterable[int],
     *,
     skip: int,
     place: str | None = None,
@@ -127,7 +127,7 @@ def imagined_control(
         skip: env steps of an action block.
         place: as the gallery has it.
     """
-    stream = shown_stream(world.stream_spec)
+    stream = expect(shown_stream(world.stream_spec), "a world with a stream that can be drawn")
     first = [decision for decision in rollouts.decisions if decision.step == 0]
     success, result = rollouts.held(pairs.hold), []
     for row in rows:
@@ -143,7 +143,8 @@ def imagined_control(
         episode = Imagined(real, imagined, goal=wanted[0], success=bool(success[row]))
         if place:
             episode.real_place = seen[place][:, :2]
-            episode.imagined_place = np.concatenate([seen[place][:1, :2], gallery.place[gallery.nearest(latents)]])
+            known = expect(gallery.place, "a gallery with places")
+            episode.imagined_place = np.concatenate([seen[place][:1, :2], known[gallery.nearest(latents)]])
         result.append(episode)
     return result
 
@@ -152,7 +153,7 @@ def imagined_recording(
     model: WorldModel, episodes: Episodes, held_out: Sequence[int] | np.ndarray, gallery: Gallery, blocks: int, count: int = 3
 ) -> list[Imagined]:
     """Stretches of held-out episodes, beside what the model imagined from their start with the actions that were taken."""
-    stream = shown_stream(model.spec)
+    stream = expect(shown_stream(model.spec), "a model with a stream that can be drawn")
     context, skip, result = model.config.context, model.config.skip, []
     for number in list(held_out)[:count]:
         room = int(episodes.lengths[number]) - skip * (context - 1 + blocks)

@@ -37,4 +37,4 @@ def coarse(model: "mujoco.MjModel", cell: float) -> "mujoco.MjModel":
 
 def _number(rows: np.ndarray) -> np.ndarray:
     """A number for each row of whole numbers (n, 3) from 0, the same for equal rows alone."""
-    return np.ravel_multi_index(rows.T, rows.max(axis=0) + 1)
+    return np.asarray(np.ravel_multi_index(tuple(rows.T), rows.max(axis=0) + 1))

@@ -191,7 +191,8 @@ class Cube(NativeWorld):
         for _ in range(begin.max() + LAX_OFFSET):
             actions = play.act(self._sense(states[-1], drawn=False)).values
             states.append(np.stack([self._simulator.advance(*pair) for pair in zip(states[-1], actions, strict=True)]))
-        return tuple(np.stack([states[step][i] for i, step in enumerate(steps)]) for steps in (begin, begin + LAX_OFFSET))
+        start, goal = (np.stack([states[step][i] for i, step in enumerate(at)]) for at in (begin, begin + LAX_OFFSET))
+        return start, goal
 
     def success_lax(self, states: np.ndarray, goal: np.ndarray) -> Bool[np.ndarray, " n"]:
         """Success as the field counts it, at the first touch, over all states (T, n, 68) on the way to goals (n, 68); (n,)."""

@@ -166,7 +166,7 @@ class Floor:
             yield part, to, (between + last[:, None]).min(axis=2), corners
 
     def _inside(self, position: Position) -> Bool[np.ndarray, "n k"]:
-        return ((position[:, None] > self.low) & (position[:, None] < self.high)).all(axis=2)
+        return np.asarray(((position[:, None] > self.low) & (position[:, None] < self.high)).all(axis=2))
 
 
 @lru_cache(maxsize=4096)

@@ -120,7 +120,7 @@ class Maze(NativeWorld):
             (
                 Stream("image", "image", (size, size, 3)),
                 Stream("position", "vector", (2,), unit=("px", "px"), channels=("x", "y"), truth=True),
-                Stream("walls", "vector", (walls,), channels=[f"{side}_{r}_{c}" for side, r, c in between], truth=True),
+                Stream("walls", "vector", (walls,), channels=tuple(f"{side}_{r}_{c}" for side, r, c in between), truth=True),
             ),
             ActionSpace("box", 2, (-1.0, -1.0), (1.0, 1.0), unit=unit, channels=("x", "y")),
         )
@@ -208,7 +208,7 @@ class Maze(NativeWorld):
 
     def _allowed_layouts(self, layouts: str | int | Sequence[int]) -> str | np.ndarray:
         """The part of all layouts that is drawn from, or the walls (k, W) of those there are."""
-        if layouts in ("random", "seen", "unseen"):
+        if isinstance(layouts, str) and layouts in ("random", "seen", "unseen"):
             return layouts
         seeds = np.arange(layouts) if isinstance(layouts, int | np.integer) else np.asarray(layouts)
         if seeds.ndim != 1 or not seeds.size or seeds.dtype.kind not in "iu" or (seeds < 0).any():

@@ -59,7 +59,7 @@ def _free(
     """Whether straight ways keep off the T: they come no nearer to it than they begin or end, if that is within the margin."""
     points = begin[:, :, None] + (end - begin)[:, :, None] * PROBES[:, None]
     least = np.minimum(gap(pose[:, None], begin), gap(pose[:, None], end))
-    return (gap(pose[:, None, None], points) >= np.minimum(least, MARGIN - 2)[..., None] - 1e-6).all(axis=-1)
+    return np.asarray((gap(pose[:, None, None], points) >= np.minimum(least, MARGIN - 2)[..., None] - 1e-6).all(axis=-1))
 
 
 def _length(vectors: np.ndarray) -> np.ndarray:

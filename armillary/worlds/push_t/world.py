@@ -231,7 +231,7 @@ class PushT(NativeWorld):
 
     def success(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """Whether the T is within 20 px and 20 degrees of the goal's, wherever the disc is, in states (n, 24); (n,) bool."""
-        return (self._error(*self._pair(state, goal)) < 1).all(axis=1)
+        return np.asarray((self._error(*self._pair(state, goal)) < 1).all(axis=1))
 
     def render_states(self, states: np.ndarray) -> dict[str, np.ndarray]:
         """The observations in states (n, 24)."""

@@ -53,9 +53,9 @@ def draw_arm(
     root = np.full_like(wrist, size / 2)
     for start, stop, radius, colour in (
         (root, wrist, RADIUS, colours[:, 0]),
-        (root, root, ROOT_RADIUS, np.tile(np.float64(ROOT_COLOUR), (len(angle), 1))),
+        (root, root, ROOT_RADIUS, np.tile(np.array(ROOT_COLOUR, float), (len(angle), 1))),
         (wrist, end, RADIUS, colours[:, 1]),
-        (finger, finger, RADIUS, np.tile(np.float64(FINGER_COLOUR), (len(angle), 1))),
+        (finger, finger, RADIUS, np.tile(np.array(FINGER_COLOUR, float), (len(angle), 1))),
     ):
         _blend(frames, start, stop, radius * scale, colour)
     return frames

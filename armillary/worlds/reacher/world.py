@@ -187,7 +187,7 @@ class Reacher(NativeWorld):
 
     def success(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """Whether each joint is less than `threshold` rad from the goal, in states (n, 18); (n,) bool."""
-        return (np.abs(self._gap(*self._pair(state, goal))) < self.threshold).all(axis=1)
+        return np.asarray((np.abs(self._gap(*self._pair(state, goal))) < self.threshold).all(axis=1))
 
     def render_states(self, states: np.ndarray) -> dict[str, np.ndarray]:
         """The observations in states (n, 18)."""

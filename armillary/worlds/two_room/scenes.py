@@ -13,6 +13,7 @@ Candidates in which the event is not as stated (a wall was in the way, the door 
 """
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +21,9 @@ from armillary.errors import ArmillaryError
 from armillary.worlds.scenes import Scenes, splice
 from armillary.worlds.two_room.rooms import Rooms
 from armillary.worlds.two_room.state import AGENT_RGB, POSITION
-from armillary.worlds.world import World
+
+if TYPE_CHECKING:
+    from armillary.worlds.two_room.world import TwoRoom
 
 FRAMES, EVENT = 8, 4
 OTHER_COLOUR = (40, 160, 60)
@@ -32,7 +35,7 @@ Clips = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def two_room_scenes(
-    world: World, n: int, seed: int, *, skip: int = 1, teleports: Sequence[float] = (3.0, 5.0, 8.0)
+    world: "TwoRoom", n: int, seed: int, *, skip: int = 1, teleports: Sequence[float] = (3.0, 5.0, 8.0)
 ) -> list[Scenes]:
     """n scenes of each property; 8 frames, of which the fifth is the first after the event.
 

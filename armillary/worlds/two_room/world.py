@@ -260,15 +260,15 @@ class TwoRoom(NativeWorld):
     def _observe(self) -> dict[str, np.ndarray]:
         return self._sense(self._state, self._base, np.arange(self.num_envs))
 
-    def _possible(self, state: np.ndarray) -> np.ndarray:
+    def _possible(self, states: np.ndarray) -> np.ndarray:
         """States as (n, 18) float64, moved out of walls by no more than rounding to float32 puts them in."""
-        free = self.rooms_of(state).nearest_free(state[:, POSITION])
-        outside = ~(np.abs(free - state[:, POSITION]).max(axis=1) < 1e-3)
+        free = self.rooms_of(states).nearest_free(states[:, POSITION])
+        outside = ~(np.abs(free - states[:, POSITION]).max(axis=1) < 1e-3)
         if outside.any():
             i = int(outside.argmax())
-            raise ArmillaryError(f"two_room: state {i} at {state[i, POSITION].tolist()} px is not clear of walls")
-        state[:, POSITION] = free
-        return state
+            raise ArmillaryError(f"two_room: state {i} at {states[i, POSITION].tolist()} px is not clear of walls")
+        states[:, POSITION] = free
+        return states
 
 
 def single(**options: Any) -> Single:
