@@ -89,7 +89,7 @@ def _demo(
 
     console.rule("3 of 3  plan to goals that no recording holds, and be judged")
     constraints = {} if any_goal else {"cross": True}
-    how = {"seed": seed, "device": device, "title": "Two rooms", "lead": LEAD, "log": console.print}
+    how: dict[str, Any] = {"seed": seed, "device": device, "title": "Two rooms", "lead": LEAD, "log": console.print}
     judgement = evaluate_run(out, pairs=pairs, constraints=constraints, **how)
     judgement.facts["wall_seconds"] = time.perf_counter() - began
     judgement.save(out / RESULTS)

@@ -112,6 +112,12 @@ def test_the_reference_has_what_the_front_door_offers(site):
         assert f'id="{thing.__module__}.{thing.__qualname__}"' in inventory, offered
 
 
+def test_the_modules_of_the_reference_exist():
+    named = [module for page in PAGES for module in re.findall(r"^::: (\S+)$", page.read_text(), re.MULTILINE)]
+    assert len(named) > 50
+    assert [module for module in named if not find_spec(module)] == []
+
+
 def test_every_page_is_in_the_navigation():
     navigation = (ROOT / "zensical.toml").read_text()
     missing = [name(page) for page in PAGES[1:] if f'"{page.relative_to(ROOT / "docs").as_posix()}"' not in navigation]

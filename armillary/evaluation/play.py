@@ -16,7 +16,7 @@ from armillary import kinds
 from armillary.acting.agent import Agent
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, expect
 from armillary.evaluation.control.pairs import DEVELOPMENT_SEED, TEST_SEED
 from armillary.evaluation.report.animation import GREEN, MUTED, draw_action, draw_page, gif, mp4
 from armillary.evaluation.report.imagined import Gallery, imagined_recording, make_gallery, shown_stream
@@ -107,7 +107,8 @@ def _goals(
     under = DEVELOPMENT_SEED + seed
     world, pairs = world_and_pairs(episodes.info, goals, constraints, model.provenance.get("recording_seed"), under)
     agent = Agent.load(run, device=device, num_envs=goals, seed=seed)
-    stream, space, skip = shown_stream(model.spec), model.spec.action, model.config.skip
+    stream = expect(shown_stream(model.spec), "a model with a stream that can be drawn")
+    space, skip = model.spec.action, model.config.skip
     low, high = (space.low, space.high) if space.kind == "box" else ([0.0], [space.n - 1.0])
 
     def drawn(observation: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -125,7 +126,7 @@ def _goals(
         held &= there | (step <= pairs.budget - pairs.hold) | (step > pairs.budget)
         if agent.decisions.count > decided:
             decided, began = agent.decisions.count, step
-        nearest = gallery.nearest(agent.last_plan.latents.cpu().numpy())
+        nearest = gallery.nearest(expect(agent.last_plan, "a plan").latents.cpu().numpy())
         for i in np.flatnonzero(step <= pairs.budget):  # the last picture stays
             ahead = gallery.frames[nearest[i, (step - began) // skip]], gallery.frames[nearest[i, -1]]
             rows[i] = [goal[i], seen[i], *ahead, draw_action(np.atleast_1d(action[i]), low, high)]
