@@ -257,7 +257,7 @@ from gymnasium.vector import AutoresetMode
 from armillary.episodes import record as module
 from armillary.episodes.observing import as_stream
 from armillary.episodes.scripted import Random
-from armillary.spec import Spec
+from armillary.spaces import spec_of
 from test_record import Clocks
 
 module._COMMIT_BYTES = 3000
