@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from armillary.errors import ArmillaryError, OutOfRange, SpecMismatch
+from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.spec import Spec, Stream
 
 
@@ -41,28 +41,6 @@ def whole_numbers(values: Any, what: str) -> Int[np.ndarray, " n"]:
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ArmillaryError(f"{what}: expected whole numbers in a list, got {array.dtype} of shape {array.shape}")
     return array.astype(np.int64)
-
-
-def environments(given: Any, count: int) -> Int[np.ndarray, " n"]:
-    """Environments, by number or by a mask of all of them, as numbers; all for None.
-
-    Raises:
-        OutOfRange: a number below 0, or of an environment that is not there.
-        ArmillaryError: a mask of another length, one that is named twice, or no whole numbers.
-    """
-    if given is None:
-        return np.arange(count)
-    array = an_array(given, "environments")
-    if array.dtype == bool:
-        if array.shape != (count,):
-            raise ArmillaryError(f"a mask of environments has the shape ({count},), not {array.shape}")
-        return np.flatnonzero(array)
-    numbers = whole_numbers(array, "environments")
-    if numbers.size and not (numbers.min() >= 0 and numbers.max() < count):
-        raise OutOfRange(f"there are environments 0 to {count - 1}, and {numbers.tolist()} were asked for")
-    if len(np.unique(numbers)) < len(numbers):
-        raise ArmillaryError(f"an environment is named twice in {numbers.tolist()}")
-    return numbers
 
 
 def observed(spec: Spec, observations: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,15 +29,15 @@ def main(run: tyro.conf.Positional[Path], out: Path, pairs: int = 4, blocks: int
         blocks: action blocks of an episode.
         seed: of starts and goals.
     """
-    agent, episodes = arm.Agent.load(run, num_envs=pairs), arm.Episodes.open(run / "recording")
+    agent, episodes = arm.Agent.load(run), arm.Episodes.open(run / "recording")
     world = arm.make("two_room", num_envs=pairs, autoreset_mode="Disabled")
     start, goal = world.sample_pairs(pairs, np.random.default_rng(seed), cross=True)
     wanted = world.render_states(goal)
     seen, _ = world.reset(seed=20_000, options={"state": start})
-    agent.set_goal(wanted)
+    agent.start(range(pairs), wanted)
     first, frames, actions = seen, [seen["image"].copy()], []
     for step in range(1, blocks * agent.model.config.skip + 1):
-        actions.append(agent.act(seen))
+        actions.append(agent.act(seen).values)
         seen, *_ = world.step(actions[-1])
         if step % agent.model.config.skip == 0:
             frames.append(seen["image"].copy())

@@ -15,11 +15,10 @@ from pathlib import Path
 
 import tyro
 
-from armillary.acting.habit import train_habit
+from armillary.acting.habit import HabitActor, train_habit
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.evaluation.control.evaluate import evaluate
-from armillary.evaluation.control.habitual import Habitual
 from armillary.evaluation.control.pairs import DEVELOPMENT_SEED
 from armillary.files import write_whole
 from armillary.latents import learned_from
@@ -59,7 +58,7 @@ def main(
         config = replace(config, width=width, steps=count)
         habit = train_habit(model, episodes, config, which=learned_from(model, episodes), seed=seed)
         with one_thread(model.config.is_small):
-            table = evaluate(judged, chosen, others={kind: Habitual(model, habit)}, singles=0, seed=seed)
+            table = evaluate(judged, chosen, others={kind: HabitActor(model, habit)}, singles=0, seed=seed)
         success = table.rows[kind].success
         trials.append({"kind": kind, "config": asdict(config), "success": asdict(success)})
         print(f"{kind}, width {width}, {count} steps: {success.percent()}", flush=True)

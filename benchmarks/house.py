@@ -18,15 +18,16 @@ import numpy as np
 import torch
 import tyro
 
+from armillary.acting.agent import Agent
+from armillary.acting.baselines import Oracle
 from armillary.acting.config import AgentConfig, load_habit
-from armillary.acting.habit import Habit
+from armillary.acting.habit import Habit, HabitActor
+from armillary.actor import Actor
 from armillary.device import one_thread
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.evaluation.control.evaluate import evaluate
-from armillary.evaluation.control.habitual import Habitual
 from armillary.evaluation.control.pairs import TEST_SEED, EvalSet, make_eval_set
-from armillary.evaluation.control.rollouts import Planned, Policy
 from armillary.evaluation.latent.spatial import (
     localise,
     locate_by_mean,
@@ -108,7 +109,8 @@ def run(
             found = {**facts, "name": name, **judge(name, episodes, unseen, runs, pairs, seed, effort)}
             write_whole(path, json.dumps(found, indent=1) + "\n")
         results[name] = json.loads(path.read_text())
-    told = {"bee_line": BeeLine()}
+    # Straight at the goal, told where it is and where the goal is: what can be reached without knowing walls.
+    told = {"bee_line": Oracle(lambda state, goal: towards(state, goal[:, POSITION]))}
     told = {label: navigate(told, None, goals, ("odometry",), pairs, seed, runs) for label, goals in TASK.sets.items()}
     write_whole(out / f"told-{seed}.json", json.dumps({"commit": commit(), "navigate": told}, indent=1) + "\n")
     return results, told
@@ -150,8 +152,8 @@ def judge(name: str, episodes: Episodes, unseen: Episodes, runs: Path, pairs: in
         torch.manual_seed(seed)
         for row, encoder in {"model": model, "untrained": model.untrained()}.items():
             result[row] = space(encoder, episodes, unseen, learned_from(model, episodes)[:READ], seed)
-        agent = Planned.of(model, AgentConfig.of(model), habit, seed)
-        others = {"behaviour_cloning": Habitual(model, habit)}
+        agent = Agent.of(model, AgentConfig.of(model), habit, seed=seed)
+        others = {"behaviour_cloning": HabitActor(model, habit)}
         if name != WHOLE:
             others, agent = {"model": agent, **others}, None
         result["navigate"] = {
@@ -171,7 +173,7 @@ def space(model: WorldModel, episodes: Episodes, unseen: Episodes, which: np.nda
 
 
 def navigate(
-    others: dict[str, Policy], agent: Planned | None, goals: Goals, streams: tuple[str, ...], pairs: int, seed: int, runs: Path
+    others: dict[str, Actor], agent: Agent | None, goals: Goals, streams: tuple[str, ...], pairs: int, seed: int, runs: Path
 ) -> dict[str, Any]:
     """The control table of one evaluation set, without what happened to single pairs."""
     options = {**TASK.options, **goals.options}
@@ -188,18 +190,6 @@ def navigate(
     for row in table["rows"].values():
         del row["held"], row["arrival"]
     return {**table, "rejected": chosen.rejected}
-
-
-class BeeLine:
-    """Straight at the goal, told where it is and where the goal is: what can be reached without knowing walls."""
-
-    looks = False
-
-    def begin(self, problems: np.ndarray, goal: np.ndarray, *_: Any) -> None:
-        self.goal = goal[:, POSITION]
-
-    def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
-        return towards(state, self.goal)
 
 
 def _slug(name: str) -> str:

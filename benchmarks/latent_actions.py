@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
+from armillary.acting.agent import Agent
 from armillary.acting.config import AgentConfig
 from armillary.device import one_thread
 from armillary.episodes.merge import merge
@@ -24,7 +25,6 @@ from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.evaluation.control.evaluate import evaluate
 from armillary.evaluation.control.pairs import TEST_SEED, make_eval_set
-from armillary.evaluation.control.rollouts import Planned
 from armillary.evaluation.judge import BATCH
 from armillary.evaluation.latent.prediction import evaluate_prediction
 from armillary.evaluation.statistics import bootstrap, r2
@@ -70,7 +70,7 @@ def main(labelled: float = 0.05, seeds: tuple[int, ...] = (0, 1), pairs: int = 1
             rows = {}
             for name, model in models.items():
                 prediction = evaluate_prediction(model, judged, range(JUDGED), HORIZONS, untrained=False, seed=seed)
-                agent = Planned.of(model, AgentConfig.of(model), None, seed)
+                agent = Agent.of(model, AgentConfig.of(model), seed=seed)
                 with one_thread():
                     control = evaluate(world, chosen, agent, batch=BATCH, seed=seed)
                 told = {f"{at.horizon:g} steps": asdict(at) for at in prediction.rows["model"]}

@@ -12,18 +12,20 @@ does counts for little. Writes --out FILE, where given, and prints success with 
 import json
 import platform
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import tyro
 
+from armillary.acting.agent import Agent
+from armillary.actor import Action, Observations
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.evaluation.control.evaluate import ControlResult, evaluate, over_seeds
 from armillary.evaluation.control.pairs import TEST_SEED, make_eval_set
-from armillary.evaluation.control.rollouts import Planned
 from armillary.evaluation.judge import BATCH
 from armillary.evaluation.statistics import spread
 from armillary.model import WorldModel
@@ -47,18 +49,19 @@ UNSEEN = TEST_SEED + 2
 """Of the pairs. The planners of this table were tuned on those of 10,777."""
 
 
-@dataclass
-class Timed(Planned):
+class Timed(Agent):
     """Also keeps the process time of each decision for a single pair."""
 
-    spent: list[float] = field(init=False, default_factory=list)
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.spent: list[float] = []
 
-    def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
+    def act(self, observations: Observations, ids: Any = None) -> Action:
         began = time.process_time()
-        actions = super().act(observation, state)
-        if self.decided and len(state) == 1:
+        action = super().act(observations, ids)
+        if action.decided.any() and len(action.values) == 1:
             self.spent.append(time.process_time() - began)
-        return actions
+        return action
 
 
 def judge_planners(run: Path, pairs: int, seed: int) -> tuple[ControlResult, dict[str, dict]]:

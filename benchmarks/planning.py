@@ -74,8 +74,8 @@ def decide(model: WorldModel, planner: Planner, critic: bool, envs: int, args: A
             for s in model.spec.observed
         }
 
-    agent = Agent(model, planner, goal_cost(model, "critic" if critic else "latent"), num_envs=envs, seed=args.seed)
-    agent.set_goal(look(envs))
+    agent = Agent(model, planner, goal_cost(model, "critic" if critic else "latent"), seed=args.seed)
+    agent.start(range(envs), look(envs))
     for _ in range((10 + args.decisions) * model.config.skip):
         agent.act(look(envs))
     encode, plan = agent.decisions.encode_seconds[10:], agent.decisions.plan_seconds[10:]

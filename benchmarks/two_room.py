@@ -15,12 +15,12 @@ from typing import Literal
 
 import tyro
 
+from armillary.acting.agent import Agent
 from armillary.acting.config import AgentConfig
 from armillary.demo import demo
 from armillary.device import one_thread
 from armillary.evaluation.control.evaluate import evaluate, over_seeds
 from armillary.evaluation.control.pairs import TEST_SEED, make_eval_set
-from armillary.evaluation.control.rollouts import Planned
 from armillary.evaluation.judge import BATCH
 from armillary.model import WorldModel
 from armillary.provenance import commit
@@ -45,7 +45,7 @@ def main(
         with tempfile.TemporaryDirectory() as folder:
             judgement = demo(folder, door, pairs=pairs, seed=seed)
             model = WorldModel.load(folder)
-        agent = Planned.of(model, AgentConfig.of(model), None, seed)
+        agent = Agent.of(model, AgentConfig.of(model), seed=seed)
         with one_thread():
             result = evaluate(world, anywhere, agent, batch=BATCH, seed=seed)
         facts = {name: judgement.facts[name] for name in ("seed", "machine", "train_seconds", "wall_seconds", "peak_memory_mb")}

@@ -41,10 +41,10 @@ def main(out: Path = Path("runs/two_room"), episodes: int = 200, steps: int | No
     world = arm.make("two_room", autoreset_mode="Disabled")
     goal, _ = world.reset(seed=20_000)  # an observation is the goal
     agent = arm.Agent.load(out / "run")  # the agent that was judged
-    agent.set_goal(goal)
+    agent.start([0], goal)
     observation, _ = world.reset(seed=30_000)
     for _ in range(20):
-        observation, *_ = world.step(agent.act(observation))
+        observation, *_ = world.step(agent.act(observation).values)
     print(f"position {observation['position'][0].round(1)}, goal {goal['position'][0].round(1)}")
 
 

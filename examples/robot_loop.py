@@ -28,7 +28,7 @@ def loop(agent: arm.Agent, step: Callable[[np.ndarray], Observation], ticks: int
     action, missed, tick = np.zeros((1, len(limits[0])), np.float32), 0, perf_counter()
     for _ in range(ticks):
         observation = step(action)
-        decided = np.clip(agent.act(observation), *limits)
+        decided = np.clip(agent.act(observation).values, *limits)
         tick += 1 / hz
         late = perf_counter() - tick
         while late > 0:  # the robot went on with the action that it had
@@ -48,7 +48,7 @@ def main(out: Path = Path("runs/loop"), episodes: int = 200, steps: int | None =
     arm.fit(recording, out / "run", replace(RECIPES["two_room"], stages=stages))
 
     agent, robot = arm.Agent.load(out / "run"), arm.make("two_room", autoreset_mode="Disabled")
-    agent.set_goal(robot.reset(seed=20_000)[0])  # what the sensors give at the goal
+    agent.start([0], goals=robot.reset(seed=20_000)[0])  # what the sensors give at the goal
     robot.reset(seed=30_000)
     missed = loop(agent, lambda action: robot.step(action)[0], ticks, hz)
     print(f"{ticks} ticks at {hz:g} Hz, {missed} missed")

@@ -3,27 +3,29 @@
 With a habit, Mode 1 proposes and Mode 2 refines: the search begins at what the habit would do, imagined to the horizon.
 
 - Time is counted in each environment by itself: every `skip` steps a frame is kept, every `execute` kept frames a plan is
-  made, and between them the plan is carried out. Environments may be reset one by one.
+  made, and between them the plan is carried out. Episodes begin one by one.
 - Without a habit, the rest of the last plan is where the next search begins. The search's spread is full again.
 - One problem's actions don't depend on which others are in the batch: each has its own random stream, and on a CPU its own
   computation.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from armillary.acting.config import AgentConfig, default_planner, load_habit
+from armillary.acting.decisions import Decisions
 from armillary.acting.habit import Habit, propose
 from armillary.acting.memory import Memory
-from armillary.arguments import environments, observed, seed_of, whole, whole_numbers
+from armillary.acting.plans import merge, take
+from armillary.actor import Action, Actor, Observations, Started
+from armillary.arguments import observed, seed_of, whole
 from armillary.backends.captured import Decision
 from armillary.costs.cost import Cost
 from armillary.costs.registry import make_cost
@@ -37,37 +39,13 @@ from armillary.planning.planner import Plan, Planner
 from armillary.planning.problem import Problem
 from armillary.planning.streams import RandomStreams
 
-KEPT = 1000  # decisions
 
+class Agent(Actor):
+    """Plans towards goals, in any number of environments.
 
-@dataclass
-class Decisions:
-    """What deciding has cost: one entry for each of the last `KEPT` calls of `act` in which plans were made."""
-
-    problems: list[int] = field(default_factory=list)
-    """plans made in the call"""
-    encode_seconds: list[float] = field(default_factory=list)
-    """wall time to encode what was seen"""
-    plan_seconds: list[float] = field(default_factory=list)
-    """wall time to plan"""
-    model_calls: list[int] = field(default_factory=list)
-    """imagined steps, summed over the problems"""
-    count: int = 0
-    """calls of `act` in which plans were made, since the agent was made"""
-
-    def add(self, problems: int, encode_seconds: float, plan_seconds: float, model_calls: int) -> None:
-        """One more entry; the oldest goes, so that an agent that acts for ever needs no more memory for it."""
-        self.problems.append(problems)
-        self.encode_seconds.append(encode_seconds)
-        self.plan_seconds.append(plan_seconds)
-        self.model_calls.append(model_calls)
-        for log in (self.problems, self.encode_seconds, self.plan_seconds, self.model_calls):
-            del log[:-KEPT]
-        self.count += 1
-
-
-class Agent:
-    """Acts in `num_envs` environments by planning towards goals.
+        agent = Agent.load("runs/maze")
+        agent.start(range(16), goals=what_is_sensed_there)
+        actions = agent.act(observations).values
 
     Args:
         model: the world as the agent knows it. It is put in eval mode.
@@ -76,7 +54,6 @@ class Agent:
             distance to the goal that the model has.
         imagination: what plans are searched in, such as the model with actions shuffled; the model itself by default.
         habit: of the same model; proposes where the search for a plan begins.
-        num_envs: N.
         execute: blocks of a plan that are carried out before the next plan is made.
         seed: of the random streams. The agent is deterministic given seed, observations and calls.
         exact: what is done in one environment does not depend, to the last bit, on which others there are (on a CPU; see
@@ -84,10 +61,12 @@ class Agent:
         captured: from what is seen to the plan, a GPU has one recorded graph to do (`backends/captured.py`).
 
     Raises:
-        ArmillaryError: `num_envs` or `execute` is below 1, or the plan is shorter than what is to be executed of it; a model
-            without actions; a planner or a habit that cannot be captured.
+        ArmillaryError: `execute` is below 1, or the plan is shorter than what is to be executed of it; a model without actions;
+            a planner or a habit that cannot be captured.
         SpecMismatch: the habit is of another model.
     """
+
+    needs_goals = True
 
     def __init__(
         self,
@@ -97,7 +76,6 @@ class Agent:
         *,
         imagination: Imagination | None = None,
         habit: Habit | None = None,
-        num_envs: int = 1,
         execute: int = 1,
         seed: int = 0,
         exact: bool = True,
@@ -112,33 +90,30 @@ class Agent:
         if captured and habit is not None:
             raise ArmillaryError("what a habit proposes is not captured; leave out the habit, or captured")
         planner = default_planner(model) if planner is None else planner
-        num_envs, execute, seed = whole(num_envs, "num_envs", 1), whole(execute, "execute", 1, planner.horizon), seed_of(seed)
+        execute, seed = whole(execute, "execute", 1, planner.horizon), seed_of(seed)
+        self._parts: dict[str, Any] = {"model": model, "planner": planner, "cost": cost, "imagination": imagination}
+        self._parts |= {"habit": habit, "execute": execute, "seed": seed, "exact": exact, "captured": captured}
         self.model, self.planner, self.habit = model.eval(), planner, habit
         self.cost = make_cost(model, cost) if isinstance(cost, str) else cost
-        self.imagination = model if imagination is None else imagination
-        self.num_envs, self.execute, self.exact = num_envs, execute, exact
-        self.memory = Memory(num_envs, model.config.context, model.width, model.actions.size, model.device)
-        self.decisions = Decisions()
-        self.last_plan: Plan | None = None
-        """the latest plan of each environment, N rows; replaced, never changed in place"""
-        self.goal = Goal(torch.zeros(num_envs, model.width, device=model.device))
-        """where each environment goes, N rows; `set_goal` writes them"""
-        self._has_goal = np.zeros(num_envs, bool)
-        self._streams = RandomStreams(seed, range(num_envs))
-        self._steps = np.zeros(num_envs, np.int64)
-        self._next_problem = 0
+        self.imagination: Imagination = model if imagination is None else imagination
+        self.execute, self.seed, self.exact = execute, seed, exact
         self._decision = Decision(model, self.imagination, planner, self.cost) if captured else None
         self.reset()
 
     @classmethod
-    def load(cls, run: str | Path, *, device: str = "auto", config: AgentConfig | None = None, **more: Any) -> "Agent":
+    def of(cls, model: WorldModel, config: AgentConfig, habit: Habit | None = None, **more: Any) -> Self:
+        """The agent that a config and its habit make of a model; `more` is any other argument of an Agent."""
+        return cls(model, config.planner, config.cost, habit=habit, execute=config.execute, **more)
+
+    @classmethod
+    def load(cls, run: str | Path, *, device: str = "auto", config: AgentConfig | None = None, **more: Any) -> Self:
         """The agent of a trained run: its model, planner, cost and habit, as it is judged.
 
         Args:
             run: the run's folder, or a checkpoint.
             device: auto, cpu, cuda or mps.
             config: how to act in place of what the checkpoint says.
-            more: `num_envs`, `seed` and further arguments of an Agent.
+            more: `seed` and further arguments of an Agent.
 
         Raises:
             ArmillaryError: there is no finished run there, or not its habit.
@@ -146,103 +121,145 @@ class Agent:
         """
         model = WorldModel.load(run, device)
         config = AgentConfig.of(model) if config is None else config
-        habit = load_habit(run, model, config)
-        return cls(model, config.planner, config.cost, habit=habit, execute=config.execute, **more)
+        return cls.of(model, config, load_habit(run, model, config), **more)
 
-    def reset(self, indices: Sequence[int] | np.ndarray | None = None, problems: Sequence[int] | None = None) -> None:
-        """A new episode begins in these environments. Goals stay until `set_goal`.
+    def changed(self, **parts: Any) -> Self:
+        """An agent with some of its arguments replaced, which knows no environment yet: for a comparison.
+
+        A cost that was given by name is made for the model that the new agent has.
+        """
+        return type(self)(**{**self._parts, **parts})
+
+    def __str__(self) -> str:
+        proposed = f", from {self.habit.config}" if self.habit is not None else ""
+        return f"{self.planner}, {self.cost}{proposed}"
+
+    @property
+    def num_envs(self) -> int:
+        """N, the environments that were started."""
+        return len(self._started)
+
+    def reset(self, seed: int | None = None) -> None:
+        """Forget every environment. Random numbers begin again, under another seed if one is given."""
+        self.seed = self.seed if seed is None else seed_of(seed)
+        self._started, self._streams = Started(), RandomStreams(self.seed, ())
+        self._steps, self._episodes, self._has_goal = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool)
+        self.memory = Memory(0, self.model.config.context, self.model.width, self.model.actions.size, self.model.device)
+        self.goal = Goal(torch.zeros(0, self.model.width, device=self.model.device))
+        """where each environment goes, N rows; `set_goal` writes them"""
+        self.last_plan: Plan | None = None
+        """the latest plan of each environment, N rows; replaced, never changed in place"""
+        self.decisions = Decisions()
+
+    def start(self, ids: Any, goals: Observations | None = None) -> None:
+        """An episode begins in these environments, of which some may be new.
+
+        An environment's random numbers follow from the seed, its id, and how often it was started before.
 
         Args:
-            indices: environments by number, or a mask (N,) bool, as Gymnasium has it; all, and everything as it was at the
-                start, when left out.
-            problems: a whole number for each, which with the seed fixes its random numbers, so that an episode can be
-                repeated in another batch; the next unused ones when left out.
+            ids: whole numbers from 0, or a mask (N,) bool of the N environments that were started before.
+            goals: what the sensors give at the goals, as in `set_goal`. Default: environments keep the goal that they have.
 
         Raises:
-            ArmillaryError: environments that are not there, or named twice; another number of problems than of them.
+            SpecMismatch, ArmillaryError: as `set_goal`; then nothing has changed.
         """
-        anew, indices = indices is None, environments(indices, self.num_envs)
-        first = 0 if anew else self._next_problem
-        problems = range(first, first + len(indices)) if problems is None else whole_numbers(problems, "problems").tolist()
-        if len(problems) != len(indices) or min(problems, default=0) < 0:
-            raise ArmillaryError(f"problems are {len(indices)} whole numbers from 0, one an environment; got {list(problems)}")
-        if anew:
-            self._next_problem, self.last_plan = 0, None
-        for index, problem in zip(indices.tolist(), problems, strict=True):
-            self._streams.restart(index, problem)
-            self._next_problem = max(self._next_problem, problem + 1)
-        self._steps[indices] = 0
-        self.memory.reset(indices)
+        named = self._started.named(ids)
+        goal = None if goals is None else self._encoded(goals, len(named))
+        rows = self._started.add(named)
+        if new := self.num_envs - len(self._steps):
+            self.memory.grow(new)
+            self.goal = Goal(torch.cat([self.goal.z, self.goal.z.new_zeros(new, self.model.width)]))
+            self._steps, self._episodes, self._has_goal = (
+                np.append(each, np.zeros(new, each.dtype)) for each in (self._steps, self._episodes, self._has_goal)
+            )
+            if self.last_plan is not None:
+                self.last_plan = merge(self.last_plan, [], rows[:0], self.num_envs)
+        for row, environment in zip(rows.tolist(), named.tolist(), strict=True):
+            before = self._episodes[row]
+            self._streams.restart(row, environment, *[before] * bool(before))
+        self._steps[rows] = 0
+        self._episodes[rows] += 1
+        self.memory.reset(rows)
+        if goal is not None:
+            self._go(rows, goal)
 
-    def set_goal(self, observations: Mapping[str, Any], indices: Sequence[int] | np.ndarray | None = None) -> None:
+    def set_goal(self, observations: Observations, ids: Any = None) -> None:
         """What the sensors give at the goal; from the next plan on the agent goes there.
 
         Args:
             observations: arrays or tensors (n, *shape) by stream, or (1, *shape) for one goal for all.
-            indices: the n environments by number, or a mask (N,) bool; all when left out.
+            ids: the n environments by number, or a mask (N,) bool; all when left out.
 
         Raises:
             SpecMismatch: a stream is missing, of another shape or dtype, or not finite.
-            ArmillaryError: environments that are not there, or named twice.
+            ArmillaryError: environments that were not started, or named twice.
         """
-        indices = environments(indices, self.num_envs)
-        goal = self.encode(observations)
-        if len(goal) not in (1, len(indices)):
-            raise SpecMismatch(f"{len(goal)} goals for {len(indices)} environments; give one each, or one for all")
-        self.goal.z[indices] = goal
-        self._has_goal[indices] = True
+        rows = self._started.rows(ids)
+        self._go(rows, self._encoded(observations, len(rows)))
 
-    def encode(self, observations: Mapping[str, Any]) -> Tensor:
+    def encode(self, observations: Observations) -> Tensor:
         """Latents (n, D) of what n environments show, (n, *shape) by stream, each encoded by itself if the agent is `exact`."""
         return encode_frames(self.model, observations, exact=self.exact)
 
     @torch.no_grad()
-    def act(self, observations: Mapping[str, Any]) -> np.ndarray:
-        """What to do next in every environment: (N, n) float32 actions in raw units, or (N,) int64 choices.
+    def act(self, observations: Observations, ids: Any = None) -> Action:
+        """What to do next: (B, n) float32 actions in raw units, or (B,) int64 choices, and the plans that they are of.
 
         Only frames at the start of a block are looked at.
 
         Args:
-            observations: arrays or tensors (N, *shape) by stream, as a VectorEnv gives them.
+            observations: arrays or tensors (B, *shape) by stream, as a VectorEnv gives them.
+            ids: the B environments by number, or a mask (N,) bool; all when left out.
 
         Raises:
             SpecMismatch: a stream is missing, of another shape, dtype or number of environments, or not finite where it has
                 to be measured.
-            ArmillaryError: an environment has no goal.
+            ArmillaryError: an environment has no goal, or was not started.
         """
-        skip = self.model.config.skip
-        kept = np.flatnonzero(self._steps % skip == 0)
-        due = kept[self._steps[kept] % (skip * self.execute) == 0]
-        if not self._has_goal[due].all():
-            raise ArmillaryError(f"environments {due[~self._has_goal[due]].tolist()} have no goal; call set_goal before act")
+        rows, skip = self._started.rows(ids), self.model.config.skip
+        steps, decided = self._steps[rows], np.zeros(len(rows), bool)
+        kept = np.flatnonzero(steps % skip == 0)
+        due = kept[steps[kept] % (skip * self.execute) == 0]
+        if not self._has_goal[rows[due]].all():
+            lost = self._started.ids[rows[due]][~self._has_goal[rows[due]]]
+            raise ArmillaryError(f"environments {lost.tolist()} have no goal; give start their goals, or call set_goal")
         if len(kept):
-            seen = self._seen(observations)
+            seen = self._seen(observations, len(rows))
             at_once = self._decision if len(due) == len(kept) else None
-            encode_seconds = self._see(seen, kept, at_once is None)
+            encode_seconds = self._see(_some(seen, kept, len(rows)), rows[kept], at_once is None)
             if len(due):
-                self._decide(due, encode_seconds, seen, at_once)
-        now = self._steps % (skip * self.execute)
-        self._steps += 1
-        return expect(self.last_plan, "a plan").actions.cpu().numpy()[np.arange(self.num_envs), now]
+                self._decide(rows[due], encode_seconds, _some(seen, due, len(rows)), at_once)
+                decided[due] = True
+        self._steps[rows] += 1
+        plan = take(expect(self.last_plan, "a plan"), rows)
+        return Action(plan.actions.cpu().numpy()[np.arange(len(rows)), steps % (skip * self.execute)], "plan", decided, plan)
 
-    def _seen(self, observations: Mapping[str, Any]) -> dict[str, Any]:
-        """The model's streams of all environments."""
+    def _encoded(self, goals: Observations, count: int) -> Tensor:
+        """Latents (n, D), or (1, D), of the goals of so many environments."""
+        goal = self.encode(goals)
+        if len(goal) not in (1, count):
+            raise SpecMismatch(f"{len(goal)} goals for {count} environments; give one each, or one for all")
+        return goal
+
+    def _go(self, rows: np.ndarray, goal: Tensor) -> None:
+        self.goal.z[rows] = goal
+        self._has_goal[rows] = True
+
+    def _seen(self, observations: Observations, count: int) -> dict[str, Any]:
+        """The model's streams of the environments that act."""
         seen = observed(self.model.spec, observations)
         for name, frames in seen.items():
-            if frames.shape[:1] != (self.num_envs,):
-                raise SpecMismatch(f"stream {name!r}: {tuple(frames.shape)} for {self.num_envs} environments")
+            if frames.shape[:1] != (count,):
+                raise SpecMismatch(f"stream {name!r}: {tuple(frames.shape)} for {count} environments")
         return seen
 
-    def _some(self, seen: dict[str, Any], indices: np.ndarray) -> dict[str, Any]:
-        return seen if len(indices) == self.num_envs else {name: frames[indices] for name, frames in seen.items()}
-
     def _see(self, seen: dict[str, Any], kept: np.ndarray, encodes: bool) -> float:
-        """Encode and remember what these environments show; the seconds it took to encode.
+        """Encode and remember what the environments of these rows show; the seconds it took to encode.
 
         Where encoding is a part of deciding, it isn't done, and the latents are still to come.
         """
         began = perf_counter()
-        z = self.encode(self._some(seen, kept)) if encodes else self.memory.z[kept, -1]
+        z = self.encode(seen) if encodes else self.memory.z[kept, -1]
         seconds = perf_counter() - began
         done = z.new_zeros(len(kept), self.model.actions.size)
         if self.last_plan is not None:
@@ -252,10 +269,10 @@ class Agent:
         return seconds
 
     def _decide(self, due: np.ndarray, encode_seconds: float, seen: dict[str, Any], at_once: Decision | None) -> None:
-        """Plan in these environments, and look there first if it is all done at once."""
+        """Plan in the environments of these rows, and look at what they show first if it is all done at once."""
         began, calls = perf_counter(), 0
         plans, order = [], []
-        parts = [due[some] for some in together(self.model.device, len(due))] if self.exact else [due]
+        parts = [due[part] for part in together(self.model.device, len(due))] if self.exact else [due]
         for group, context in chain.from_iterable(map(self.memory.groups, parts)):
             goal, start, proposal = self.goal.take(group), None, None
             if self.habit is not None:
@@ -266,7 +283,8 @@ class Agent:
                     start[first] = 0
             problem = Problem(context, goal, start, proposal, self._streams.take(group))
             if at_once:
-                self.memory.z[group, -1], plan = at_once(self._some(seen, group), problem)
+                shown = _some(seen, np.flatnonzero(np.isin(due, group)), len(due))
+                self.memory.z[group, -1], plan = at_once(shown, problem)
             else:
                 plan = self.planner.plan(self.imagination, problem, self.cost)
             if proposal is not None:
@@ -274,18 +292,10 @@ class Agent:
             calls += plan.model_calls * len(group)
             plans.append(plan)
             order.append(group)
-        self.last_plan = _merge(self.last_plan, plans, np.concatenate(order), self.num_envs)
+        self.last_plan = merge(self.last_plan, plans, np.concatenate(order), self.num_envs)
         self.decisions.add(len(due), encode_seconds, perf_counter() - began, calls)
 
 
-def _merge(old: Plan | None, new: list[Plan], indices: np.ndarray, count: int) -> Plan:
-    """`old` with rows `indices` from `new`; without an old one, the other rows are zeros until they are planned."""
-    if len(new) == 1 and len(indices) == count:
-        return new[0]
-    rows = torch.as_tensor(indices, device=new[0].cost.device)
-    merged = {}
-    for name in ("actions", "blocks", "latents", "cost"):
-        tensor = torch.cat([getattr(plan, name) for plan in new])
-        base = tensor.new_zeros(count, *tensor.shape[1:]) if old is None else getattr(old, name)
-        merged[name] = base.index_copy(0, rows, tensor)
-    return replace(new[0], **merged, seconds=sum(plan.seconds for plan in new))
+def _some(seen: dict[str, Any], which: np.ndarray, count: int) -> dict[str, Any]:
+    """Of the frames of `count` environments those of some."""
+    return seen if len(which) == count else {name: frames[which] for name, frames in seen.items()}

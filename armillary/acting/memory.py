@@ -30,6 +30,11 @@ class Memory:
         self.z = torch.zeros(num_envs, context, latent, device=device)
         self.blocks = torch.zeros(num_envs, context, block, device=device)
 
+    def grow(self, new: int) -> None:
+        """Room for so many more environments."""
+        self.lengths = np.append(self.lengths, np.zeros(new, np.int64))
+        self.z, self.blocks = (torch.cat([kept, kept.new_zeros(new, *kept.shape[1:])]) for kept in (self.z, self.blocks))
+
     def reset(self, indices: np.ndarray) -> None:
         """Forget these environments' histories."""
         self.lengths[indices] = 0

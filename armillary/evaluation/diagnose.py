@@ -20,13 +20,15 @@ from typing import Any
 
 from rich.table import Table
 
+from armillary.acting.agent import Agent
+from armillary.acting.baselines import RandomBaseline
 from armillary.acting.config import AgentConfig
+from armillary.actor import Actor
 from armillary.console import plain_console
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation.control.evaluate import ControlResult, Row, evaluate
-from armillary.evaluation.control.rollouts import Planned, Policy, Random
 from armillary.evaluation.control.sanity import Check
 from armillary.evaluation.control.substitution import Simulated, labelled_distance, unveiled_episodes, unveiled_world
 from armillary.evaluation.run import open_run, world_and_pairs
@@ -109,29 +111,29 @@ def diagnose(
 
     saved = AgentConfig.of(model)
     own = saved.planner_for(model)
-    agent = Planned(model, planner or getattr(own, "refine", own), saved.cost, seed=seed, execute=saved.execute)
+    agent = Agent(model, planner or getattr(own, "refine", own), saved.cost, seed=seed, execute=saved.execute)
     shared = {"planner": agent.planner, "execute": agent.execute, "seed": seed, "make_world": make_world}
     batch = min(BATCH, len(chosen))
-    common = {"random": Random(model.spec.action, model.config.skip, seed)}
+    common = {"random": RandomBaseline(model.spec.action, model.config.skip, seed)}
 
     console, began = plain_console(quiet=not progress), time.perf_counter()
 
     def told(name: str, held: Estimate) -> None:
         console.print(f"{time.perf_counter() - began:5.0f} s  {name}: {held.percent()}")
 
-    def judged(world: World, policies: Mapping[str, Policy]) -> ControlResult:
-        return evaluate(world, chosen, others={**common, **policies}, batch=batch, singles=0, seed=seed, told=told)
+    def judged(world: World, actors: Mapping[str, Actor]) -> ControlResult:
+        return evaluate(world, chosen, others={**common, **actors}, batch=batch, singles=0, seed=seed, told=told)
 
     with one_thread(model.config.is_small):
         world, sighted, checks = make_world(batch), {}, []
         if "stages" in model.provenance:
-            seeing = judged(unveiled_world(world), {"true state": replace(agent, model=_sighted(model, episodes, device))})
+            seeing = judged(unveiled_world(world), {"true state": agent.changed(model=_sighted(model, episodes, device))})
             sighted, checks = {"true state": seeing.rows["true state"]}, seeing.checks
         console.print(f"{time.perf_counter() - began:5.0f} s  learning the true distance from labels")
         measured = labelled_distance(model, make_world, seed=seed)
         others = {
-            "true distance": replace(agent, cost=measured),
-            "true dynamics": Simulated(model, cost=agent.cost, **shared),
+            "true distance": agent.changed(cost=measured),
+            "true dynamics": Simulated(model, cost=saved.cost, **shared),
             "true dynamics and distance": Simulated(model, true_distance=True, **shared),
         }
         result = judged(world, {"model": agent, **others})

@@ -14,13 +14,13 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from armillary.acting.agent import Agent
 from armillary.acting.config import AgentConfig
 from armillary.acting.habit import Habit
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control.evaluate import ControlResult, evaluate
 from armillary.evaluation.control.pairs import EvalSet
-from armillary.evaluation.control.rollouts import Planned
 from armillary.evaluation.latent.prediction import PredictionResult, evaluate_prediction
 from armillary.evaluation.latent.probes import ProbeResult, probe
 from armillary.evaluation.statistics import Estimate
@@ -139,7 +139,7 @@ def judge(
         pairs.refuse([model.provenance.get("recording_seed")])
         agent = AgentConfig.of(model) if agent is None else agent
         result.facts["agent"] = replace(agent, planner=agent.planner_for(model)).to_json()
-        acting = Planned.of(model, agent, habit, seed)
+        acting = Agent.of(model, agent, habit, seed=seed)
         log(f"control on {len(pairs)} pairs")
 
         def row(name: str, held: Estimate) -> None:

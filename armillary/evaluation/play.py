@@ -106,7 +106,7 @@ def _goals(
     """A page for each env step towards these goals, all at once, and how many were held."""
     under = DEVELOPMENT_SEED + seed
     world, pairs = world_and_pairs(episodes.info, goals, constraints, model.provenance.get("recording_seed"), under)
-    agent = Agent.load(run, device=device, num_envs=goals, seed=seed)
+    agent = Agent.load(run, device=device, seed=seed)
     stream = expect(shown_stream(model.spec), "a model with a stream that can be drawn")
     space, skip = model.spec.action, model.config.skip
     low, high = (space.low, space.high) if space.kind == "box" else ([0.0], [space.n - 1.0])
@@ -115,24 +115,23 @@ def _goals(
         return kinds.of(stream).draw(stream, observation[stream.name])
 
     wanted = world.render_states(pairs.goal)
-    agent.set_goal(wanted)
+    agent.start(range(goals), wanted)
     goal = drawn(wanted)
     observation, _ = world.reset(options={"state": pairs.start})
     titles = ["goal", "it sees", "imagines next", "imagines at the end", "it does"]
     pages, rows, outlines = [], [[]] * goals, [[]] * goals
-    held, decided, began = np.ones(goals, bool), 0, 0
+    held, began = np.ones(goals, bool), 0
     for step in range(int(pairs.budget.max()) + 1):
         there, seen, action = world.success(world.state, pairs.goal), drawn(observation), agent.act(observation)
         held &= there | (step <= pairs.budget - pairs.hold) | (step > pairs.budget)
-        if agent.decisions.count > decided:
-            decided, began = agent.decisions.count, step
-        nearest = gallery.nearest(expect(agent.last_plan, "a plan").latents.cpu().numpy())
+        began = step if expect(action.decided, "an agent that decides").any() else began
+        nearest = gallery.nearest(expect(action.plan, "a plan").latents.cpu().numpy())
         for i in np.flatnonzero(step <= pairs.budget):  # the last picture stays
             ahead = gallery.frames[nearest[i, (step - began) // skip]], gallery.frames[nearest[i, -1]]
-            rows[i] = [goal[i], seen[i], *ahead, draw_action(np.atleast_1d(action[i]), low, high)]
+            rows[i] = [goal[i], seen[i], *ahead, draw_action(np.atleast_1d(action.values[i]), low, high)]
             outlines[i] = [MUTED, GREEN if there[i] else MUTED, MUTED, MUTED, MUTED]
         pages.append(draw_page(titles, rows, outlines, note=f"Green: at the goal. {NOTE}"))
-        observation, *_ = world.step(action)
+        observation, *_ = world.step(action.values)
     return pages, int(held.sum())
 
 

@@ -76,7 +76,7 @@ def evaluate_run(
     elif "world" in episodes.info and pairs != 0:
         world, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, made_from.get("recording_seed"), pairs_seed)
         habit = load_habit(run, model, agent)
-        Agent(model, agent.planner, agent.cost, habit=habit, execute=agent.execute)  # or else it is refused before the work
+        Agent.of(model, agent, habit)  # or else it is refused before the work
         if isinstance(world, HasScenes):
             scenes = world.scenes(SCENES, pairs_seed, model.config.skip)
     with one_thread(model.config.is_small):
@@ -177,10 +177,11 @@ def world_and_pairs(
     world = make_named(name, options, num_envs=count, max_steps=None, autoreset_mode="Disabled")
     if drawn:
         _check_constraints(world, constraints)
-        budget, world.looks = getattr(world, "budget", 2.0), False  # nobody looks while pairs are tried; some draw slowly
+        budget = getattr(world, "budget", 2.0)
+        world.needs_observations = False  # while pairs are tried; some worlds draw slowly
         said = {"budget": budget, "forbidden_seeds": [recorded_under], "options": options}
         chosen = make_eval_set(world, pairs, seed, **said, **constraints)
-        world.looks = True
+        world.needs_observations = True
     return world, chosen
 
 

@@ -158,8 +158,8 @@ def measure_speed(
         if run is not None:
             how["habit"] = load_habit(run, model, config)
         with one_thread(model.config.is_small):
-            agent = _Timed(model, config.planner, config.cost, num_envs=batch, seed=seed, **how)
-            rows.append(_timed(name, agent, decisions, seed, captured, hz))
+            agent = _Timed(model, config.planner, config.cost, seed=seed, **how)
+            rows.append(_timed(name, agent, batch, decisions, seed, captured, hz))
     facts = {"device": describe(where), "machine": machine(), "torch": torch.__version__, "numpy": np.__version__}
     return Speeds(rows, {**facts, "seed": seed})
 
@@ -185,10 +185,10 @@ class _Timed(Agent):
         return z
 
 
-def _timed(name: str, agent: Agent, decisions: int, seed: int, captured: bool, hz: float | None) -> Speed:
-    model, batch, skip = agent.model, agent.num_envs, agent.model.config.skip
+def _timed(name: str, agent: Agent, batch: int, decisions: int, seed: int, captured: bool, hz: float | None) -> Speed:
+    model, skip = agent.model, agent.model.config.skip
     seen = _observations(model.spec, batch, seed)
-    agent.set_goal(seen[-1])
+    agent.start(range(batch), seen[-1])
     seconds = np.full((decisions, len(PARTS)), np.nan)  # filled, so that all its memory is there before any is measured
     for decision in range(-min(WARM_UP, 2 * decisions), decisions):
         if decision == 0:

@@ -37,9 +37,9 @@ class RandomStreams:
         taken.streams = [self.streams[i] for i in rows]
         return taken
 
-    def restart(self, index: int, problem: int) -> None:
-        """Give place `index` to another problem, or to the same one from its beginning."""
-        self.streams[index] = _Stream(self.seed, problem)
+    def restart(self, index: int, *problem: int) -> None:
+        """Give place `index`, or a new one at the end, to a problem from its beginning; more numbers may name it than one."""
+        self.streams[index : index + 1] = [_Stream(self.seed, *problem)]
 
     def normal(self, *shape: int) -> Float[Tensor, "b ..."]:
         """Standard normal numbers (B, *shape), float32."""
@@ -58,8 +58,8 @@ class RandomStreams:
 class _Stream:
     """The random numbers of one problem, some of which may be drawn before they are asked for."""
 
-    def __init__(self, seed: int, problem: int) -> None:
-        self._generator = np.random.default_rng((seed, problem))
+    def __init__(self, seed: int, *problem: int) -> None:
+        self._generator = np.random.default_rng((seed, *problem))
         self._ahead: deque[tuple[Any, np.ndarray]] = deque()  # with the generator's state before each
 
     def normal(self, out: np.ndarray) -> None:

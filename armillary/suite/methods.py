@@ -8,20 +8,18 @@ it has a row by itself, and so has the planner.
 """
 
 from collections.abc import Collection
-from dataclasses import replace
 
+from armillary.acting.agent import Agent
 from armillary.acting.config import default_planner
-from armillary.acting.habit import INVERSE_DYNAMICS, HabitConfig, train_habit
+from armillary.acting.habit import INVERSE_DYNAMICS, HabitActor, HabitConfig, train_habit
 from armillary.episodes.store import Episodes
-from armillary.evaluation.control.habitual import Habitual
-from armillary.evaluation.control.rollouts import Planned
 from armillary.latents import learned_from
 from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Planner, RandomShooting
 
 HABITS = {"behaviour_cloning": HabitConfig(width=512, steps=6000), "inverse_dynamics": INVERSE_DYNAMICS}
 
 
-def methods(agent: Planned, episodes: Episodes, seed: int, without: Collection[str] = ()) -> dict[str, Planned | Habitual]:
+def methods(agent: Agent, episodes: Episodes, seed: int, without: Collection[str] = ()) -> dict[str, Agent | HabitActor]:
     """Rows beside the agent's, by name.
 
     Args:
@@ -31,27 +29,19 @@ def methods(agent: Planned, episodes: Episodes, seed: int, without: Collection[s
         without: rows that are left out.
     """
     model = agent.model
-    rows = {"no_habit": replace(agent, habit=None)} if agent.habit is not None else {}
-    rows |= {name: replace(agent, planner=planner) for name, planner in _planners(agent).items()}
+    rows: dict[str, Agent | HabitActor] = {"no_habit": agent.changed(habit=None)} if agent.habit is not None else {}
+    rows |= {name: agent.changed(planner=planner) for name, planner in _planners(agent).items()}
     if model.distances:
-        rows["latent_distance"] = replace(agent, cost="latent")
+        rows["latent_distance"] = agent.changed(cost="latent")
     habits = {"behaviour_cloning": agent.habit} if agent.habit is not None else {}
     for name, config in HABITS.items():
         if name not in (*habits, *without):
             habits[name] = train_habit(model, episodes, config, which=learned_from(model, episodes), seed=seed)
-    rows |= {name: Habitual(model, habit) for name, habit in habits.items()}
+    rows |= {name: HabitActor(model, habit) for name, habit in habits.items()}
     return {name: method for name, method in rows.items() if name not in without}
 
 
-def said(method: Planned | Habitual) -> str:
-    """What a method is, with all its settings."""
-    if isinstance(method, Habitual):
-        return repr(method.habit.config)
-    proposed = f", from {method.habit.config}" if method.habit is not None else ""
-    return f"{method.planner}, {method.minimised}{proposed}"
-
-
-def _planners(agent: Planned) -> dict[str, Planner]:
+def _planners(agent: Agent) -> dict[str, Planner]:
     plain = getattr(agent.planner, "refine", agent.planner)
     own = plain if type(plain) is CEM else default_planner(agent.model)
     candidates, shrinking = own.samples * own.iterations, sum(ICEM.decay**-i for i in range(own.iterations))

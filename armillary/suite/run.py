@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from armillary.acting.agent import Agent
 from armillary.acting.config import HABIT, AgentConfig, load_habit
 from armillary.acting.habit import HabitConfig
 from armillary.config import ModelConfig
@@ -30,14 +31,13 @@ from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control.evaluate import ControlResult, evaluate
 from armillary.evaluation.control.lax import evaluate_field_protocol
 from armillary.evaluation.control.pairs import DEVELOPMENT_SEED, TEST_SEED, EvalSet, make_eval_set
-from armillary.evaluation.control.rollouts import Planned
 from armillary.evaluation.judge import peak_memory_mb
 from armillary.files import as_json, parse_json, write_whole
 from armillary.latents import learned_from
 from armillary.model import MODEL, STATE
 from armillary.own_run import RECORDING, clear_run
 from armillary.provenance import commit, machine
-from armillary.suite.methods import methods, said
+from armillary.suite.methods import methods
 from armillary.suite.tasks import SUITE, Goals, Task
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
@@ -165,7 +165,7 @@ def run_task(
         keep()
 
     how = AgentConfig.of(model)
-    agent = Planned.of(model, how, load_habit(folder, model, how), seed)
+    agent = Agent.of(model, how, load_habit(folder, model, how), seed=seed)
     first, *_ = task.sets.values()
     parts = [("sets", label, goals, pairs) for label, goals in task.sets.items()]
     for factor in getattr(make(task.world, **task.options), "all_factors", ()):
@@ -182,8 +182,8 @@ def run_task(
                     frozen = train_on_random_encoder(
                         model, episodes, learned_from(model, episodes), folder / RANDOM_ENCODER, config
                     )
-                    others["random_encoder"] = replace(agent, model=frozen, habit=None)
-                result.setdefault("methods", {row: said(method) for row, method in {"model": agent, **others}.items()})
+                    others["random_encoder"] = agent.changed(model=frozen, habit=None)
+                result.setdefault("methods", {row: str(method) for row, method in {"model": agent, **others}.items()})
                 table = evaluate(world, chosen, agent, others=others, seed=seed)
             else:
                 table = evaluate(world, chosen, others={"model": agent}, singles=0, seed=seed)

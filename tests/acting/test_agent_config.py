@@ -13,7 +13,6 @@ from armillary.acting.habit import Habit, HabitConfig
 from armillary.costs import CriticGoal, Effort, LatentGoal
 from armillary.costs.registry import make_cost
 from armillary.errors import ArmillaryError, CorruptFile, PluginError, SpecMismatch
-from armillary.evaluation.control.rollouts import Planned
 from armillary.planning import CEM, ICEM, GraphSearch, StayAtGoal
 from armillary.planning.registry import planner_from_json, planner_to_json
 from armillary.suite.tasks import SUITE
@@ -52,9 +51,9 @@ def test_the_suite_judges_the_agent_of_the_recipe_which_a_run_saves(name, tmp_pa
         recipe = replace(recipe, habit=replace(recipe.habit, context=1))
         saved(recipe, tmp_path)
     agent = Agent.load(run, device="cpu")
-    judged = Planned.of(agent.model, AgentConfig.of(agent.model), agent.habit, 0)
+    judged = Agent.of(agent.model, AgentConfig.of(agent.model), agent.habit)
     assert agent.planner == judged.planner == recipe.planner
-    assert repr(agent.cost) == repr(judged.minimised) == "CriticGoal(TemporalDistance, reduce='sum')"
+    assert repr(agent.cost) == repr(judged.cost) == "CriticGoal(TemporalDistance, reduce='sum')"
     assert (agent.habit and agent.habit.config) == recipe.habit
     assert (agent.execute, judged.execute) == (recipe.execute, recipe.execute)
 

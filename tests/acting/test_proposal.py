@@ -40,11 +40,11 @@ def test_each_block_is_proposed_on_what_the_one_before_leads_to(context, looks):
 
 def test_an_agent_with_a_habit_searches_where_it_proposes():
     model = LinearModel()
-    agents = [Agent(model, NARROW, num_envs=2, habit=habit) for habit in (Straight(model), None)]
+    agents = [Agent(model, NARROW, habit=habit) for habit in (Straight(model), None)]
     where, goals = np.zeros((2, 2), np.float32), np.array([[6, 0], [0, 1]], np.float32)
     for agent in agents:
-        agent.set_goal({"position": goals})
-    with_habit, without = (agent.act({"position": where}) for agent in agents)
+        agent.start(range(2), {"position": goals})
+    with_habit, without = (agent.act({"position": where}).values for agent in agents)
     np.testing.assert_allclose(with_habit, [[1, 0], [0, 0.5]], atol=1e-5)
     np.testing.assert_allclose(without, np.broadcast_to(model.actions.mean[:2], (2, 2)), atol=1e-5)
     assert agents[0].decisions.model_calls[0] == agents[1].decisions.model_calls[0] + 2 * NARROW.horizon
@@ -58,8 +58,8 @@ def test_the_planner_refines_what_is_proposed():
             return super().act(z, -z_goal)
 
     agent = Agent(model, CEM(horizon=4), habit=Wrong(model))
-    agent.set_goal({"position": np.array([[6, 0]], np.float32)})
-    assert agent.act({"position": np.zeros((1, 2), np.float32)})[0, 0] > 0
+    agent.start([0], {"position": np.array([[6, 0]], np.float32)})
+    assert agent.act({"position": np.zeros((1, 2), np.float32)}).values[0, 0] > 0
 
 
 def test_a_habit_of_another_model_is_refused():

@@ -34,14 +34,14 @@ def observations(seed: int, count: int = 3) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("planner", PLANNERS, ids=lambda planner: type(planner).__name__)
 def test_it_does_what_the_agent_does(planner, predictor):
     model = small_model(predictor)
-    agents = [Agent(model, planner, num_envs=3, execute=2, captured=captured) for captured in (False, True)]
+    agents = [Agent(model, planner, execute=2, captured=captured) for captured in (False, True)]
     for agent in agents:
-        agent.set_goal(observations(99, 1))
+        agent.start(range(3), observations(99, 1))
     for step in range(9):
         if step == 5:  # in the middle of a plan, so that environments decide at different times
             for agent in agents:
-                agent.reset([1])
-        actions = [agent.act(observations(step)) for agent in agents]
+                agent.start([1])
+        actions = [agent.act(observations(step)).values for agent in agents]
         np.testing.assert_array_equal(*actions)
     assert torch.equal(agents[0].memory.z, agents[1].memory.z)
     assert agents[0].decisions.model_calls == agents[1].decisions.model_calls
@@ -58,14 +58,14 @@ def test_filled_up_and_drawn_ahead_it_is_the_same(predictor, monkeypatch):
 
     monkeypatch.setattr(torch, "compile", compiled)
     model = small_model(predictor)
-    agents = [Agent(model, PLANNERS[1], num_envs=2, captured=captured) for captured in (False, True)]
+    agents = [Agent(model, PLANNERS[1], captured=captured) for captured in (False, True)]
     for agent in agents:
-        agent.set_goal(observations(99, 1))
+        agent.start(range(2), observations(99, 1))
     for step in range(8):
         if step == 6:  # what was drawn ahead is of no use to the one, and the other's goes on
             for agent in agents:
-                agent.reset([1])
-        actions = [agent.act(observations(step, 2)) for agent in agents]
+                agent.start([1])
+        actions = [agent.act(observations(step, 2)).values for agent in agents]
         np.testing.assert_allclose(*actions, atol=1e-5)
     assert set(asked) == {TILE}  # though iterations have fewer and fewer candidates
 
@@ -141,6 +141,6 @@ def test_what_cannot_be_captured():
     with pytest.raises(ArmillaryError, match="GradientPlanner cannot be captured"):
         Agent(LinearModel(), GradientPlanner(), captured=True)
     agent = Agent(LinearModel(), CEM(), captured=True)
-    agent.set_goal({"position": np.zeros((1, 2), np.float32)})
+    agent.start(0, {"position": np.zeros((1, 2), np.float32)})
     with pytest.raises(SpecMismatch, match="position"):
         agent.act({})

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from judging_fakes import Known
 
+from armillary.actor import TRUE_STATE
 from armillary.config import ModelConfig
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
@@ -92,10 +93,10 @@ def test_true_distance_is_of_the_states_themselves():
 
     world = make_world(2)
     start, goal = world.sample_pairs(2, np.random.default_rng(0), min_distance=3.0)
-    policy = Simulated(Known(world.stream_spec), SMALL, make_world=make_world, true_distance=True)
-    policy.begin(np.arange(2), goal, world.render_states(goal), 5)
+    actor = Simulated(Known(world.stream_spec), SMALL, make_world=make_world, true_distance=True)
+    actor.start(range(2), {**world.render_states(goal), TRUE_STATE: goal})
     observation, _ = world.reset(options={"state": start})
-    assert policy.act(observation, start).shape == (2, 2)
+    assert actor.act({**observation, TRUE_STATE: start}).values.shape == (2, 2)
 
 
 @pytest.mark.parametrize(

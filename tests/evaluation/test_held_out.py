@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from linear_model import LinearModel
 
+from armillary.acting.agent import Agent
 from armillary.episodes.store import Episode, Episodes
 from armillary.evaluation import judge as judging
-from armillary.evaluation.control.rollouts import Planned
 from armillary.evaluation.judge import Judgement, judge
 from armillary.evaluation.run import evaluate_run
 from armillary.planning import CEM
@@ -21,9 +21,9 @@ def test_habits_and_probes_learn_from_what_the_model_learned_from(tmp_path, monk
     model = LinearModel()
     model.provenance = {"held_out": [1, 4], "left_out": [3]}
     store = store_with_truth(tmp_path / "store", [np.linspace(0, 1, 30)] * 6)
-    monkeypatch.setattr(comparing, "train_habit", lambda *given, which, **_: learned.append(list(which)) or Mock())
+    monkeypatch.setattr(comparing, "train_habit", lambda *given, which, **_: learned.append(list(which)) or Mock(context=1))
     monkeypatch.setattr(judging, "probe", lambda model, episodes, train, held, **_: learned.append(list(train)))
-    comparing.methods(Planned(model, CEM(), "auto", seed=0), store, 0)
+    comparing.methods(Agent(model, CEM(), "auto", seed=0), store, 0)
     judge(model, episodes=store, held_out=[1, 4])
     assert len(learned) == 1 + len(comparing.HABITS)
     assert all(which == [0, 2, 5] for which in learned)

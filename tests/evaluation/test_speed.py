@@ -45,10 +45,10 @@ def test_a_run_of_several_streams_with_a_critic_is_decided_for_block_by_block(tm
     model.save(tmp_path / "model.safetensors")
     made, act = [], Agent.act
 
-    def watched(agent, seen):
+    def watched(agent, seen, ids=None):
         assert all(isinstance(values, torch.Tensor) for values in seen.values())
         made.append(agent)
-        return act(agent, seen)
+        return act(agent, seen, ids)
 
     monkeypatch.setattr(Agent, "act", watched)
     found = measure_speed(tmp_path, decisions=5, batch=3, device="cpu")

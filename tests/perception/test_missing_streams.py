@@ -59,12 +59,12 @@ def test_it_plans_with_what_is_left(model):
     rng = np.random.default_rng(1)
     start, goal = rng.uniform(-0.9, 0.9, (2, 20, 2))
     for alive in (("camera", "position"), ("camera",), ("position",)):
-        agent, position = Agent(model, CEM(samples=48, iterations=3), num_envs=20, exact=False), start
-        agent.set_goal({name: sensed(goal)[name] for name in alive})
+        agent, position = Agent(model, CEM(samples=48, iterations=3), exact=False), start
+        agent.start(range(20), {name: sensed(goal)[name] for name in alive})
         for step in range(18):
             left = alive if step >= 3 else ("camera", "position")  # it dies on the way
             seen = sensed(position)
-            position = np.clip(position + STEP * agent.act({name: seen[name] for name in left}), -1, 1)
+            position = np.clip(position + STEP * agent.act({name: seen[name] for name in left}).values, -1, 1)
         near = np.linalg.norm(position - goal, axis=1) < 0.25
         assert near.mean() >= 0.75, (alive, near.mean())
 

@@ -91,11 +91,11 @@ def test_a_forbidden_region_does_not_poison_the_search():
 
 
 def test_an_agent_acts_by_it():
-    agent = Agent(LinearModel(), GradientPlanner(horizon=3), num_envs=2)
+    agent = Agent(LinearModel(), GradientPlanner(horizon=3))
     position, goal = torch.zeros(2, 2).numpy(), torch.tensor([[0.5, -0.5], [2.0, 3.0]])
-    agent.set_goal({"position": goal.numpy()})
+    agent.start(range(2), {"position": goal.numpy()})
     for _ in range(6):
-        position = position + agent.act({"position": position})
+        position = position + agent.act({"position": position}).values
     torch.testing.assert_close(torch.as_tensor(position), goal, rtol=0, atol=0.1)
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from armillary.acting.agent import Agent
+from armillary.acting.baselines import RandomBaseline
 from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.evaluation.control.pairs import make_eval_set
-from armillary.evaluation.control.rollouts import Planned, Random, run
+from armillary.evaluation.control.rollouts import run
 from armillary.model import WorldModel
 from armillary.planning import CEM
 from armillary.training.loop import TrainConfig, train
@@ -32,14 +34,13 @@ def test_it_reaches_goals_after_watching_a_dot_move_at_random(tmp_path: Path):
     train(model, Clips(store, 4), stages, tmp_path / "run", TrainConfig(progress=False))
     judge = make("two_room", num_envs=40, max_steps=None, autoreset_mode="Disabled")
     pairs = make_eval_set(judge, 40, seed=10_000, rollouts=4, cross=False, min_distance=1.5)
-    policies = {
-        "random": Random(judge.stream_spec.action),
-        "untrained": Planned(model.untrained(), CEM(horizon=4)),
-        "model": Planned(model, CEM(horizon=4)),
+    actors = {
+        "random": RandomBaseline(judge.stream_spec.action),
+        "untrained": Agent(model.untrained(), CEM(horizon=4)),
+        "model": Agent(model, CEM(horizon=4)),
     }
     held = {
-        name: run(judge, policy, pairs.start, pairs.goal, pairs.budget).held(pairs.hold).mean()
-        for name, policy in policies.items()
+        name: run(judge, actor, pairs.start, pairs.goal, pairs.budget).held(pairs.hold).mean() for name, actor in actors.items()
     }
     # Over four seeds the model held 85-95% of such goals, the others 0-3%.
     assert held["model"] > 0.5

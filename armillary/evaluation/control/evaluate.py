@@ -15,17 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from armillary.acting.agent import Agent
+from armillary.acting.baselines import DoNothing, Oracle, RandomBaseline
+from armillary.actor import Actor
 from armillary.evaluation.control.pairs import EvalSet
-from armillary.evaluation.control.rollouts import (
-    DoNothing,
-    Oracle,
-    Planned,
-    Policy,
-    Random,
-    Rollouts,
-    run,
-    untrained_dynamics,
-)
+from armillary.evaluation.control.rollouts import Rollouts, run, untrained_dynamics
 from armillary.evaluation.control.sanity import Check, check_batch, check_rollouts, check_rows
 from armillary.evaluation.statistics import Estimate, bootstrap, spread, wilson
 from armillary.imagination import ShuffledActions
@@ -46,7 +40,7 @@ class Rung:
 
 @dataclass(frozen=True)
 class Row:
-    """One policy on all pairs.
+    """One actor on all pairs.
 
     Args:
         success: share of pairs held at the end (rule 3), with Wilson's interval.
@@ -102,15 +96,15 @@ class ControlResult:
 def evaluate(
     world: World,
     pairs: EvalSet,
-    agent: Planned | None = None,
+    agent: Agent | None = None,
     *,
-    others: Mapping[str, Policy] | None = None,
+    others: Mapping[str, Actor] | None = None,
     batch: int | None = None,
     singles: int = 4,
     seed: int = 0,
     told: Callable[[str, Estimate], None] = lambda name, held: None,
 ) -> ControlResult:
-    """Judge an agent, or any policies, on an evaluation set.
+    """Judge an agent, or any actors, on an evaluation set.
 
     Args:
         world: the one that the pairs are of, with autoreset disabled.
@@ -129,23 +123,24 @@ def evaluate(
     pairs.check(world)
     began, space = time.perf_counter(), world.stream_spec.action
     hold = agent.model.config.skip if agent else 1
-    policies: dict[str, Policy] = {"do_nothing": DoNothing(space), "random": Random(space, hold, seed), "oracle": Oracle(world)}
+    random = RandomBaseline(space, hold, seed)
+    actors: dict[str, Actor] = {"do_nothing": DoNothing(space), "random": random, "oracle": Oracle(world.oracle)}
     if agent is not None:
         shuffled = ShuffledActions(agent.model)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            policies["untrained"] = replace(agent, model=agent.model.untrained(), habit=None)
+            actors["untrained"] = agent.changed(model=agent.model.untrained(), habit=None)
             if agent.habit is not None:
-                policies["habit_untrained"] = replace(agent, model=untrained_dynamics(agent.model))
-                policies["habit_shuffled"] = replace(agent, imagination=shuffled)
-        policies |= {"shuffled": replace(agent, imagination=shuffled, habit=None), "model": agent}
-    policies |= others or {}
+                actors["habit_untrained"] = agent.changed(model=untrained_dynamics(agent.model))
+                actors["habit_shuffled"] = agent.changed(imagination=shuffled)
+        actors |= {"shuffled": agent.changed(imagination=shuffled, habit=None), "model": agent}
+    actors |= others or {}
     rollouts, alone = {}, {}
     few = min(singles, len(pairs))
-    for name, policy in policies.items():
-        rollouts[name] = run(world, policy, pairs.start, pairs.goal, pairs.budget, batch=batch)
-        if hasattr(policy, "decided") and few:
-            alone[name] = run(world, policy, pairs.start[:few], pairs.goal[:few], pairs.budget[:few], batch=1)
+    for name, actor in actors.items():
+        rollouts[name] = run(world, actor, pairs.start, pairs.goal, pairs.budget, batch=batch)
+        if few and len(rollouts[name].seconds):  # it is learned
+            alone[name] = run(world, actor, pairs.start[:few], pairs.goal[:few], pairs.budget[:few], batch=1)
         told(name, wilson(int(rollouts[name].held(pairs.hold).sum()), len(pairs)))
     held = {name: r.held(pairs.hold) for name, r in rollouts.items()}
     rows = {name: _row(pairs, r, held[name], held["random"], held["oracle"], alone.get(name)) for name, r in rollouts.items()}

@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from armillary.evaluation.control.rollouts import DoNothing, Oracle, Planned, Policy, Random, run
+from armillary.acting.agent import Agent
+from armillary.acting.baselines import DoNothing, Oracle, RandomBaseline
+from armillary.actor import Actor
+from armillary.evaluation.control.rollouts import run
 from armillary.evaluation.statistics import wilson
 from armillary.worlds.world import World
 
 HOLD = 3  # env steps, as `make_eval_set` has it
 
 
-def evaluate_field_protocol(world: World, agent: Planned, n: int, seed: int) -> dict[str, Any]:
+def evaluate_field_protocol(world: World, agent: Agent, n: int, seed: int) -> dict[str, Any]:
     """Rows by name, `{"lax": share, "strict": share}` with Wilson's interval, JSON-able; and how many pairs each share is of.
 
     Args:
@@ -27,11 +30,16 @@ def evaluate_field_protocol(world: World, agent: Planned, n: int, seed: int) -> 
     """
     start, goal = world.lax_pairs(n, np.random.default_rng(seed))
     space, budget, unsolved = world.stream_spec.action, np.full(n, world.lax_budget), ~world.success(start, goal)
-    policies: dict[str, Policy] = {"do_nothing": DoNothing(space), "random": Random(space, agent.model.config.skip, agent.seed)}
-    policies |= {"oracle": Oracle(world), "model": agent}
+    random = RandomBaseline(space, agent.model.config.skip, agent.seed)
+    actors: dict[str, Actor] = {
+        "do_nothing": DoNothing(space),
+        "random": random,
+        "oracle": Oracle(world.oracle),
+        "model": agent,
+    }
     rows = {}
-    for name, policy in policies.items():
-        rollouts = run(world, policy, start, goal, budget)
+    for name, actor in actors.items():
+        rollouts = run(world, actor, start, goal, budget)
         touched, held = world.success_lax(rollouts.states, goal), rollouts.held(HOLD) & unsolved
         shares = {"lax": wilson(int(touched.sum()), n), "strict": wilson(int(held.sum()), int(unsolved.sum()))}
         rows[name] = {rule: asdict(share) for rule, share in shares.items()}

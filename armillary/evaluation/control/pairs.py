@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from armillary.acting.baselines import DoNothing, RandomBaseline
 from armillary.arguments import seed_of, whole
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
-from armillary.evaluation.control.rollouts import DoNothing, Random, run
+from armillary.evaluation.control.rollouts import run
 from armillary.files import parse_json, write_whole
 from armillary.worlds.world import World
 
@@ -188,7 +189,7 @@ def make_eval_set(
         reasons["solved by doing nothing"] = run(world, DoNothing(space), start, goal, steps).success.any(axis=0)
         # Of each candidate, `rollouts` copies with numbers of their own.
         copies = [np.repeat(x, rollouts, axis=0) for x in (start, goal, steps)]
-        lucky = run(world, Random(space, random_hold, seed), *copies).held(hold)
+        lucky = run(world, RandomBaseline(space, random_hold, seed), *copies).held(hold)
         reasons["solved by a random policy"] = lucky.reshape(-1, rollouts).any(axis=1)
         good = np.ones(len(start), bool)
         for reason, bad in reasons.items():

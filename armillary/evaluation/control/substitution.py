@@ -11,8 +11,9 @@ All of it is for diagnosis. None of it is ever a result.
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +21,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from armillary.acting.agent import Agent
+from armillary.actor import TRUE_STATE, Action, Observations
 from armillary.costs.cost import Cost
 from armillary.costs.goal import CriticGoal, goal_cost
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
-from armillary.evaluation.control.rollouts import Planned, drawing
+from armillary.evaluation.control.rollouts import drawing
 from armillary.goals.goal import Goal
 from armillary.imagination import Context, PlanSpace, Rollout
 from armillary.latents import encode_frames
@@ -111,33 +114,37 @@ class TrueDistance(Cost):
         return torch.from_numpy(steps.reshape(states.shape[:-1]).sum(-1)).to(rollout.z)
 
 
-@dataclass
-class Simulated(Planned):
-    """Plans as `Planned` does, and imagines with the world itself, from the true state.
+class Simulated(Agent):
+    """Imagines with the world itself, from the true state. Its environments start, and act, all together.
 
     Args:
         make_world: of the world that is judged in.
         true_distance: plan among true states, by the sum of the shortest paths to the goal.
+        args, more: those of an Agent.
     """
 
-    make_world: MakeWorld | None = None
-    true_distance: bool = False
-    _worlds: dict[int, World] = field(init=False, repr=False, default_factory=dict)
+    needs_truth = True
 
-    def begin(self, problems: np.ndarray, goal: np.ndarray, goal_observation: dict[str, np.ndarray], steps: int) -> None:
-        super().begin(problems, goal, goal_observation, steps)
-        self.agent.exact = False  # all problems are stepped at once
-        if self.true_distance:
-            self.agent.cost = TrueDistance(self._world(1))
-            self.agent.goal = replace(self.agent.goal, state=torch.tensor(goal))
+    def __init__(self, *args: Any, make_world: MakeWorld, true_distance: bool = False, **more: Any) -> None:
+        self._make_world, self._worlds, self.true_distance = make_world, {}, true_distance
+        super().__init__(*args, **more, exact=False)  # all problems are stepped at once
+        if true_distance:
+            self.cost = TrueDistance(self._world(1))
 
-    def act(self, observation: dict[str, np.ndarray], state: np.ndarray) -> np.ndarray:
-        self.agent.imagination = TrueDynamics(self.model, self._world, state, draws=not self.true_distance)
-        return super().act(observation, state)
+    def start(self, ids: Any, goals: Observations | None = None) -> None:
+        """As an Agent does; the goals have their full states under `TRUE_STATE`."""
+        super().start(ids, goals)
+        if goals is not None and self.true_distance:
+            self.goal = replace(self.goal, state=torch.tensor(goals[TRUE_STATE]))
+
+    def act(self, observations: Observations, ids: Any = None) -> Action:
+        """As an Agent does; the full states are under `TRUE_STATE`."""
+        self.imagination = TrueDynamics(self.model, self._world, observations[TRUE_STATE], draws=not self.true_distance)
+        return super().act(observations, ids)
 
     def _world(self, count: int) -> World:
         if count not in self._worlds:
-            self._worlds[count] = self.make_world(count)
+            self._worlds[count] = self._make_world(count)
         return self._worlds[count]
 
 

@@ -71,8 +71,8 @@ class Cube(NativeWorld):
         render_mode: "rgb_array", or None.
 
     Attributes:
-        looks: whether images are drawn. Where nobody sees them, as with random actions, switch it off: they are then black, and
-            a step takes half of the time.
+        needs_observations: whether images are drawn. Where nobody sees them, as with random actions, switch it off: they are
+            then black, and a step takes half of the time.
 
     Raises:
         ArmillaryError: an option out of its range; no OpenGL when something is drawn.
@@ -95,7 +95,7 @@ class Cube(NativeWorld):
         render_mode: str | None = None,
     ) -> None:
         self._whole("size", size, 16)
-        self._simulator, self._expert, self.looks = simulator(size), PickAndPlace(), True
+        self._simulator, self._expert, self.needs_observations = simulator(size), PickAndPlace(), True
         self.version = f"{VERSION}/ogbench{version('ogbench')}/mujoco{version('mujoco')}/{size}px"
         unit, channels = ("5 cm",) * 3 + ("0.3 rad", ""), ("x", "y", "z", "yaw", "gripper")
         action = ActionSpace("box", 5, (-1.0,) * 5, (1.0,) * 5, unit=unit, channels=channels)
@@ -200,12 +200,12 @@ class Cube(NativeWorld):
 
     def render_states(self, states: np.ndarray) -> dict[str, np.ndarray]:
         """The observations in states (n, 68)."""
-        return self._sense(self._checked(states), drawn=self.looks)
+        return self._sense(self._checked(states), drawn=self.needs_observations)
 
     # What both share
 
     def _observe(self) -> dict[str, np.ndarray]:
-        return self._sense(self._state, drawn=self.looks)
+        return self._sense(self._state, drawn=self.needs_observations)
 
     def _sense(self, states: np.ndarray, drawn: bool) -> dict[str, np.ndarray]:
         size = self._simulator.size

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from judging_fakes import Known
 
+from armillary.acting.agent import Agent
 from armillary.errors import SpecMismatch
 from armillary.evaluation.control.evaluate import evaluate, over_seeds
 from armillary.evaluation.control.pairs import make_eval_set
-from armillary.evaluation.control.rollouts import Planned
 from armillary.planning import CEM
 from armillary.worlds.world import make
 
@@ -20,7 +20,7 @@ def world():
 @pytest.fixture(scope="module")
 def result(world):
     pairs = make_eval_set(world, 24, seed=2, rollouts=4, cross=False, min_distance=1.0)
-    agent = Planned(Known(world.stream_spec), CEM(horizon=2, samples=96, iterations=6, elites=8))
+    agent = Agent(Known(world.stream_spec), CEM(horizon=2, samples=96, iterations=6, elites=8))
     return evaluate(world, pairs, agent, singles=2)
 
 

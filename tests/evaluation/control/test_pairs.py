@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from judging_fakes import Dial
 
+from armillary.acting.baselines import RandomBaseline
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.evaluation.control.pairs import EvalSet, make_eval_set
-from armillary.evaluation.control.rollouts import Random, run
+from armillary.evaluation.control.rollouts import run
 from armillary.evaluation.run import world_and_pairs
 from armillary.worlds.world import make
 
@@ -94,7 +95,7 @@ def test_pairs_that_are_solved_by_accident_are_thrown_away():
     pairs = make_eval_set(wide, 10, seed=0, random_hold=5, budget=2.0)
     assert min(pairs.rejected["solved at the start"], pairs.rejected["solved by a random policy"]) > 0
     assert not wide.success(pairs.start, pairs.goal).any()
-    random = run(wide, Random(wide.stream_spec.action, 5, seed=99), *(np.repeat(x, 40, axis=0) for x in _of(pairs)))
+    random = run(wide, RandomBaseline(wide.stream_spec.action, 5, seed=99), *(np.repeat(x, 40, axis=0) for x in _of(pairs)))
     assert random.held(pairs.hold).mean() < 0.1
 
 

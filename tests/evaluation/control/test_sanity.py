@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from judging_fakes import Dial
 
+from armillary.acting.baselines import Oracle, RandomBaseline
 from armillary.evaluation.control.evaluate import evaluate
 from armillary.evaluation.control.pairs import make_eval_set
-from armillary.evaluation.control.rollouts import Random, run
+from armillary.evaluation.control.rollouts import run
 from armillary.evaluation.control.sanity import check_batch, check_rows, replay_error, transitions
 from armillary.worlds.two_room.world import TwoRoom
 
@@ -49,14 +50,9 @@ class Tunnels(TwoRoom):
         return result
 
 
-class Straight:
-    """Goes straight to the goal, wall or not."""
-
-    def begin(self, problems, goal, goal_observation, steps):
-        self.goal = goal
-
-    def act(self, observation, state):
-        return np.clip((self.goal - state)[:, :2] / 12.5, -1, 1).astype(np.float32)
+def straight(state, goal):
+    """Actions straight at the goal, walls or not."""
+    return np.clip((goal - state)[:, :2] / 12.5, -1, 1).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +82,7 @@ def test_late_actions_turn_red(pairs):
 
 def test_actions_shifted_by_one_in_a_recording_turn_red(pairs):
     world = TwoRoom(**OPTIONS)
-    rollouts = run(world, Random(world.stream_spec.action), pairs.start, pairs.goal, pairs.budget)
+    rollouts = run(world, RandomBaseline(world.stream_spec.action), pairs.start, pairs.goal, pairs.budget)
     states, actions, after = transitions(rollouts)
     assert replay_error(world, states, actions, after) < 1e-9
     rollouts.actions = np.roll(rollouts.actions, 1, axis=0)
@@ -94,7 +90,7 @@ def test_actions_shifted_by_one_in_a_recording_turn_red(pairs):
 
 
 def test_a_wall_that_can_be_stepped_through_turns_red(pairs):
-    assert {"step", "shortest path"} <= red(evaluate(Tunnels(**OPTIONS), pairs, others={"straight": Straight()}))
+    assert {"step", "shortest path"} <= red(evaluate(Tunnels(**OPTIONS), pairs, others={"straight": Oracle(straight)}))
     # Random actions find the hole as well: no policy has to look for it.
     assert "step" in red(evaluate(Tunnels(**OPTIONS), pairs))
 
@@ -116,8 +112,8 @@ def test_each_sanity_row_has_its_own_check(success, name):
 
 def test_outcomes_that_depend_on_the_batch_turn_red(pairs):
     world = TwoRoom(**OPTIONS)
-    rollouts = run(world, Straight(), pairs.start, pairs.goal, pairs.budget)
-    alone = run(world, Straight(), pairs.start[:2], pairs.goal[:2], pairs.budget[:2], batch=1)
+    rollouts = run(world, Oracle(straight), pairs.start, pairs.goal, pairs.budget)
+    alone = run(world, Oracle(straight), pairs.start[:2], pairs.goal[:2], pairs.budget[:2], batch=1)
     (check,) = check_batch(pairs.hold, {"model": rollouts}, {"model": alone})
     assert check.ok
     alone.success[:, 0] = ~alone.success[:, 0]

@@ -5,10 +5,11 @@ import pytest
 import torch
 from judging_fakes import Known
 
+from armillary.acting.agent import Agent
 from armillary.episodes.record import record
 from armillary.errors import ArmillaryError
 from armillary.evaluation.control.pairs import make_eval_set
-from armillary.evaluation.control.rollouts import Planned, run
+from armillary.evaluation.control.rollouts import run
 from armillary.evaluation.control.substitution import (
     Simulated,
     labelled_distance,
@@ -32,22 +33,22 @@ def pairs():
     return make_eval_set(make_world(8), 6, 10_000, cross=True, min_distance=3.0, rollouts=2)
 
 
-def share(policy, pairs) -> float:
-    return run(make_world(6), policy, pairs.start, pairs.goal, pairs.budget).held(pairs.hold).mean()
+def share(actor, pairs) -> float:
+    return run(make_world(6), actor, pairs.start, pairs.goal, pairs.budget).held(pairs.hold).mean()
 
 
 def test_the_world_itself_goes_round_a_wall_that_the_model_walks_through(pairs):
     model = Known(make_world(1).stream_spec)
     planner = CEM(horizon=6, samples=48)
-    assert share(Planned(model, planner), pairs) <= 0.5
+    assert share(Agent(model, planner), pairs) <= 0.5
     assert share(Simulated(model, planner, make_world=make_world, true_distance=True), pairs) > 0.8
 
 
 def test_imagined_latents_are_those_of_what_the_world_shows(pairs):
     model = Known(make_world(1).stream_spec)
-    policy = Simulated(model, CEM(horizon=3, samples=8, iterations=2, elites=2), make_world=make_world)
+    actor = Simulated(model, CEM(horizon=3, samples=8, iterations=2, elites=2), make_world=make_world)
     one = slice(0, 1)
-    result = run(make_world(1), policy, pairs.start[one], pairs.goal[one], pairs.budget[one])
+    result = run(make_world(1), actor, pairs.start[one], pairs.goal[one], pairs.budget[one])
     first = result.decisions[0].latents[0, 0]
     np.testing.assert_allclose(first * 64, result.states[1, 0, :2], atol=0.3)
 
@@ -55,9 +56,9 @@ def test_imagined_latents_are_those_of_what_the_world_shows(pairs):
 @pytest.mark.parametrize("planner", [GraphSearch(), StayAtGoal()], ids=["graph", "stay"])
 def test_planners_that_need_more_than_true_rollouts_are_refused(pairs, planner):
     model = Known(make_world(1).stream_spec)
-    policy = Simulated(model, planner, make_world=make_world, true_distance=True)
+    actor = Simulated(model, planner, make_world=make_world, true_distance=True)
     with pytest.raises(ArmillaryError, match=r"such as CEM|does not say how far apart"):
-        run(make_world(1), policy, pairs.start[:1], pairs.goal[:1], pairs.budget[:1])
+        run(make_world(1), actor, pairs.start[:1], pairs.goal[:1], pairs.budget[:1])
 
 
 def test_distance_from_labels_knows_the_way():

@@ -3,10 +3,11 @@ import pytest
 from judging_fakes import Known
 from recording_fakes import Point
 
+from armillary.acting.agent import Agent
 from armillary.episodes.record import record
 from armillary.errors import ArmillaryError
 from armillary.evaluation.control.pairs import make_eval_set
-from armillary.evaluation.control.rollouts import Planned, run
+from armillary.evaluation.control.rollouts import run
 from armillary.evaluation.report.animation import animate
 from armillary.evaluation.report.imagined import Gallery, imagined_control, imagined_recording, make_gallery
 from armillary.planning import CEM
@@ -52,7 +53,7 @@ def test_looking_up_counts_each_dimension_by_its_spread():
 def test_control_shows_what_the_first_plan_said(world, model, gallery):
     pairs = make_eval_set(world, 4, seed=1, rollouts=2, cross=False, min_distance=1.5)
     rollouts = run(
-        world, Planned(model, CEM(horizon=3, samples=64, iterations=4, elites=6)), pairs.start, pairs.goal, pairs.budget
+        world, Agent(model, CEM(horizon=3, samples=64, iterations=4, elites=6)), pairs.start, pairs.goal, pairs.budget
     )
     shown = imagined_control(world, pairs, rollouts, gallery, [0, 3], skip=1, place="position")
     for row, episode in zip((0, 3), shown, strict=True):

@@ -19,9 +19,10 @@ if sys.platform == "linux" and not os.environ.get("DISPLAY") and find_library("E
     os.environ.setdefault("MUJOCO_GL", "egl")  # before mujoco is imported; if it was, tests that draw are skipped
 
 import armillary.worlds  # noqa: F401  (registers the world)
+from armillary.acting.baselines import Oracle
 from armillary.episodes.record import rollouts
 from armillary.errors import ArmillaryError
-from armillary.evaluation.control.rollouts import Oracle, run
+from armillary.evaluation.control.rollouts import run
 from armillary.spaces import spec_of
 from armillary.worlds.cube.simulator import LYING, PLACE, QUATERNION, REPEAT, Simulator, simulator
 from armillary.worlds.cube.world import BUDGET, LAX_OFFSET, Cube, single
@@ -31,7 +32,7 @@ TRUTH = ["cube", "cube_turn", "hand", "hand_turn", "gripper"]
 
 def blind(num_envs: int, **options) -> Cube:
     world = Cube(num_envs, **options)
-    world.looks = False
+    world.needs_observations = False
     return world
 
 
@@ -68,7 +69,7 @@ def test_batch_is_gymnasiums_vector_of_singles(mode):
     ours = blind(2, autoreset_mode=mode, max_steps=3)
     theirs = SyncVectorEnv([lambda: single(max_steps=3)] * 2, autoreset_mode=mode)
     for env in theirs.envs:
-        env.unwrapped.world.looks = False
+        env.unwrapped.world.needs_observations = False
     assert ours.single_observation_space == theirs.single_observation_space
     assert_same(ours.reset(seed=5)[0], theirs.reset(seed=5)[0])
     rng = np.random.default_rng(0)
@@ -163,7 +164,7 @@ def test_images_show_the_cube_where_it_is(drawn):
     rows, columns = np.array([[axis.mean() for axis in np.nonzero(mask)] for mask in red]).T
     assert columns[1] > columns[0] + 10  # y is to the right
     assert rows[2] > rows[0] + 5  # and x towards the camera
-    world.looks = False
+    world.needs_observations = False
     assert not world.render_states(simulator(64).new_state(0)[None])["image"].any()
 
 
@@ -189,7 +190,7 @@ def test_ogbenchs_oracle_holds_goals_within_the_budget_and_no_step_beats_the_bou
     world = blind(5, autoreset_mode="Disabled", max_steps=None)
     start, goal = world.sample_pairs(5, np.random.default_rng(2))
     budget = np.ceil(BUDGET * world.shortest_path(start, goal)).astype(int) + 3
-    rollouts = run(world, Oracle(world), start, goal, budget)
+    rollouts = run(world, Oracle(world.oracle), start, goal, budget)
     assert rollouts.held(3).all()
     assert (np.abs(rollouts.actions) <= 1).all()
     assert rollouts.arrival(3).min() >= 8  # a cube is not carried across the table faster than an arm can
