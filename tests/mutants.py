@@ -135,10 +135,10 @@ MUTANTS = [
         f"{RESUME}::test_an_interrupt_at_any_moment_of_any_stage_keeps_a_save",
     ),
     Mutant(
-        "objectives/collapse.py",
+        "training/collapse.py",
         "latent < 2 or",
         "",
-        "objectives/test_collapse.py::test_a_latent_of_one_dimension_does_not_collapse",
+        "training/test_collapse.py::test_a_latent_of_one_dimension_does_not_collapse",
     ),
     # Windows and actions
     Mutant(

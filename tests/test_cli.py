@@ -318,6 +318,7 @@ def test_a_recipe_and_its_options_stand_anywhere(arguments, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "keys"),
     [
+        (("record", "two_room", "--out", "{new}", "--episodes", 2, "--steps", 3), {"episodes", "rows"}),
         (("info", "store"), {"streams", "episodes", "rate"}),
         (("info", "run"), {"streams", "parameters"}),
         (("merge", "store", "store", "--out", "{new}"), {"episodes", "rows"}),
@@ -354,7 +355,7 @@ def test_json_alone_is_on_standard_output(arguments, keys, made, run, tmp_path, 
         ("eval run --execute=x", "--execute: expected a whole number, got 'x'"),
         ("eval run --planer cem", "expected an option of armillary eval, got --planer (did you mean --planner?)"),
         ("eval run more", "expected no 'more' after 'run'"),
-        ("train store --out x", "expected a recipe, one of two_room,"),
+        ("train store --out x", "sensors, lewm, got none; armillary train --help describes them"),
         ("train store --out x two_rom", "(did you mean two_room?)"),
         ("train store two_room --out x --size big", "--size: expected one of nano, tiny, small, base, got 'big'"),
         ("train store two_room --out x --recipe.stages.0.steps 1.5", "expected a whole number, got '1.5'"),

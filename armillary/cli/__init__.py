@@ -88,8 +88,9 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         with sigterm_as_sigint(), results_as_json() if "--json" in flags else nullcontext(sys.stdout) as out:
             result = _run(arguments)
-            if "--json" in flags and result is not None:
-                print(as_json(plain(result), indent=1), file=out)
+            data = plain(result)
+            if "--json" in flags and data is not None:  # watch has written its own lines
+                print(as_json(data, indent=1), file=out)
             out.flush()
     except (SystemExit, GeneratorExit):
         raise

@@ -1,4 +1,4 @@
-"""What several verbs share: options written as name=value, and a summary as a table."""
+"""What several verbs share: options written as name=value, and results for a person and as JSON."""
 
 import contextlib
 import json

@@ -117,10 +117,9 @@ def call_train(program: str, arguments: list[str]) -> Any:
         rest = arguments[: named[-1]] + arguments[named[-1] + 1 :]
         return call(partial(train, recipe=RECIPES[name].with_every_term()), f"{program} {name}", rest)
     if not {"-h", "--help"} & set(arguments):
-        got = arguments[-1] if arguments else "nothing"
+        near = next(filter(None, (closest(word.replace("-", "_"), RECIPES) for word in arguments)), "")
         raise ArmillaryError(
-            f"expected a recipe, one of {', '.join(RECIPES)}, got {got}{closest(got, RECIPES)}; "
-            "armillary train --help describes them"
+            f"expected a recipe, one of {', '.join(RECIPES)}, got none{near}; armillary train --help describes them"
         )
     wide = max(map(len, RECIPES)) + 2
     recipes = "".join(f"  {name:{wide}}{text}\n" for name, text in DESCRIPTIONS.items())

@@ -26,7 +26,7 @@ def watch(
     missing: Literal["refuse", "skip", "hold", "interpolate"] = "refuse",
     longest_gap: int = 5,
     mute: tuple[str, ...] = (),
-) -> Outcome:
+) -> Any:
     """Watch a machine: the surprise of each row of a table, the sensors that explain it, and whether it is an alarm.
 
     Calibrate once, on normal operation that the model was not trained on: armillary watch RUN --calibrate. Rows go to standard
@@ -65,7 +65,7 @@ def watch(
     elif table is None:
         raise ArmillaryError("expected a table to watch, got none; name a file, or - for standard input")
     if table is None:
-        return Outcome({"rows": found.rows, "detector": found.detector}, 0)
+        return {"rows": found.rows, "detector": found.detector}
     clock = {"time": time, "time_unit": time_unit, "day_first": day_first, "zone": zone}
     options: dict[str, Any] = {
         **clock,

@@ -184,6 +184,10 @@ def test_the_command_says_by_its_status_whether_there_was_an_alarm(run, tmp_path
             main(["watch", str(run), *arguments])
         assert end.value.code == status
         assert said in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["watch", str(run), str(quiet), "--json"])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == lines[-1]["summary"]["rows"] + 1 == 61
     main(["watch", str(run), "--calibrate", "--memory", "20"])
     said = capsys.readouterr().err
     assert "calibrated on 1170 rows" in said
