@@ -77,7 +77,7 @@ def load_runs(folder: str | Path) -> dict[str, list[Run]]:
 def render(grouped: dict[str, list[Run]]) -> str:
     """The page in Markdown, of what `load_runs` gives."""
     runs = [run for some in grouped.values() for run in some]
-    commits = sorted({str(part["commit"]) for run in runs for part in _parts(run)})
+    commits = sorted({str(part["commit"])[:8] for run in runs for part in _parts(run)})
     lead = (
         "Each world's results are made by the command below its name, and this page from them by "
         "`armillary bench control --table`. "
