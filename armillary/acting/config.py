@@ -115,7 +115,7 @@ class AgentConfig:
         return replace(self, **changes)
 
 
-def default_planner(model: WorldModel) -> Planner:
+def default_planner(model: WorldModel) -> CEM:
     """CEM. A critic sees beyond the horizon, which may then be shorter, and the search smaller."""
     return CEM(horizon=4, sigma=0.8, samples=48, elites=5) if model.critic is not None else CEM()
 

@@ -26,7 +26,7 @@ from armillary.acting.config import AgentConfig, load_habit
 from armillary.backends.low_precision import LowPrecision
 from armillary.config import ModelConfig, Size
 from armillary.device import describe, one_thread, pick_device, synchronize
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, expect
 from armillary.evaluation.judge import peak_memory_mb
 from armillary.files import as_json, write_whole
 from armillary.model import WorldModel
@@ -81,10 +81,11 @@ class Speed:
 
     def loop(self) -> str:
         """Whether decisions fit into a loop at `hz`."""
-        fits = "fits" if self.late == 0 else "does not fit: ticks are missed"
+        hz, late = expect(self.hz, "a rate"), expect(self.late, "late decisions")
+        fits = "fits" if late == 0 else "does not fit: ticks are missed"
         return (
-            f"{self.model}: a loop at {self.hz:g} Hz {fits}; p99 {self.milliseconds['decision']['p99']:.1f} ms of "
-            f"{1e3 / self.hz:.1f} ms, {self.late} of {self.decisions} decisions late ({self.late / self.decisions:.1%})"
+            f"{self.model}: a loop at {hz:g} Hz {fits}; p99 {self.milliseconds['decision']['p99']:.1f} ms of "
+            f"{1e3 / hz:.1f} ms, {late} of {self.decisions} decisions late ({late / self.decisions:.1%})"
         )
 
 
@@ -154,7 +155,11 @@ def measure_speed(
     for name, model in models.items():
         lewm = run is None and name.startswith("base")
         config = AgentConfig(LEWM) if lewm else AgentConfig.of(model)
-        how = {"imagination": LowPrecision(model) if lewm else None, "execute": config.execute, "captured": captured}
+        how: dict[str, Any] = {
+            "imagination": LowPrecision(model) if lewm else None,
+            "execute": config.execute,
+            "captured": captured,
+        }
         if run is not None:
             how["habit"] = load_habit(run, model, config)
         with one_thread(model.config.is_small):
@@ -167,7 +172,7 @@ def measure_speed(
 def _untrained(size: Size, seed: int) -> WorldModel:
     """A model of images at its own size, and two actions; LeWM's size acts in blocks of five."""
     config = ModelConfig.sized(size, skip=5 if size == "base" else 1)
-    side = config.image_size
+    side = expect(config.image_size, "a size of images")
     space = ActionSpace("box", 2, (-1.0, -1.0), (1.0, 1.0))
     with torch.random.fork_rng():
         torch.manual_seed(seed)

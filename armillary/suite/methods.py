@@ -8,6 +8,7 @@ it has a row by itself, and so has the planner.
 """
 
 from collections.abc import Collection
+from typing import Any
 
 from armillary.acting.agent import Agent
 from armillary.acting.config import default_planner
@@ -45,7 +46,7 @@ def _planners(agent: Agent) -> dict[str, Planner]:
     plain = getattr(agent.planner, "refine", agent.planner)
     own = plain if type(plain) is CEM else default_planner(agent.model)
     candidates, shrinking = own.samples * own.iterations, sum(ICEM.decay**-i for i in range(own.iterations))
-    rounds = {"iterations": own.iterations, "sigma": own.sigma}
+    rounds: dict[str, Any] = {"iterations": own.iterations, "sigma": own.sigma}
     planners = {
         "icem": ICEM(own.horizon, samples=round(candidates / shrinking), elites=own.elites, **rounds),
         "mppi": MPPI(own.horizon, samples=own.samples, **rounds),

@@ -101,7 +101,7 @@ def bench_control(
         make(SUITE[name].world, **SUITE[name].options)
         if not again:
             _begun(name, seed, pairs, shifted, Path(out))
-    common = {"pairs": pairs, "shifted": shifted, "out": out, "runs": runs, "again": again, "device": device}
+    common: dict[str, Any] = {"pairs": pairs, "shifted": shifted, "out": out, "runs": runs, "again": again, "device": device}
     return [run_task(name, seed, **common, progress=progress) for name, seed in wanted]
 
 
@@ -156,8 +156,8 @@ def run_task(
     resumed = any((folder / part).exists() for part in (MODEL, STATE))
     config = TrainConfig(seed=seed, progress=progress)
     with _timed() as spent:
-        how = {"streams": task.senses, "held_out": HELD_OUT, "device": device, "resume": resumed}
-        model = fit(episodes, folder, RECIPES[task.recipe], config, **how)
+        kept: dict[str, Any] = {"streams": task.senses, "held_out": HELD_OUT, "device": device, "resume": resumed}
+        model = fit(episodes, folder, RECIPES[task.recipe], config, **kept)
     if "training" not in result or not resumed:
         facts = {key: model.provenance[key] for key in ("frames", "train_seconds", "versions")}
         facts["parameters"] = sum(p.numel() for p in model.parameters())
@@ -236,7 +236,7 @@ def _begun(name: str, seed: int, pairs: int, shifted: int, out: Path) -> dict[st
         "pairs": pairs,
         "shifted": shifted,
     }
-    fresh = {"name": name, "seed": seed, "settings": json.loads(json.dumps(settings)), "machine": machine()}
+    fresh: dict[str, Any] = {"name": name, "seed": seed, "settings": json.loads(json.dumps(settings)), "machine": machine()}
     fresh |= {"sets": {}, "shift": {}, "complete": False}
     found = _found(path)
     if found is None:
@@ -267,7 +267,7 @@ def _recording(task: Task, seed: int, path: Path, mark: str, again: bool, progre
     world = make(task.world, num_envs=min(ENVS, task.episodes), max_steps=task.steps, **task.options)
     about = {"world": task.world, "options": json.loads(json.dumps(task.options)), "made_by": mark}
     if again or not path.exists() or Episodes.open(path).unfinished is not None:
-        how = {"resume": not again, "overwrite": again, "progress": progress}
+        how: dict[str, Any] = {"resume": not again, "overwrite": again, "progress": progress}
         record(world, world.play(), path, episodes=task.episodes, seed=seed, info=about, **how)
     episodes = Episodes.open(path)
     asked = (about["world"], about["options"], seed, world.version, task.episodes, task.steps + 1)
@@ -282,7 +282,7 @@ def draw_pairs(task: Task, goals: Goals, n: int, seed: int, folder: Path, pairs_
     options, constraints = {**task.options, **goals.options}, dict(goals.constraints)
     world = make(task.world, num_envs=task.batch, max_steps=None, autoreset_mode="Disabled", **options)
     budget = getattr(world, "budget", 2.0) if goals.budget is None else goals.budget
-    more = {"budget": budget, "random_hold": RECIPES[task.recipe].model.skip}
+    more: dict[str, Any] = {"budget": budget, "random_hold": RECIPES[task.recipe].model.skip}
     asked = json.dumps([world.name, world.version, options, constraints, more, n, pairs_seed]).encode()
     # A few pairs, so that a set is made anew when the sampler was changed.
     few = np.concatenate(world.sample_pairs(8, np.random.default_rng(pairs_seed), **constraints))
