@@ -110,7 +110,7 @@ def test_the_whole_loop(made, run, capsys, monkeypatch):
     said = capsys.readouterr()
     assert re.search(r"goals reached and held: \d+% \[\d+, \d+\] of 4 \(random .*, oracle 100% \[\d+, 100\]\)\n", said.out)
     assert f"\nreport: {run / 'report.html'}\n" in said.out
-    assert re.search(r"\ncontrol: oracle holds 100% \[\d+, 100\] of its goals\n", said.err)
+    assert re.search(r"\ncontrol: oracle holds 100% \[\d+, 100\] of its goals\n", said.out)
     assert "\033" not in said.out + said.err
     assert {path.name for path in run.iterdir()} == {
         *("model.safetensors", "metrics.jsonl", "pairs.json", "results.json", "report.html", "animation.gif")

@@ -1,6 +1,5 @@
 """`armillary eval` and `armillary report`: judge a run, and write its page."""
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -58,7 +57,7 @@ def eval_(
         agent = saved.changed(parse_planner(planner) if planner else None, cost, habit, execute)
     chosen = int(pairs) if pairs.isdigit() else Path(pairs)
     options: dict[str, Any] = {"constraints": parse_options(constraints), "horizons": horizons or None}
-    options["log"] = partial(print, file=sys.stderr, flush=True)
+    options["log"] = partial(print, flush=True)
     options |= {"development": development, "seed": seed, "device": device}
     return show(evaluate_run(run, recording=recording, pairs=chosen, agent=agent, **options), run)
 
