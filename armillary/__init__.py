@@ -18,7 +18,7 @@ These names are imported when they are first used, so that `import armillary` do
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # as in typing, which would take longer to import than all of this
     from armillary.acting.agent import Agent
-    from armillary.episodes.record import record
+    from armillary.acting.recording import record
     from armillary.episodes.store import Episodes
     from armillary.evaluation.run import evaluate_run as evaluate
     from armillary.model import WorldModel
@@ -37,7 +37,7 @@ _PLACES = {
     "evaluate": "armillary.evaluation.run:evaluate_run",
     "fit": "armillary.training.fit:fit",
     "make": "armillary.worlds.world:make",
-    "record": "armillary.episodes.record:record",
+    "record": "armillary.acting.recording:record",
 }
 
 if not TYPE_CHECKING:  # a type checker that saw it would accept any name

@@ -39,6 +39,10 @@ MUTANTS = [
     # How an agent decides
     Mutant("acting/config.py", "if habit.config != config.habit:", "if False:", "acting/test_agent_config.py"),
     Mutant("acting/agent.py", "return cls(model, config.planner,", "return cls(model, None,", "acting/test_agent_config.py"),
+    Mutant("actor.py", "if array.shape != (len(self),):", "if False:", "test_actor.py"),
+    Mutant("episodes/record.py", "what if actor.needs_truth else", "what if True else", "episodes/test_record.py"),
+    Mutant("evaluation/control/rollouts.py", "spec.truth * actor.needs_truth", "spec.truth", ROLLOUTS),
+    Mutant("acting/agent.py", "*[before] * bool(before)", "", "acting/test_agent.py"),
     Mutant("planning/registry.py", "if math.prod(sizes) > LARGEST:", "if False:", "acting/test_agent_config.py"),
     # What is held out
     Mutant("training/fit.py", "            which=training,", "            which=None,", "training/test_fit.py"),

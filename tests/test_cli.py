@@ -350,7 +350,10 @@ def test_json_alone_is_on_standard_output(arguments, keys, made, run, tmp_path, 
         ("eval", "expected RUN, got none"),
         ("record two_room", "expected --out STORE, got none"),
         ("record two_room --out", "expected a value, --out STORE, got none"),
-        ("record two_room --out x --policy foo", "--policy: expected one of play, random, smooth, got 'foo'"),
+        (
+            "record two_room --out x --actor foo",
+            "expected one of play, random, smooth, oracle, FILE.py:function",
+        ),
         ("eval run --seed x", "--seed: expected a whole number, got 'x'"),
         ("eval run --execute=x", "--execute: expected a whole number, got 'x'"),
         ("eval run --planer cem", "expected an option of armillary eval, got --planer (did you mean --planner?)"),
@@ -392,8 +395,8 @@ def test_import_of_what_is_no_dataset(path, made, tmp_path, refused):
         (("two_room", "--seed", 10_000), "for evaluation"),
         (("two_room", "--episodes", 0), "at least 1"),
         (("two_room", "--steps", 0), "at least 1"),
-        (("two_room", "--policy", "random", "--hold", 0), "at least 1"),
-        (("two_room", "--hold", 3), "--hold is for --policy random"),
+        (("two_room", "--actor", "random", "--hold", 0), "at least 1"),
+        (("two_room", "--hold", 3), "--hold is for --actor random"),
     ],
 )
 def test_record_refuses(arguments, words, tmp_path, refused):

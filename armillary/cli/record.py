@@ -1,6 +1,6 @@
 """`armillary record`: behaviour in a simulated world, into a new store."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 from tyro.conf import Positional
@@ -16,7 +16,7 @@ def record(
     episodes: int = 1000,
     steps: int = 18,
     options: tuple[str, ...] = (),
-    policy: Literal["play", "random", "smooth"] = "play",
+    actor: Annotated[str, tyro.conf.arg(metavar="NAME|FILE.py:FUNCTION|RUN")] = "play",
     hold: int = 1,
     envs: int = 100,
     seed: int = 0,
@@ -31,16 +31,17 @@ def record(
         episodes: number of episodes.
         steps: length of an episode, in env steps.
         options: the world's options as name=value, such as door=random. Default: the world's own.
-        policy: how to act. play: the world's own exploration; random: uniform actions; smooth: a random walk over actions.
-        hold: env steps for which the random policy repeats each action. More carry it further from the start.
+        actor: who acts. play: the world's own exploration; random: uniform actions; smooth: a random walk over actions; oracle:
+            the world's expert, towards goals; FILE.py:function: a function (observations, rng) -> actions of yours, which is
+            run; the folder of a run: its agent, towards goals.
+        hold: env steps for which --actor random repeats each action. More carry it further from the start.
         envs: environments that are stepped together. Fewer take less memory.
         seed: random seed of world and actions, from 0 to 9999. Higher seeds are kept for evaluation.
         resume: continue a recording that was interrupted. The world is stepped from the start again and compared with what is
             stored, so that the result is that of an unbroken recording.
         overwrite: replace a store that is at --out.
     """
-    from armillary.episodes.record import record
-    from armillary.episodes.scripted import Random, Smooth
+    from armillary.acting.recording import named, record
     from armillary.evaluation.control.pairs import DEVELOPMENT_SEED
     from armillary.worlds import make
 
@@ -51,15 +52,13 @@ def record(
         raise ArmillaryError("num_envs and max_steps are no --options; use --envs and --steps")
     env = make(world, num_envs=min(envs, episodes), max_steps=steps, **chosen)
     about = {"world": world, "options": chosen}
-    if hold != 1 and policy != "random":
-        raise ArmillaryError(f"--hold is for --policy random, and this is {policy}")
-    policies = {
-        "play": env.play,
-        "random": lambda: Random(env.stream_spec.action, hold),
-        "smooth": lambda: Smooth(env.stream_spec.action),
-    }
+    if hold != 1 and actor != "random":
+        raise ArmillaryError(f"--hold is for --actor random, and this is {actor}")
+    who = named(actor, env, hold)
+    if who.needs_goals:  # episodes begin where their goal is drawn, not by themselves
+        env = make(world, num_envs=min(envs, episodes), max_steps=steps, autoreset_mode="Disabled", **chosen)
     if left_out := getattr(env, "left_out", None):
         about["left_out"] = left_out
     kept: dict[str, Any] = {"resume": resume, "overwrite": overwrite}
-    record(env, policies[policy](), out, episodes=episodes, seed=seed, info=about, **kept, progress=True)
+    record(env, who, out, episodes=episodes, seed=seed, info=about, **kept, progress=True)
     return info(out)

@@ -13,7 +13,7 @@ Autoreset modes: https://farama.org/Vector-Autoreset-Mode.
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from importlib.metadata import version
 from typing import Any
@@ -22,9 +22,10 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
-from armillary.actor import Actor
+from armillary.actor import TRUE_STATE, Actor
 from armillary.arguments import seed_of
 from armillary.console import ProgressBar
+from armillary.episodes.drafts import Drafts
 from armillary.episodes.filling import Filling
 from armillary.episodes.images import Codec
 from armillary.episodes.observing import device_of, for_environment, observe, to_numpy
@@ -33,11 +34,10 @@ from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
 from armillary.interrupts import uninterrupted
 from armillary.spaces import leaves, spec_of
-from armillary.spec import Spec, Stream
+from armillary.spec import Spec
 
 _COMMIT_BYTES = 32 << 20
 _COMMIT_SECONDS = 5.0
-_ROWS = 128  # of an episode, for which there is room at first
 
 
 def record(
@@ -130,7 +130,8 @@ def rollouts(
     """Episodes of an environment, as they end.
 
     Args:
-        env: a vector environment, or a single one. It is reset first, and not closed.
+        env: a vector environment, or a single one. It is reset first, and not closed. For an actor that needs goals, its
+            `goals(ids)` says what is sensed at those of environments that begin, as in `worlds/goals.py`.
         actor: decides what is done; it is reset first. Or a function of all streams (N, *shape) by name, truth included, and a
             random generator, to actions (N, n) float32 or choices (N,) int64.
         spec: of the environment's observations and actions; `spec_of` by default.
@@ -168,15 +169,23 @@ def _rollouts(env, actor, spec, episodes, steps, seed, max_length) -> Iterator[E
     left = np.full(n, np.inf) if episodes == np.inf else episodes // n + (np.arange(n) < episodes % n)
     first = env.reset(seed=seed)[0]
     observation, device = observe(first, spec), device_of(first)
-    drafts = _Drafts(spec, observation, n)
+    drafts = Drafts(spec, observation, n)
     observed = [stream.name for stream in spec.observed]
+    giver: Any = env if hasattr(env, "goals") else None
+    if actor.needs_goals and giver is None:
+        raise ArmillaryError(f"{said['policy']} needs goals, and the environment gives none; wrap a world in WithGoals")
+
+    def shown(what: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        return what if actor.needs_truth else {name: what[name] for name in observed if name in what}
+
     began, resetting, recorded = np.ones(n, bool), np.zeros(n, bool), 0
 
     while left.any() and recorded < steps:
         if began.any():
-            actor.start(np.flatnonzero(began))
-        shown = observation if actor.needs_truth else {name: observation[name] for name in observed if name in observation}
-        actions = np.array(spec.action.check(to_numpy(actor.act(shown).values), f"policy {said['policy']}"))
+            ids = np.flatnonzero(began)
+            actor.start(ids, shown(giver.goals(ids)) if actor.needs_goals else None)
+        seen = shown({**observation, TRUE_STATE: giver.state} if actor.needs_truth and giver is not None else observation)
+        actions = np.array(spec.action.check(to_numpy(actor.act(seen).values), f"policy {said['policy']}"))
         if actions.shape != (n, *spec.action.shape):
             raise ArmillaryError(f"policy {said['policy']}: actions of shape {actions.shape} for {n} environments")
         taken = for_environment(actions, getattr(env, "single_action_space", None), device)
@@ -207,68 +216,6 @@ def _rollouts(env, actor, spec, episodes, steps, seed, max_length) -> Iterator[E
 
     for i in np.flatnonzero((left > 0) & (drafts.steps > 0) & ~resetting):
         yield drafts.episode(i, {**said, "worker": int(i), "ended": "cut"})
-
-
-class _Drafts:
-    """The episodes that n environments are in. Rows are copied, since an environment may use its arrays again.
-
-    Attributes:
-        steps: (n,) taken in each so far.
-        count: (n,) episodes of the same environment before it.
-        row: (n,) its first row in the whole episode, of which it may be a part.
-    """
-
-    def __init__(self, spec: Spec, observation: dict[str, np.ndarray], n: int):
-        self.spec, self.steps, self.count, self.row = spec, np.zeros(n, int), np.full(n, -1), np.zeros(n, int)
-        self._rows = {name: np.empty((n, _ROWS, *values.shape[1:]), values.dtype) for name, values in observation.items()}
-        self._actions = np.empty((n, _ROWS, *spec.action.shape), spec.action.dtype)
-        self.begin(np.ones(n, bool), observation)
-
-    def begin(self, which: np.ndarray, observation: dict[str, np.ndarray]) -> None:
-        """New episodes in `which` (n,) environments."""
-        if which.any():
-            self.count[which] += 1
-            self.steps[which] = self.row[which] = 0
-            self._see(which, observation)
-
-    def go_on(self, which: np.ndarray, observation: dict[str, np.ndarray]) -> None:
-        """New parts of the same episodes."""
-        if which.any():
-            self.row[which] += self.steps[which]
-            self.steps[which] = 0
-            self._see(which, observation)
-
-    def add(self, which: np.ndarray, actions: np.ndarray, observation: dict[str, np.ndarray]) -> None:
-        """A step of `which` (n,) environments: the action, and what it led to."""
-        if self.steps.max() + 1 == self._actions.shape[1]:
-            self._rows = {name: self._with_room(rows) for name, rows in self._rows.items()}
-            self._actions = self._with_room(self._actions)
-        self._actions[which, self.steps[which]] = actions[which]
-        self.steps[which] += 1
-        self._see(which, observation)
-
-    def _see(self, which: np.ndarray, observation: dict[str, np.ndarray]) -> None:
-        for name, rows in self._rows.items():
-            rows[which, self.steps[which]] = observation[name] if which.all() else observation[name][which]
-
-    def _with_room(self, rows: np.ndarray) -> np.ndarray:
-        """Twice as much, of which what nobody has written to takes no memory."""
-        more = np.empty((len(rows), 2 * rows.shape[1], *rows.shape[2:]), rows.dtype)
-        for i, steps in enumerate(self.steps):
-            more[i, : steps + 1] = rows[i, : steps + 1]
-        return more
-
-    def episode(self, i: int, info: dict[str, Any]) -> Episode:
-        """The episode of environment `i`, so far."""
-        steps = self.steps[i]
-
-        def seen(streams: Sequence[Stream]) -> dict[str, np.ndarray]:
-            return {
-                stream.name: self._rows[stream.name][i, : steps + 1].copy() for stream in streams if stream.name in self._rows
-            }
-
-        info = {**info, "count": int(self.count[i]), "row": int(self.row[i])}
-        return Episode(seen(self.spec.observed), self._actions[i, :steps].copy(), seen(self.spec.truth), info)
 
 
 def _autoreset(env: VectorEnv) -> AutoresetMode:

@@ -15,6 +15,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from armillary.actor import Action, Actor
+from armillary.episodes import drafts
 from armillary.episodes import record as record_module
 from armillary.episodes.observing import as_stream
 from armillary.episodes.record import record, rollouts
@@ -146,7 +147,7 @@ def test_a_number_of_steps_gives_the_episodes_under_way_too(mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_episodes_outgrow_the_room_that_they_begin_with(mode, monkeypatch):
-    monkeypatch.setattr(record_module, "_ROWS", 1)
+    monkeypatch.setattr(drafts, "ROWS", 1)
     env = Clocks(3, mode)
     check(list(rollouts(env, Random(spec_of(env).action), episodes=14)))
 
