@@ -64,7 +64,7 @@ def test_late_decisions_hold_the_last_action(monkeypatch):
 
     def act(observation):
         now[0] += 0.25
-        return np.full((1, 2), 0.4 * observation["count"])
+        return SimpleNamespace(values=np.full((1, 2), 0.4 * observation["count"]))
 
     def step(action):
         sent.append(float(action[0, 0]))
