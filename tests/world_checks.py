@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from armillary.worlds.world import World
+from armillary.worlds.world import Judged
 
 
 def assert_same(ours: dict, theirs: dict) -> None:
@@ -17,7 +17,7 @@ def digest(*arrays: np.ndarray) -> str:
     return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()[:16]
 
 
-def assert_oracle_holds_along_the_shortest_path(world: World, start: np.ndarray, goal: np.ndarray, slack: float) -> None:
+def assert_oracle_holds_along_the_shortest_path(world: Judged, start: np.ndarray, goal: np.ndarray, slack: float) -> None:
     """The oracle holds every goal at the end of its budget, and no step gains more than 1 and `slack` of the path: a bound."""
     world.reset(options={"state": start})
     left = world.shortest_path(start, goal)

@@ -13,6 +13,7 @@ from armillary.cli.shared import OptionalStore, RunPath, parse_options
 def eval_(
     run: Positional[RunPath],
     recording: OptionalStore = None,
+    world: str | None = None,
     pairs: str = "200",
     constraints: tuple[str, ...] = (),
     horizons: tuple[float, ...] = (),
@@ -32,6 +33,8 @@ def eval_(
     Args:
         run: the run's folder, as train wrote it.
         recording: where the run's recording is now, if it was moved. Default: where it was at training.
+        world: the world to judge control in, such as package.module:make, a function of yours. Default: the world of the
+            recording, if it is a built-in one or of an installed package.
         pairs: number of start and goal pairs to sample for control, or a file of pairs. 0 leaves control out.
         constraints: constraints on pairs as name=value, such as cross=true. Default: none.
         horizons: prediction horizons, in seconds, or in env steps where the recording has no rate. Default: 0.5, 1 and 2
@@ -59,7 +62,7 @@ def eval_(
     options: dict[str, Any] = {"constraints": parse_options(constraints), "horizons": horizons or None}
     options["log"] = partial(print, flush=True)
     options |= {"development": development, "seed": seed, "device": device}
-    return show(evaluate_run(run, recording=recording, pairs=chosen, agent=agent, **options), run)
+    return show(evaluate_run(run, recording=recording, world=world, pairs=chosen, agent=agent, **options), run)
 
 
 def report(run: Positional[RunPath]) -> dict[str, Path]:

@@ -74,8 +74,8 @@ def closest(word: str, words: Iterable[str]) -> str:
 def _complete_docstring(verb: Callable[..., Any]) -> str:
     """Write lists of names into a verb's docstring, where tyro reads it; returns what comes before its arguments."""
     text = verb.__doc__ or ""
-    for mark, names in LISTS.items():
-        text = text.replace(mark, names()) if mark in text else text
+    for mark, listed in LISTS.items():
+        text = text.replace(mark, listed()) if mark in text else text
     text = re.sub(r"\n {12}(?=\S)", " ", text)  # tyro would keep these line breaks
     verb.__doc__ = inspect.unwrap(verb).__doc__ = text
     return inspect.cleandoc(text).partition("\nArgs:")[0].strip()

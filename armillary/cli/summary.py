@@ -26,7 +26,9 @@ def summary_lines(judgement: Judgement) -> list[str]:
         beside = [f"{name} {control.rows[name].success.percent()}" for name in ROWS if name in control.rows]
         lines.append(f"goals reached and held: {model.success.percent()} of {control.pairs} ({', '.join(beside)})")
         lines.append(f"goals touched at some time: {model.first_touch.percent()}")
-        lines.append(f"path efficiency (SPL): {model.spl.percent()}")
+        if model.spl is not None:
+            lines.append(f"path efficiency (SPL): {model.spl.percent()}")
+        lines += control.left_out
         if model.decision_ms_median is not None:
             lines.append(
                 f"time of a decision: {model.decision_ms_median:.1f} ms (median), {model.decision_ms_p95:.1f} ms (p95)"

@@ -41,7 +41,7 @@ from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import Recipe
 from armillary.training.stages import StageConfig
-from armillary.worlds.world import GYM, WORLDS, World, make_named
+from armillary.worlds.world import HasShortestPath, Judged, make_named, names
 
 BATCH = 10
 """Pairs at a time: each of them has a world of its own for every candidate."""
@@ -96,17 +96,18 @@ def diagnose(
         raise ArmillaryError(f"seed {seed}: take 0 or more")
     run = Path(run)
     model, episodes = open_run(run, recording, device)
-    name = str(episodes.info.get("world", GYM))
-    if name.startswith(GYM) or pairs == 0:
+    if episodes.info.get("world") not in names() or pairs == 0:
         raise ArmillaryError(
-            f"{run}: only a model of one of the worlds {', '.join(WORLDS)} can be diagnosed, on one pair or more"
+            f"{run}: only a model of one of the worlds {', '.join(names())} can be diagnosed, on one pair or more"
         )
     recorded_under = model.provenance.get("recording_seed")
     world, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, recorded_under)
+    if not (world.any_state and isinstance(world, HasShortestPath)):
+        raise ArmillaryError(f"{world.name} cannot be diagnosed: it lacks set_state or a shortest path")
     model.spec.check(world.stream_spec, "world")
     chosen.refuse([recorded_under])
 
-    def make_world(count: int) -> World:
+    def make_world(count: int) -> Judged:
         return make_named(chosen.world, chosen.options, num_envs=count, max_steps=None, autoreset_mode="Disabled")
 
     saved = AgentConfig.of(model)
@@ -121,7 +122,7 @@ def diagnose(
     def told(name: str, held: Estimate) -> None:
         console.print(f"{time.perf_counter() - began:5.0f} s  {name}: {held.percent()}")
 
-    def judged(world: World, actors: Mapping[str, Actor]) -> ControlResult:
+    def judged(world: Judged, actors: Mapping[str, Actor]) -> ControlResult:
         return evaluate(world, chosen, others={**common, **actors}, batch=batch, singles=0, seed=seed, told=told)
 
     with one_thread(model.config.is_small):

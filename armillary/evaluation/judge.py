@@ -30,7 +30,7 @@ from armillary.latents import learned_from
 from armillary.model import WorldModel
 from armillary.provenance import machine
 from armillary.worlds.scenes import Scenes
-from armillary.worlds.world import World
+from armillary.worlds.world import Judged
 
 RESULTS = "results.json"
 BATCH = 50
@@ -56,7 +56,8 @@ class Judgement:
             model = rows["model"]
             numbers |= {"success": model.success.value, "success_low": model.success.low, "success_high": model.success.high}
             numbers |= {f"success_{name}": rows[name].success.value for name in rows if name != "model"}
-            numbers |= {"score": model.score.value, "spl": model.spl.value, "first_touch": model.first_touch.value}
+            measured = {"score": model.score, "spl": model.spl, "first_touch": model.first_touch}
+            numbers |= {name: estimate.value for name, estimate in measured.items() if estimate is not None}
             numbers |= {"episodes": self.control.pairs, "eval_set_hash": self.control.eval_set_hash}
             numbers |= {"decision_ms_median": model.decision_ms_median, "checks_ok": self.control.ok}
         if self.prediction:
@@ -98,7 +99,7 @@ def judge(
     episodes: Episodes | None = None,
     held_out: Sequence[int] | np.ndarray = (),
     horizons: Sequence[float] = (),
-    world: World | None = None,
+    world: Judged | None = None,
     pairs: EvalSet | None = None,
     agent: AgentConfig | None = None,
     habit: Habit | None = None,

@@ -20,7 +20,7 @@ from armillary.evaluation.judge import RESULTS, Judgement, judge
 from armillary.evaluation.latent.prediction import fitting_horizons
 from armillary.evaluation.report.illustrate import illustrate
 from armillary.model import WorldModel, require_finished
-from armillary.worlds.world import GYM, HasScenes, World, make_named
+from armillary.worlds.world import GYM, HasScenes, Judged, make, make_named, names
 
 SCENES = 25
 """Of each property that can be violated."""
@@ -32,6 +32,7 @@ def evaluate_run(
     run: str | Path,
     *,
     recording: str | Path | None = None,
+    world: str | Callable[..., Any] | None = None,
     pairs: int | str | Path = 200,
     constraints: Mapping[str, Any] | None = None,
     horizons: Sequence[float] | None = None,
@@ -48,6 +49,8 @@ def evaluate_run(
     Args:
         run: a folder with `model.safetensors`.
         recording: where the recording is now, if it was moved. It must be the one that the model was trained on.
+        world: to judge control in, as for `make`: `package.module:make` or a function of yours. Default: the world of the
+            recording, if it is one that a file may name.
         pairs: how many to draw for control, or a file of them; 0 leaves control out.
         constraints: of the world's sampler, such as `cross=True`.
         horizons: of prediction, in seconds, or in env steps where the recording has no rate.
@@ -68,13 +71,17 @@ def evaluate_run(
     model, episodes = open_run(run, recording, device)
     made_from = model.provenance
     agent = AgentConfig.of(model) if agent is None else agent
-    world = chosen = habit = None
+    chosen = habit = None
     pairs_seed = DEVELOPMENT_SEED if development else TEST_SEED
     scenes: Sequence[Any] = ()
-    if str(episodes.info.get("world")).startswith(GYM) and pairs != 0:
-        print(f"no control: {episodes.info['world']} gives no state to begin from or to judge; prediction alone")
-    elif "world" in episodes.info and pairs != 0:
-        world, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, made_from.get("recording_seed"), pairs_seed)
+    recorded = str(episodes.info.get("world", ""))
+    if pairs == 0 or not (world or recorded):
+        world = None
+    elif world is None and recorded not in names():
+        print(f"no control: {_why(recorded)}; prediction alone")
+    else:
+        recorded_under = made_from.get("recording_seed")
+        world, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, recorded_under, pairs_seed, world)
         habit = load_habit(run, model, agent)
         Agent.of(model, agent, habit)  # or else it is refused before the work
         if isinstance(world, HasScenes):
@@ -168,13 +175,23 @@ def report_run(run: str | Path) -> Path:
 
 
 def world_and_pairs(
-    info: Mapping[str, Any], pairs: int | str | Path, constraints: Mapping[str, Any], recorded_under: Any, seed: int = TEST_SEED
-):
+    info: Mapping[str, Any],
+    pairs: int | str | Path,
+    constraints: Mapping[str, Any],
+    recorded_under: Any,
+    seed: int = TEST_SEED,
+    world: str | Callable[..., Any] | None = None,
+) -> tuple[Judged, EvalSet]:
     drawn = isinstance(pairs, int)
     chosen = None if drawn else EvalSet.load(pairs)
-    name, options = (info["world"], info.get("options")) if chosen is None else (chosen.world, chosen.options)
-    count = pairs if drawn else len(chosen)
-    world = make_named(name, options, num_envs=count, max_steps=None, autoreset_mode="Disabled")
+    options = info.get("options", {}) if chosen is None else chosen.options
+    settings = {"num_envs": pairs if drawn else len(chosen), "max_steps": None, "autoreset_mode": "Disabled"}
+    if world is None:
+        world = make_named(info["world"] if chosen is None else chosen.world, options, **settings)
+    else:
+        world = make(world, **options, **settings)
+    if not isinstance(world, Judged):
+        raise ArmillaryError(f"{world.name}: {_why(world.name)}")
     if drawn:
         _check_constraints(world, constraints)
         budget = getattr(world, "budget", 2.0)
@@ -185,11 +202,18 @@ def world_and_pairs(
     return world, chosen
 
 
-def _check_constraints(world: World, constraints: Mapping[str, Any]) -> None:
+def _why(world: str) -> str:
+    """Why nothing is judged in a world of this name."""
+    if world.startswith(GYM):
+        return f"{world} has no goals and no success; make it a world of your own (armillary.worlds.own)"
+    return f"the recording is of {world}, which no file may import; add --world {world} to judge in it"
+
+
+def _check_constraints(world: Judged, constraints: Mapping[str, Any]) -> None:
     parameters = inspect.signature(world.sample_pairs).parameters.values()
     known = {p.name: p.annotation for p in parameters if p.kind == p.KEYWORD_ONLY}
     for name, value in constraints.items():
         if name not in known:
-            raise ArmillaryError(f"{world.name} has no constraint {name!r} on pairs; it has {', '.join(known)}")
+            raise ArmillaryError(f"{world.name} has no constraint {name!r} on pairs; it has {', '.join(known) or 'none'}")
         if not isinstance(value, known[name] | int):  # 3 is a fine float
             raise ArmillaryError(f"{world.name}: constraint {name} is {inspect.formatannotation(known[name])}, not {value!r}")

@@ -46,7 +46,7 @@ from armillary.training.random_encoder import train_on_random_encoder
 from armillary.training.recipes import RECIPES
 from armillary.training.rows import TRAINING_ROWS
 from armillary.training.stages import StageConfig
-from armillary.worlds.world import World, make
+from armillary.worlds.world import Judged, make
 
 RESULTS, RUNS = Path("results/control"), Path("runs/control")
 ENVS = 100
@@ -277,7 +277,9 @@ def _recording(task: Task, seed: int, path: Path, mark: str, again: bool, progre
     return episodes
 
 
-def draw_pairs(task: Task, goals: Goals, n: int, seed: int, folder: Path, pairs_seed: int = TEST_SEED) -> tuple[World, EvalSet]:
+def draw_pairs(
+    task: Task, goals: Goals, n: int, seed: int, folder: Path, pairs_seed: int = TEST_SEED
+) -> tuple[Judged, EvalSet]:
     """The world to be judged in, and n test (or development) pairs, made once for all training seeds and kept in `folder`."""
     options, constraints = {**task.options, **goals.options}, dict(goals.constraints)
     world = make(task.world, num_envs=task.batch, max_steps=None, autoreset_mode="Disabled", **options)

@@ -92,9 +92,6 @@ class Judged(Recorded, Protocol):
         ...
 
 
-World = Judged
-
-
 @runtime_checkable
 class HasShortestPath(Protocol):
     """A world that knows how far its goals are."""
@@ -148,12 +145,12 @@ def names() -> tuple[str, ...]:
     return plugins.names(GROUP, WORLDS)
 
 
-def make(name: str, **options: Any) -> Any:
+def make(name: str | Callable[..., Any], **options: Any) -> Any:
     """Build a world: `make("two_room", num_envs=16, door="random")`.
 
     Args:
         name: one of `names()`; `gym:ID` of a Gymnasium environment; or `package.module:make`, a function of yours, which is
-            imported, from the present folder if need be, and called with the options.
+            imported, from the present folder if need be, and called with the options. Or that function itself.
 
     Returns:
         A `Recorded` world; most are `Judged`, too.
@@ -163,8 +160,9 @@ def make(name: str, **options: Any) -> Any:
         MissingExtra: gymnasium is not installed.
     """
     require("gymnasium", "worlds")
+    given, name = name, name if isinstance(name, str) else f"{name.__module__}:{name.__name__}"
     try:
-        constructor = _constructor(name)
+        constructor = _constructor(given) if isinstance(given, str) else given
     except (AttributeError, RuntimeError) as error:
         if name in WORLDS and WORLDS[name][1] in MUJOCO:  # not to be imported where MUJOCO_GL names what is not there
             raise no_opengl(name, error) from error

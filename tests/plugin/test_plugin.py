@@ -87,6 +87,21 @@ def test_a_planner_and_a_cost_are_trained_for_saved_and_judged(plugin, tmp_path,
     assert Agent.load(run, device="cpu").planner.tries == 5
 
 
+def test_a_world_is_recorded_trained_for_judged_and_shown(plugin, tmp_path, capsys):
+    recording, run = tmp_path / "recording", tmp_path / "run"
+    said(capsys, "record", "table", "--out", recording, "--episodes", 12, "--steps", 8)
+    with Episodes.open(recording) as episodes:
+        assert [stream.name for stream in episodes.spec.observed] == ["image"]
+    said(capsys, "train", recording, "--out", run, "--config.no-progress", *TINY)
+    printed = said(capsys, "eval", run, "--pairs", 3, "--horizons", 0.5)
+    assert "SPL and success by distance are left out: the world has no shortest path" in printed
+    control = json.loads((run / "results.json").read_text())["control"]
+    assert set(control["rows"]) == {"do_nothing", "random", "untrained", "shuffled", "model"}
+    assert control["rule"] == "budget = 8 env steps; constraints: none"
+    assert {check["name"] for check in control["checks"]} == {"do nothing", "random", "angles", "batch"}
+    assert "the world has no expert" in (run / "report.html").read_text()
+
+
 def test_a_format_is_imported_and_an_objective_is_trained_for(plugin, tmp_path, capsys):
     rng, source, recording, run = np.random.default_rng(0), tmp_path / "log.txt", tmp_path / "recording", tmp_path / "run"
     rows = [" ".join(f"{x:.3f}" for x in row[:2]) + f" | {row[2]:.3f}" for row in rng.uniform(-1, 1, (6 * 20, 3))]

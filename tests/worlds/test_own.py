@@ -1,13 +1,18 @@
 """Worlds that are made of somebody's own environment."""
 
+import json
+
 import numpy as np
 import own_fakes
 import pytest
 from gymnasium.spaces import Box
 from own_fakes import NEAR, STEP, Puck, success
 
+from armillary import cli
 from armillary.episodes.record import rollouts
 from armillary.errors import ArmillaryError
+from armillary.evaluation.control.pairs import EvalSet
+from armillary.evaluation.run import world_and_pairs
 from armillary.worlds import Judged, make
 from armillary.worlds.own import own_world
 from armillary.worlds.world import HasOracle, HasShortestPath
@@ -115,3 +120,37 @@ class Dark(Puck):
 def test_what_cannot_be_judged_is_said(build, message):
     with pytest.raises(ArmillaryError, match=message):
         build()
+
+
+@pytest.mark.parametrize("name", ["own_fakes:settable", "own_fakes:seeded"])
+def test_it_is_recorded_learned_and_judged_from_the_command_line(name, tmp_path, capsys):
+    recording, run = str(tmp_path / "recording"), str(tmp_path / "run")
+    cli.main(["record", name, "--out", recording, "--episodes", "12", "--steps", "8"])
+    tiny = [f"--recipe.{field}" for field in ("stages.0.steps=6", "stages.1.steps=6", "model.width=8")]
+    cli.main(["train", recording, "--out", run, "--config.no-progress", "two-room", *tiny])
+    capsys.readouterr()
+    cli.main(["eval", run, "--pairs", "3", "--horizons", "0.2"])
+    assert f"no control: the recording is of {name}, which no file may import; add --world {name}" in capsys.readouterr().out
+    cli.main(["eval", run, "--world", name, "--pairs", "3", "--horizons", "0.2"])
+    control = json.loads((tmp_path / "run" / "results.json").read_text())["control"]
+    known, row = name == "own_fakes:settable", control["rows"]["model"]
+    assert (
+        ("oracle" in control["rows"]) == (row["spl"] is not None) == (row["score"] is not None) == bool(row["ladder"]) == known
+    )
+    assert {"replay", "step", "shortest path", "oracle"} & {check["name"] for check in control["checks"]} == (
+        {"replay", "step", "shortest path", "oracle"} if known else set()
+    )
+    pairs = EvalSet.load(tmp_path / "run" / "pairs.json")
+    assert (pairs.distance is not None) == known
+    assert control["eval_set_hash"] == pairs.hash
+    if not known:
+        assert (pairs.budget == 8).all()
+        assert len(pairs.take(2).budget) == 2
+    again = str(tmp_path / "run" / "pairs.json")
+    cli.main(["eval", run, "--world", name, "--pairs", again, "--horizons", "0.2"])
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["control"]["rows"]["random"] == control["rows"]["random"]
+
+
+def test_a_world_without_goals_is_named_with_what_is_missing():
+    with pytest.raises(ArmillaryError, match="gym:CartPole-v1 has no goals and no success; make it a world of your own"):
+        world_and_pairs({}, 2, {}, None, world="gym:CartPole-v1")

@@ -5,6 +5,9 @@ its end. Every table has the rows of rule 6, of which some are there to turn red
 do nothing, random, oracle (the world's expert), untrained (same planner, fresh weights), shuffled (same model, actions
 shuffled) and the model itself. Where a habit proposes, two more rows keep it and take the model's knowledge away: with actions
 shuffled, and with untrained dynamics. SPL: Anderson et al., arXiv 1807.06757.
+
+What a world cannot tell is left out, and named: SPL and the ladder without a shortest path; the oracle and the score without an
+expert.
 """
 
 import time
@@ -23,7 +26,7 @@ from armillary.evaluation.control.rollouts import Rollouts, run, untrained_dynam
 from armillary.evaluation.control.sanity import Check, check_batch, check_rollouts, check_rows
 from armillary.evaluation.statistics import Estimate, bootstrap, spread, wilson
 from armillary.imagination import ShuffledActions
-from armillary.worlds.world import World
+from armillary.worlds.world import HasOracle, Judged
 
 RUNGS = 4
 
@@ -45,9 +48,9 @@ class Row:
     Args:
         success: share of pairs held at the end (rule 3), with Wilson's interval.
         first_touch: share of pairs that were at the goal at any step. Printed beside success, never instead.
-        spl: success weighted by shortest path / steps to it.
-        score: (this - random) / (oracle - random), of success; 1 is the oracle.
-        ladder: success by distance.
+        spl: success weighted by shortest path / steps to it; None without a shortest path.
+        score: (this - random) / (oracle - random), of success; 1 is the oracle. None without one.
+        ladder: success by distance; empty without a shortest path.
         decision_ms_median, decision_ms_p95: wall time of a decision for one pair, encoding included; None if not learned.
         model_calls: imagined steps a decision.
         held, arrival: of each pair: success, and the first step from which the goal was held (None: never).
@@ -55,8 +58,8 @@ class Row:
 
     success: Estimate
     first_touch: Estimate
-    spl: Estimate
-    score: Estimate
+    spl: Estimate | None
+    score: Estimate | None
     ladder: list[Rung]
     decision_ms_median: float | None
     decision_ms_p95: float | None
@@ -88,13 +91,26 @@ class ControlResult:
         """Whether every check is green: if not, no number of the table can be trusted."""
         return all(check.ok for check in self.checks)
 
+    @property
+    def left_out(self) -> list[str]:
+        """What the world cannot tell, in sentences."""
+        said = []
+        if next(iter(self.rows.values())).spl is None:
+            said.append("SPL and success by distance are left out: the world has no shortest path.")
+        if "oracle" not in self.rows:
+            said.append(
+                "The oracle and the score are left out: the world has no expert, so that nothing shows that every goal "
+                "can be reached."
+            )
+        return said
+
     def to_json(self) -> dict[str, Any]:
         """Everything but the rollouts, ready for `json.dumps`."""
         return asdict(replace(self, rollouts={}))
 
 
 def evaluate(
-    world: World,
+    world: Judged,
     pairs: EvalSet,
     agent: Agent | None = None,
     *,
@@ -124,7 +140,9 @@ def evaluate(
     began, space = time.perf_counter(), world.stream_spec.action
     hold = agent.model.config.skip if agent else 1
     random = RandomBaseline(space, hold, seed)
-    actors: dict[str, Actor] = {"do_nothing": DoNothing(space), "random": random, "oracle": Oracle(world.oracle)}
+    actors: dict[str, Actor] = {"do_nothing": DoNothing(space), "random": random}
+    if isinstance(world, HasOracle):
+        actors["oracle"] = Oracle(world.oracle)
     if agent is not None:
         shuffled = ShuffledActions(agent.model)
         with torch.random.fork_rng():
@@ -143,7 +161,8 @@ def evaluate(
             alone[name] = run(world, actor, pairs.start[:few], pairs.goal[:few], pairs.budget[:few], batch=1)
         told(name, wilson(int(rollouts[name].held(pairs.hold).sum()), len(pairs)))
     held = {name: r.held(pairs.hold) for name, r in rollouts.items()}
-    rows = {name: _row(pairs, r, held[name], held["random"], held["oracle"], alone.get(name)) for name, r in rollouts.items()}
+    ends = held["random"], held.get("oracle")
+    rows = {name: _row(pairs, r, held[name], *ends, alone.get(name)) for name, r in rollouts.items()}
     checks = check_rows({name: row.success.value for name, row in rows.items()})
     checks += check_rollouts(world, pairs.goal, rollouts) + check_batch(pairs.hold, rollouts, alone)
     return ControlResult(
@@ -168,18 +187,19 @@ def over_seeds(results: list[ControlResult], row: str = "model") -> dict[str, An
     return {"success": asdict(spread([e.value for e in each])), "seeds": [asdict(e) for e in each]}
 
 
-def _row(pairs: EvalSet, r: Rollouts, held: np.ndarray, random: np.ndarray, oracle: np.ndarray, alone: Rollouts | None) -> Row:
-    arrival, n = r.arrival(pairs.hold), len(pairs)
-    lengths = np.where(held, pairs.distance / np.maximum(arrival, pairs.distance), 0.0)
+def _row(
+    pairs: EvalSet, r: Rollouts, held: np.ndarray, random: np.ndarray, oracle: np.ndarray | None, alone: Rollouts | None
+) -> Row:
+    arrival, n, distance = r.arrival(pairs.hold), len(pairs), pairs.distance
     touched = int(r.success.any(axis=0).sum())
     timed = alone is not None and len(alone.seconds) > 0
     median, p95 = (1e3 * np.quantile(alone.seconds, [0.5, 0.95])).tolist() if timed else (None, None)
     return Row(
         success=wilson(int(held.sum()), n),
         first_touch=wilson(touched, n),
-        spl=bootstrap(lengths),
-        score=bootstrap(held, random, oracle, statistic=_score),
-        ladder=_ladder(pairs.distance, held),
+        spl=None if distance is None else bootstrap(np.where(held, distance / np.maximum(arrival, distance), 0.0)),
+        score=None if oracle is None else bootstrap(held, random, oracle, statistic=_score),
+        ladder=[] if distance is None else _ladder(distance, held),
         decision_ms_median=median,
         decision_ms_p95=p95,
         model_calls=r.model_calls,

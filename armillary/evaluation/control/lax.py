@@ -15,12 +15,12 @@ from armillary.acting.baselines import DoNothing, Oracle, RandomBaseline
 from armillary.actor import Actor
 from armillary.evaluation.control.rollouts import run
 from armillary.evaluation.statistics import wilson
-from armillary.worlds.world import World
+from armillary.worlds.world import Judged
 
 HOLD = 3  # env steps, as `make_eval_set` has it
 
 
-def evaluate_field_protocol(world: World, agent: Agent, n: int, seed: int) -> dict[str, Any]:
+def evaluate_field_protocol(world: Judged, agent: Agent, n: int, seed: int) -> dict[str, Any]:
     """Rows by name, `{"lax": share, "strict": share}` with Wilson's interval, JSON-able; and how many pairs each share is of.
 
     Args:

@@ -8,6 +8,7 @@ The content hash covers everything in the file and is part of every result; a fi
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from armillary.arguments import seed_of, whole
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.evaluation.control.rollouts import run
 from armillary.files import parse_json, write_whole
-from armillary.worlds.world import World
+from armillary.worlds.world import HasShortestPath, Judged
 
 FORMAT = 1
 ROUNDS = 30
@@ -43,7 +44,7 @@ class EvalSet:
         seed: they were drawn under; no recording may use it.
         hold: the goal must be held for the last so many steps of the budget.
         start, goal: (n, S) full states.
-        distance: (n,) shortest path in env steps.
+        distance: (n,) shortest path in env steps; None in a world that has none.
         budget: (n,) env steps that each pair runs for.
         rule: in words, how budgets came about and what pairs were asked for.
         rejected: candidates that were thrown away, by reason.
@@ -56,7 +57,7 @@ class EvalSet:
     hold: int
     start: np.ndarray
     goal: np.ndarray
-    distance: np.ndarray
+    distance: np.ndarray | None
     budget: np.ndarray
     rule: str
     rejected: dict[str, int] = field(default_factory=dict)
@@ -69,7 +70,7 @@ class EvalSet:
         """SHA-256 of the content, the first 16 hexadecimal digits."""
         return hashlib.sha256(json.dumps(self._content(), sort_keys=True).encode()).hexdigest()[:16]
 
-    def check(self, world: World) -> None:
+    def check(self, world: Judged) -> None:
         """Require that these are pairs of `world`.
 
         Raises:
@@ -91,7 +92,7 @@ class EvalSet:
 
     def take(self, n: int) -> "EvalSet":
         """The first n pairs, as a set (and with a hash) of its own."""
-        parts = {name: getattr(self, name)[:n] for name in ("start", "goal", "distance", "budget")}
+        parts = {name: values[:n] for name in _ARRAYS if (values := getattr(self, name)) is not None}
         return EvalSet(**{**self.__dict__, **parts})
 
     def save(self, path: str | Path) -> None:
@@ -111,7 +112,8 @@ class EvalSet:
         try:
             content = parse_json(Path(path).read_text(), path)
             said, form = content.pop("hash"), content.pop("format")
-            arrays = {name: np.array(content.pop(name), dtype) for name, dtype in _ARRAYS.items()}
+            parts = {name: content.pop(name) for name in _ARRAYS}
+            arrays = {name: None if parts[name] is None else np.array(parts[name], dtype) for name, dtype in _ARRAYS.items()}
             pairs = cls(**content, **arrays)
             pairs._check()
         except OSError as error:
@@ -130,14 +132,15 @@ class EvalSet:
         if (
             self.start.ndim != 2
             or self.goal.shape != self.start.shape
-            or not (self.distance.shape == self.budget.shape == (n,))
+            or self.budget.shape != (n,)
+            or (self.distance is not None and self.distance.shape != (n,))
         ):
             raise ValueError("start, goal, distance and budget are of different shapes")
         if n and not ((self.budget >= 1) & (self.budget <= LONGEST)).all():
             raise ValueError(f"budgets are from 1 to {LONGEST:,} env steps")
 
     def _content(self) -> dict[str, Any]:
-        plain = {name: value.tolist() if name in _ARRAYS else value for name, value in self.__dict__.items()}
+        plain = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in self.__dict__.items()}
         return {"format": FORMAT, **plain}
 
 
@@ -145,7 +148,7 @@ _ARRAYS = {"start": np.float64, "goal": np.float64, "distance": np.float64, "bud
 
 
 def make_eval_set(
-    world: World,
+    world: Judged,
     n: int,
     seed: int,
     *,
@@ -163,7 +166,8 @@ def make_eval_set(
     Args:
         world: any number of environments; many are faster.
         seed: of the pairs, not among `forbidden_seeds`, the seeds of the recordings.
-        budget: env steps of a pair as a multiple of its shortest path, rounded up, plus `extra` (default: `hold`).
+        budget: env steps of a pair as a multiple of its shortest path, rounded up, plus `extra` (default: `hold`). In a world
+            without a shortest path, the env steps themselves.
         hold: steps that the goal must be held for at the end.
         random_hold: steps that the random policy holds an action for; held ones wander farther.
         rollouts: tries of the random policy at each candidate pair.
@@ -176,14 +180,14 @@ def make_eval_set(
     n, seed = whole(n, "the number of pairs", 1), seed_of(seed)
     _refuse(seed, forbidden_seeds)
     extra, rng = hold if extra is None else extra, np.random.default_rng((seed, PAIRS))
-    space = world.stream_spec.action
+    space, measured = world.stream_spec.action, isinstance(world, HasShortestPath)
     kept: list[tuple[np.ndarray, ...]] = []
     rejected = {"solved at the start": 0, "solved by doing nothing": 0, "solved by a random policy": 0}
     found = 0
     for _ in range(ROUNDS):
         start, goal = world.sample_pairs(max(n - found, 8), rng, **constraints)
-        distance = world.shortest_path(start, goal)
-        steps = np.ceil(budget * distance).astype(np.int64) + extra
+        distance = world.shortest_path(start, goal) if measured else np.full(len(start), np.nan)
+        steps = np.ceil(budget * distance).astype(np.int64) + extra if measured else np.full(len(start), math.ceil(budget))
         reasons = {}
         reasons["solved at the start"] = world.success(start, goal)
         reasons["solved by doing nothing"] = run(world, DoNothing(space), start, goal, steps).success.any(axis=0)
@@ -200,12 +204,14 @@ def make_eval_set(
         if found >= n:
             break
     else:
-        raise ArmillaryError(f"only {found} of {n} pairs passed ({rejected}); ask for a larger min_distance")
+        raise ArmillaryError(f"only {found} of {n} pairs passed ({rejected}); ask for harder goals, such as by min_distance")
     start, goal, distance, steps = (np.concatenate(x)[:n] for x in zip(*kept, strict=True))
     asked = ", ".join(f"{name}={value}" for name, value in constraints.items()) or "none"
-    rule = f"budget = ceil({budget:g} x shortest path) + {extra} env steps; constraints: {asked}"
+    how = f"ceil({budget:g} x shortest path) + {extra}" if measured else f"{math.ceil(budget)}"
+    rule = f"budget = {how} env steps; constraints: {asked}"
     identity = (world.name, world.version, options or {}, seed)
-    return EvalSet(*identity, hold, start.astype(np.float64), goal.astype(np.float64), distance, steps, rule, rejected)
+    known = distance if measured else None
+    return EvalSet(*identity, hold, start.astype(np.float64), goal.astype(np.float64), known, steps, rule, rejected)
 
 
 def _refuse(seed: int, forbidden: Iterable[int]) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from armillary.actor import TRUE_STATE, Actor
 from armillary.errors import ArmillaryError
 from armillary.model import WorldModel
-from armillary.worlds.world import World
+from armillary.worlds.world import Judged
 
 
 @dataclass
@@ -78,7 +78,7 @@ def untrained_dynamics(model: WorldModel) -> WorldModel:
 
 
 def run(
-    world: World,
+    world: Judged,
     actor: Actor,
     start: np.ndarray,
     goal: np.ndarray,
@@ -123,7 +123,7 @@ def run(
 
 
 @contextmanager
-def drawing(world: World, needed: bool) -> Generator[None]:
+def drawing(world: Judged, needed: bool) -> Generator[None]:
     """Within, a world that can leave drawing out (it has an attribute `needs_observations`) does so unless it is needed."""
     before = getattr(world, "needs_observations", None)
     if before is not None:
@@ -136,7 +136,7 @@ def drawing(world: World, needed: bool) -> Generator[None]:
 
 
 def _run_chunk(
-    world: World,
+    world: Judged,
     actor: Actor,
     start: np.ndarray,
     goal: np.ndarray,

@@ -34,10 +34,10 @@ from armillary.latents import encode_frames
 from armillary.model import WorldModel
 from armillary.optimise import Optimiser
 from armillary.spec import Spec
-from armillary.worlds.world import World
+from armillary.worlds.world import Judged
 
 LABELS = 50_000  # pairs of moments whose distance is told
-MakeWorld = Callable[[int], World]
+MakeWorld = Callable[[int], Judged]
 """A world of so many environments, with autoreset disabled and no limit of steps."""
 
 
@@ -102,7 +102,7 @@ class TrueDynamics:
 class TrueDistance(Cost):
     """The sum of the shortest paths to the goal's state, of true rollouts alone."""
 
-    world: World
+    world: Judged
 
     def __call__(self, rollout: Rollout, goal: Goal) -> Float[Tensor, "b s"]:
         if not isinstance(rollout, TrueRollout):
@@ -142,7 +142,7 @@ class Simulated(Agent):
         self.imagination = TrueDynamics(self.model, self._world, observations[TRUE_STATE], draws=not self.true_distance)
         return super().act(observations, ids)
 
-    def _world(self, count: int) -> World:
+    def _world(self, count: int) -> Judged:
         if count not in self._worlds:
             self._worlds[count] = self._make_world(count)
         return self._worlds[count]
@@ -219,7 +219,7 @@ def unveiled_spec(spec: Spec) -> Spec:
     return replace(spec, streams=streams)
 
 
-def unveiled_world(world: World) -> World:
+def unveiled_world(world: Judged) -> Judged:
     """The same world, whose truth is what is observed."""
     twin = copy.copy(world)
     twin.stream_spec = unveiled_spec(world.stream_spec)

@@ -12,7 +12,7 @@ from armillary.evaluation.report.animation import animate
 from armillary.evaluation.report.imagined import imagined_control, imagined_recording, make_gallery, shown_stream
 from armillary.evaluation.report.report import write_report
 from armillary.model import WorldModel
-from armillary.worlds.world import World
+from armillary.worlds.world import Judged
 
 SHOWN = 4
 """Pairs, or stretches of recordings, in the animation."""
@@ -26,7 +26,7 @@ def illustrate(
     lead: str,
     model: WorldModel | None = None,
     episodes: Episodes | None = None,
-    world: World | None = None,
+    world: Judged | None = None,
     pairs: EvalSet | None = None,
     blocks: int = 10,
 ) -> Path:
@@ -44,10 +44,10 @@ def illustrate(
         place = next((s.name for s in episodes.spec.truth if s.is_tabular and s.shape[0] >= 2), None)
         gallery = make_gallery(model, episodes, np.setdiff1d(np.arange(len(episodes)), held_out), place=place)
         pictures["probes"] = [figures.latent_map(gallery)]
-        if pairs is not None and world is not None and judgement.control and "model" in judgement.control.rollouts:
-            far = np.argsort(-pairs.distance, kind="stable")[: 4 * SHOWN : 4]
-            rollouts = judgement.control.rollouts["model"]
-            shown = imagined_control(world, pairs, rollouts, gallery, far, skip=model.config.skip, place=place)
+        rollouts = judgement.control.rollouts if judgement.control else {}
+        if pairs is not None and world is not None and world.any_state and "model" in rollouts:
+            far = np.argsort(-(pairs.budget if pairs.distance is None else pairs.distance), kind="stable")[: 4 * SHOWN : 4]
+            shown = imagined_control(world, pairs, rollouts["model"], gallery, far, skip=model.config.skip, place=place)
             pictures["control"] = [figures.paths(shown)] if place and stream.is_picture else []
             pictures["control"].append(figures.strip(shown[0]))
         else:

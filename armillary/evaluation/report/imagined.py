@@ -20,7 +20,7 @@ from armillary.latents import encode_episodes, encode_rows, imagine
 from armillary.model import WorldModel
 from armillary.perception.fusion import shrink
 from armillary.spec import Spec, Stream
-from armillary.worlds.world import World
+from armillary.worlds.world import Judged
 
 
 @dataclass
@@ -110,7 +110,7 @@ def make_gallery(
 
 
 def imagined_control(
-    world: World,
+    world: Judged,
     pairs: EvalSet,
     rollouts: Rollouts,
     gallery: Gallery,

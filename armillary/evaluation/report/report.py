@@ -67,7 +67,8 @@ def write_report(
     metrics = _metrics(out / "metrics.jsonl")
     sections = [_animation(animation, control is not None)] if animation else []
     if control:
-        sections.append(_control(control, [ladder(control), *more.get("control", [])]))
+        ladders = [ladder(control)] if control.rows["random"].ladder else []
+        sections.append(_control(control, [*ladders, *more.get("control", [])]))
     if prediction:
         sections.append(_prediction(prediction, [horizons(prediction), *more.get("prediction", [])]))
     if probes or more.get("probes"):
@@ -129,7 +130,8 @@ def _control(control: ControlResult, figures: list[Figure]) -> str:
     for name, row in control.rows.items():
         timed = row.decision_ms_median is not None
         spent = f"{row.decision_ms_median:.1f} <small>p95 {row.decision_ms_p95:.1f}</small>" if timed else ""
-        estimates = [percent(row.success) + bar(row.success), percent(row.first_touch), number(row.spl), number(row.score)]
+        known = ["" if estimate is None else number(estimate) for estimate in (row.spl, row.score)]
+        estimates = [percent(row.success) + bar(row.success), percent(row.first_touch), *known]
         body.append((name, [*estimates, spent, row.model_calls or ""]))
     intro = (
         f"{control.pairs} pairs of start and goal from the world's own sampler, under a seed that no recording used. A goal "
@@ -146,6 +148,7 @@ def _control(control: ControlResult, figures: list[Figure]) -> str:
         "over the steps that it took. Score is (row - random) / (oracle - random). A decision is timed for one pair at a time, "
         "encoding included. Brackets are 95% intervals. Checks of the judging itself:"
     )
+    notes = " ".join([*control.left_out, notes])
     content = f"{alarm}{table(head, body)}<p class=note>{notes}</p><ul class=checks>{checks}</ul>{_glossary(control.rows)}"
     return section("Control: does it reach its goals?", intro, content, figures)
 
