@@ -22,6 +22,7 @@ SMALL = {
         {"rows": 400},
         ["2 missing numbers filled: interpolate", "lag of the action        0 rows", "episode 1: ", "actions (199, 1)"],
     ),
+    "own_world": ({"episodes": 30, "steps": 4, "goals": 2}, ["goals reached: ", "random actions: 0%"]),
     "predict_robot": ({"episodes": 12, "steps": 4}, ["0.5 s ahead: ", "4.0 s ahead: ", "of persistence's error"]),
     "record_train_plan": ({"episodes": 30, "steps": 4, "goals": 2}, ["goals reached: ", "random actions: ", "goal ["]),
     "resume_and_finetune": (

@@ -160,7 +160,7 @@ def make(name: str | Callable[..., Any], **options: Any) -> Any:
         MissingExtra: gymnasium is not installed.
     """
     require("gymnasium", "worlds")
-    given, name = name, name if isinstance(name, str) else f"{name.__module__}:{name.__name__}"
+    given, name = name, name if isinstance(name, str) else f"{name.__module__}:{getattr(name, '__name__', 'make')}"
     try:
         constructor = _constructor(given) if isinstance(given, str) else given
     except (AttributeError, RuntimeError) as error:

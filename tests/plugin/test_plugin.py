@@ -1,7 +1,9 @@
 """A package that nobody here knows adds to Armillary, which is recorded, trained, judged and shown without a change to it."""
 
 import json
+import re
 from contextlib import suppress
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -115,6 +117,15 @@ def test_a_format_is_imported_and_an_objective_is_trained_for(plugin, tmp_path, 
     said(capsys, "train", recording, "--out", run, "--held-out", 2, "--config.no-progress", *TINY, *slow)
     assert "slow" in json.loads((run / "metrics.jsonl").read_text().splitlines()[0])
     assert Agent.load(run, device="cpu").model.config.objective["slow"].weight == 0.5
+
+
+def test_the_page_on_extending_is_written_from_it():
+    here = Path(__file__).parent
+    page = (here.parents[1] / "docs" / "extending.md").read_text()
+    files = [path.read_text() for path in (here / "armillary_example").glob("*.py") if path.name != "__init__.py"]
+    assert sorted(re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)) == sorted(files)
+    (entries,) = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert entries in (here / "pyproject.toml").read_text()
 
 
 def test_without_the_package_its_recording_says_what_is_missing(installed, tmp_path, monkeypatch):

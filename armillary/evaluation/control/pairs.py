@@ -204,7 +204,7 @@ def make_eval_set(
         if found >= n:
             break
     else:
-        raise ArmillaryError(f"only {found} of {n} pairs passed ({rejected}); ask for harder goals, such as by min_distance")
+        raise ArmillaryError(f"only {found} of {n} pairs passed ({rejected}); take harder goals, by a larger min_distance")
     start, goal, distance, steps = (np.concatenate(x)[:n] for x in zip(*kept, strict=True))
     asked = ", ".join(f"{name}={value}" for name, value in constraints.items()) or "none"
     how = f"ceil({budget:g} x shortest path) + {extra}" if measured else f"{math.ceil(budget)}"
