@@ -246,7 +246,7 @@ MUTANTS = [
     ),
     Mutant("planning/cem.py", "largest=False", "largest=True", "planning/test_planners.py::test_a_plan_leads_to_the_goal"),
     # Files
-    Mutant("weights.py", "        part.replace(path)\n", "        path.write_bytes(content)\n", "test_weights.py"),
+    Mutant("files.py", "part = path.with_name(path.name + suffix)", "part = path", "test_files.py"),
     Mutant(
         "episodes/doctor.py",
         "len(np.intersect1d(digests[one], digests[other]))",
