@@ -27,10 +27,10 @@ from armillary.actor import Actor
 from armillary.console import plain_console
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, expect
 from armillary.evaluation.control.evaluate import ControlResult, Row, evaluate
 from armillary.evaluation.control.sanity import Check
-from armillary.evaluation.control.substitution import Simulated, labelled_distance, unveiled_episodes, unveiled_world
+from armillary.evaluation.control.substitution import Measured, Simulated, labelled_distance, unveiled_episodes, unveiled_world
 from armillary.evaluation.run import open_run, world_and_pairs
 from armillary.evaluation.statistics import Estimate
 from armillary.files import as_json, write_whole
@@ -70,7 +70,8 @@ class Diagnosis:
         table.caption = "\n".join(red) or None
         for name, row in self.rows.items():
             percent = [f"{100 * e.value:.1f} [{100 * e.low:.0f}, {100 * e.high:.0f}]" for e in (row.success, row.first_touch)]
-            table.add_row(name, percent[0], f"{row.score.value:.2f}", f"{row.spl.value:.2f}", percent[1])
+            score, spl = expect(row.score, "a world with an oracle"), expect(row.spl, "a world with a shortest path")
+            table.add_row(name, percent[0], f"{score.value:.2f}", f"{spl.value:.2f}", percent[1])
         return table
 
 
@@ -107,13 +108,13 @@ def diagnose(
     model.spec.check(world.stream_spec, "world")
     chosen.refuse([recorded_under])
 
-    def make_world(count: int) -> Judged:
+    def make_world(count: int) -> Measured:
         return make_named(chosen.world, chosen.options, num_envs=count, max_steps=None, autoreset_mode="Disabled")
 
     saved = AgentConfig.of(model)
     own = saved.planner_for(model)
     agent = Agent(model, planner or getattr(own, "refine", own), saved.cost, seed=seed, execute=saved.execute)
-    shared = {"planner": agent.planner, "execute": agent.execute, "seed": seed, "make_world": make_world}
+    shared: dict[str, Any] = {"planner": agent.planner, "execute": agent.execute, "seed": seed, "make_world": make_world}
     batch = min(BATCH, len(chosen))
     common = {"random": RandomBaseline(model.spec.action, model.config.skip, seed)}
 

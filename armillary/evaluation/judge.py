@@ -18,7 +18,7 @@ from armillary.acting.agent import Agent
 from armillary.acting.config import AgentConfig
 from armillary.acting.habit import Habit
 from armillary.episodes.store import Episodes
-from armillary.errors import ArmillaryError, CorruptFile
+from armillary.errors import ArmillaryError, CorruptFile, expect
 from armillary.evaluation.control.evaluate import ControlResult, evaluate
 from armillary.evaluation.control.pairs import EvalSet
 from armillary.evaluation.latent.prediction import PredictionResult, evaluate_prediction
@@ -136,6 +136,7 @@ def judge(
         log(f"surprise in {len(scenes)} kinds of scenes")
         result.surprise = evaluate_surprise(model, scenes, seed=seed)
     if pairs is not None:
+        world = expect(world, "the world of the pairs")
         model.spec.check(world.stream_spec, "world")
         pairs.refuse([model.provenance.get("recording_seed")])
         agent = AgentConfig.of(model) if agent is None else agent

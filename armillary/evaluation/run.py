@@ -14,8 +14,9 @@ from armillary.acting.agent import Agent
 from armillary.acting.config import AgentConfig, load_habit
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
-from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
+from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch, expect
 from armillary.evaluation.control.pairs import DEVELOPMENT_SEED, TEST_SEED, EvalSet, make_eval_set
+from armillary.evaluation.control.rollouts import drawing
 from armillary.evaluation.judge import RESULTS, Judgement, judge
 from armillary.evaluation.latent.prediction import fitting_horizons
 from armillary.evaluation.report.illustrate import illustrate
@@ -71,28 +72,26 @@ def evaluate_run(
     model, episodes = open_run(run, recording, device)
     made_from = model.provenance
     agent = AgentConfig.of(model) if agent is None else agent
-    chosen = habit = None
+    chosen = habit = judged = None
     pairs_seed = DEVELOPMENT_SEED if development else TEST_SEED
     scenes: Sequence[Any] = ()
     recorded = str(episodes.info.get("world", ""))
-    if pairs == 0 or not (world or recorded):
-        world = None
-    elif world is None and recorded not in names():
+    if world is None and recorded and recorded not in names() and pairs != 0:
         print(f"no control: {_why(recorded)}; prediction alone")
-    else:
+    elif (world or recorded) and pairs != 0:
         recorded_under = made_from.get("recording_seed")
-        world, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, recorded_under, pairs_seed, world)
+        judged, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, recorded_under, pairs_seed, world)
         habit = load_habit(run, model, agent)
         Agent.of(model, agent, habit)  # or else it is refused before the work
-        if isinstance(world, HasScenes):
-            scenes = world.scenes(SCENES, pairs_seed, model.config.skip)
+        if isinstance(judged, HasScenes):
+            scenes = judged.scenes(SCENES, pairs_seed, model.config.skip)
     with one_thread(model.config.is_small):
         judgement = judge(
             model,
             episodes=episodes,
             held_out=made_from["held_out"],
             horizons=horizons or _default_horizons(model, episodes),
-            world=world,
+            world=judged,
             pairs=chosen,
             agent=agent,
             habit=habit,
@@ -104,8 +103,8 @@ def evaluate_run(
     if chosen is not None:
         chosen.save(run / PAIRS)
     judgement.save(run / RESULTS)
-    named = {"title": judgement.facts["title"], "lead": lead}
-    illustrate(run, judgement, **named, model=model, episodes=episodes, world=world, pairs=chosen)
+    title = judgement.facts["title"]
+    illustrate(run, judgement, title=title, lead=lead, model=model, episodes=episodes, world=judged, pairs=chosen)
     return judgement
 
 
@@ -116,7 +115,7 @@ def open_run(run: Path, recording: str | Path | None = None, device: str = "auto
     where = recording or made_from.get("recording")
     if where is None:
         raise ArmillaryError(f"{run}: the checkpoint does not say which recording it is of; give --recording")
-    if recording is None and "://" in where:
+    if recording is None and "://" in str(where):
         raise ArmillaryError(
             f"{run}: the checkpoint names the recording {where}, which is not on this machine; to read it from "
             "there, name it: --recording"
@@ -166,7 +165,8 @@ def report_run(run: str | Path) -> Path:
     run = Path(run)
     require_finished(run)
     judgement = Judgement.load(run / RESULTS)
-    facts, parts = judgement.facts, {}
+    facts: dict[str, Any] = judgement.facts
+    parts: dict[str, Any] = {}
     if (recording := local_recording(facts.get("recording"))) and (run / "model.safetensors").exists():
         episodes = Episodes.open(recording)
         if episodes.content_hash() == facts.get("recording_hash"):
@@ -182,24 +182,21 @@ def world_and_pairs(
     seed: int = TEST_SEED,
     world: str | Callable[..., Any] | None = None,
 ) -> tuple[Judged, EvalSet]:
-    drawn = isinstance(pairs, int)
-    chosen = None if drawn else EvalSet.load(pairs)
+    chosen = None if isinstance(pairs, int) else EvalSet.load(pairs)
     options = info.get("options", {}) if chosen is None else chosen.options
-    settings = {"num_envs": pairs if drawn else len(chosen), "max_steps": None, "autoreset_mode": "Disabled"}
+    settings = {"num_envs": pairs if chosen is None else len(chosen), "max_steps": None, "autoreset_mode": "Disabled"}
     if world is None:
-        world = make_named(info["world"] if chosen is None else chosen.world, options, **settings)
+        made = make_named(info["world"] if chosen is None else chosen.world, options, **settings)
     else:
-        world = make(world, **options, **settings)
-    if not isinstance(world, Judged):
-        raise ArmillaryError(f"{world.name}: {_why(world.name)}")
-    if drawn:
-        _check_constraints(world, constraints)
-        budget = getattr(world, "budget", 2.0)
-        world.needs_observations = False  # while pairs are tried; some worlds draw slowly
-        said = {"budget": budget, "forbidden_seeds": [recorded_under], "options": options}
-        chosen = make_eval_set(world, pairs, seed, **said, **constraints)
-        world.needs_observations = True
-    return world, chosen
+        made = make(world, **options, **settings)
+    if not isinstance(made, Judged):
+        raise ArmillaryError(f"{made.name}: {_why(made.name)}")
+    if isinstance(pairs, int):
+        _check_constraints(made, constraints)
+        said: dict[str, Any] = {"budget": getattr(made, "budget", 2.0), "forbidden_seeds": [recorded_under], "options": options}
+        with drawing(made, needed=False):  # while pairs are tried; some worlds draw slowly
+            chosen = make_eval_set(made, pairs, seed, **said, **constraints)
+    return made, expect(chosen, "pairs")
 
 
 def _why(world: str) -> str:

@@ -29,7 +29,7 @@ from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control.evaluate import ControlResult, evaluate
-from armillary.evaluation.control.lax import evaluate_field_protocol
+from armillary.evaluation.control.lax import HasFieldProtocol, evaluate_field_protocol
 from armillary.evaluation.control.pairs import DEVELOPMENT_SEED, TEST_SEED, EvalSet, make_eval_set
 from armillary.evaluation.judge import peak_memory_mb
 from armillary.files import as_json, parse_json, write_whole
@@ -199,7 +199,7 @@ def run_task(
         result["development"] = {"commit": at, **_plain(table), **spent}
         keep()
     world = make(task.world, num_envs=task.batch, max_steps=None, autoreset_mode="Disabled", **task.options)
-    if hasattr(world, "lax_pairs") and "lax" not in result:
+    if isinstance(world, HasFieldProtocol) and "lax" not in result:
         console.rule(f"{name}, seed {seed}: by the field's rule")
         with _timed() as spent, one_thread(model.config.is_small):
             table = evaluate_field_protocol(world, agent, pairs, TEST_SEED)

@@ -111,6 +111,14 @@ class HasOracle(Protocol):
 
 
 @runtime_checkable
+class DrawsOnDemand(Protocol):
+    """A world that draws slowly, and does not where nobody looks."""
+
+    needs_observations: bool
+    """Whether somebody does."""
+
+
+@runtime_checkable
 class HasScenes(Protocol):
     """A world that stages violations of expectation, which a model of it should be surprised by."""
 

@@ -6,7 +6,7 @@ at the start. These pairs are not those of the control table.
 """
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -15,12 +15,27 @@ from armillary.acting.baselines import DoNothing, Oracle, RandomBaseline
 from armillary.actor import Actor
 from armillary.evaluation.control.rollouts import run
 from armillary.evaluation.statistics import wilson
-from armillary.worlds.world import Judged
+from armillary.worlds.world import HasOracle, Judged
 
 HOLD = 3  # env steps, as `make_eval_set` has it
 
 
-def evaluate_field_protocol(world: Judged, agent: Agent, n: int, seed: int) -> dict[str, Any]:
+@runtime_checkable
+class HasFieldProtocol(Judged, HasOracle, Protocol):
+    """A world with a lax rule."""
+
+    lax_budget: int
+
+    def lax_pairs(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Start and goal states, (n, S) each."""
+        ...
+
+    def success_lax(self, states: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """Whether goals (n, S) were touched in states (T, n, S), (n,) bool."""
+        ...
+
+
+def evaluate_field_protocol(world: HasFieldProtocol, agent: Agent, n: int, seed: int) -> dict[str, Any]:
     """Rows by name, `{"lax": share, "strict": share}` with Wilson's interval, JSON-able; and how many pairs each share is of.
 
     Args:

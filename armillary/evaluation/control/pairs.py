@@ -82,7 +82,7 @@ class EvalSet:
                 f"make a new set, or the world from {self.options}"
             )
 
-    def refuse(self, seeds: Iterable[int]) -> None:
+    def refuse(self, seeds: Iterable[int | None]) -> None:
         """Require that no recording used this set's seed.
 
         Raises:
@@ -180,14 +180,17 @@ def make_eval_set(
     n, seed = whole(n, "the number of pairs", 1), seed_of(seed)
     _refuse(seed, forbidden_seeds)
     extra, rng = hold if extra is None else extra, np.random.default_rng((seed, PAIRS))
-    space, measured = world.stream_spec.action, isinstance(world, HasShortestPath)
+    space, measured = world.stream_spec.action, world if isinstance(world, HasShortestPath) else None
     kept: list[tuple[np.ndarray, ...]] = []
     rejected = {"solved at the start": 0, "solved by doing nothing": 0, "solved by a random policy": 0}
     found = 0
     for _ in range(ROUNDS):
         start, goal = world.sample_pairs(max(n - found, 8), rng, **constraints)
-        distance = world.shortest_path(start, goal) if measured else np.full(len(start), np.nan)
-        steps = np.ceil(budget * distance).astype(np.int64) + extra if measured else np.full(len(start), math.ceil(budget))
+        if measured is None:
+            distance, steps = np.full(len(start), np.nan), np.full(len(start), math.ceil(budget))
+        else:
+            distance = measured.shortest_path(start, goal)
+            steps = np.ceil(budget * distance).astype(np.int64) + extra
         reasons = {}
         reasons["solved at the start"] = world.success(start, goal)
         reasons["solved by doing nothing"] = run(world, DoNothing(space), start, goal, steps).success.any(axis=0)
@@ -207,13 +210,13 @@ def make_eval_set(
         raise ArmillaryError(f"only {found} of {n} pairs passed ({rejected}); take harder goals, by a larger min_distance")
     start, goal, distance, steps = (np.concatenate(x)[:n] for x in zip(*kept, strict=True))
     asked = ", ".join(f"{name}={value}" for name, value in constraints.items()) or "none"
-    how = f"ceil({budget:g} x shortest path) + {extra}" if measured else f"{math.ceil(budget)}"
+    how = f"ceil({budget:g} x shortest path) + {extra}" if measured is not None else f"{math.ceil(budget)}"
     rule = f"budget = {how} env steps; constraints: {asked}"
     identity = (world.name, world.version, options or {}, seed)
-    known = distance if measured else None
+    known = distance if measured is not None else None
     return EvalSet(*identity, hold, start.astype(np.float64), goal.astype(np.float64), known, steps, rule, rejected)
 
 
-def _refuse(seed: int, forbidden: Iterable[int]) -> None:
+def _refuse(seed: int, forbidden: Iterable[int | None]) -> None:
     if seed in set(forbidden):
         raise ArmillaryError(f"seed {seed} was used for a recording, so that its episodes could be repeated; take another")

@@ -21,7 +21,7 @@ import numpy as np
 from armillary.actor import TRUE_STATE, Actor
 from armillary.errors import ArmillaryError
 from armillary.model import WorldModel
-from armillary.worlds.world import Judged
+from armillary.worlds.world import DrawsOnDemand, Judged
 
 
 @dataclass
@@ -95,7 +95,7 @@ def run(
     Raises:
         ArmillaryError: the world resets itself, or has fewer environments than `batch`.
     """
-    mode = (world.metadata or {}).get("autoreset_mode")
+    mode = (getattr(world, "metadata", None) or {}).get("autoreset_mode")
     if getattr(mode, "name", None) != "DISABLED":
         raise ArmillaryError(f"a world that is judged must not reset itself: autoreset is {mode}, build it with DISABLED")
     batch = world.num_envs if batch is None else batch
@@ -124,15 +124,15 @@ def run(
 
 @contextmanager
 def drawing(world: Judged, needed: bool) -> Generator[None]:
-    """Within, a world that can leave drawing out (it has an attribute `needs_observations`) does so unless it is needed."""
-    before = getattr(world, "needs_observations", None)
-    if before is not None:
-        world.needs_observations = needed
+    """Within, a world that can leave drawing out does so unless it is needed."""
+    if not isinstance(world, DrawsOnDemand):
+        yield
+        return
+    before, world.needs_observations = world.needs_observations, needed
     try:
         yield
     finally:
-        if before is not None:
-            world.needs_observations = before
+        world.needs_observations = before
 
 
 def _run_chunk(

@@ -13,7 +13,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -26,18 +26,25 @@ from armillary.actor import TRUE_STATE, Action, Observations
 from armillary.costs.cost import Cost
 from armillary.costs.goal import CriticGoal, goal_cost
 from armillary.episodes.store import Episode, Episodes
-from armillary.errors import ArmillaryError
+from armillary.errors import ArmillaryError, expect
 from armillary.evaluation.control.rollouts import drawing
 from armillary.goals.goal import Goal
 from armillary.imagination import Context, PlanSpace, Rollout
 from armillary.latents import encode_frames
 from armillary.model import WorldModel
+from armillary.objectives.term import Distance
 from armillary.optimise import Optimiser
 from armillary.spec import Spec
-from armillary.worlds.world import Judged
+from armillary.worlds.world import HasShortestPath, Judged
 
 LABELS = 50_000  # pairs of moments whose distance is told
-MakeWorld = Callable[[int], Judged]
+
+
+class Measured(Judged, HasShortestPath, Protocol):
+    """A world that knows how far its goals are."""
+
+
+MakeWorld = Callable[[int], Measured]
 """A world of so many environments, with autoreset disabled and no limit of steps."""
 
 
@@ -102,13 +109,13 @@ class TrueDynamics:
 class TrueDistance(Cost):
     """The sum of the shortest paths to the goal's state, of true rollouts alone."""
 
-    world: Judged
+    world: HasShortestPath
 
     def __call__(self, rollout: Rollout, goal: Goal) -> Float[Tensor, "b s"]:
         if not isinstance(rollout, TrueRollout):
             raise ArmillaryError("the true distance is of true states; plan by the true dynamics, with a search such as CEM")
         states = rollout.states.numpy()
-        goals = np.broadcast_to(goal.state.numpy()[:, None, None], states.shape)
+        goals = np.broadcast_to(expect(goal.state, "goals with a state").numpy()[:, None, None], states.shape)
         size = states.shape[-1]
         steps = self.world.shortest_path(states.reshape(-1, size), goals.reshape(-1, size))
         return torch.from_numpy(steps.reshape(states.shape[:-1]).sum(-1)).to(rollout.z)
@@ -142,13 +149,13 @@ class Simulated(Agent):
         self.imagination = TrueDynamics(self.model, self._world, observations[TRUE_STATE], draws=not self.true_distance)
         return super().act(observations, ids)
 
-    def _world(self, count: int) -> Judged:
+    def _world(self, count: int) -> Measured:
         if count not in self._worlds:
             self._worlds[count] = self._make_world(count)
         return self._worlds[count]
 
 
-class LabelledDistance(nn.Module):
+class LabelledDistance(Distance):
     """Env steps between what two latents show, (..., D) and (..., D) to (...); learned from labels.
 
     Args:
@@ -158,10 +165,13 @@ class LabelledDistance(nn.Module):
 
     def __init__(self, latent: int, points: Callable[[Tensor], Tensor], width: int = 256) -> None:
         super().__init__()
-        self.embed = points
+        self.points = points
         self.net = nn.Sequential(
             nn.Linear(3 * latent, width), nn.GELU(), nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1)
         )
+
+    def embed(self, z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch e"]:
+        return self.points(z)
 
     def forward(self, a: Float[Tensor, "*#batch d"], b: Float[Tensor, "*#batch d"]) -> Float[Tensor, "..."]:
         a, b = torch.broadcast_tensors(a, b)
