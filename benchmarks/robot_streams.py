@@ -25,7 +25,7 @@ from armillary.episodes.formats.lerobot import import_lerobot
 from armillary.episodes.store import Episodes
 from armillary.evaluation.latent.prediction import evaluate_prediction
 from armillary.evaluation.run import default_horizons
-from armillary.evaluation.statistics import auroc, bootstrap
+from armillary.evaluation.statistics import bootstrap
 from armillary.files import as_json, write_whole
 from armillary.model import WorldModel
 from armillary.provenance import commit, machine
@@ -92,6 +92,13 @@ def _lives(name: str, used: tuple[str, ...], tolerant: bool) -> Iterator[tuple[s
 
 
 @torch.no_grad()
+def auroc(negative: np.ndarray, positive: np.ndarray) -> float:
+    """The chance that a positive scores higher than a negative; ties count half. 0.5 is chance, and 1 is perfect."""
+    negative = np.sort(negative)
+    below = np.searchsorted(negative, positive, "left") + np.searchsorted(negative, positive, "right")
+    return float(below.mean() / 2 / len(negative))
+
+
 def _surprise(model: WorldModel, episodes: Episodes, dead: str) -> dict:
     """One-step surprise as it usually is, at the moment when a stream dies, and after that; medians, and AUROC of the death."""
     clips = Clips(episodes, model.config.context + 1, skip=model.config.skip, which=model.provenance["held_out"], image_size=64)

@@ -44,6 +44,14 @@ MUTANTS = [
     Mutant("evaluation/control/rollouts.py", "spec.truth * actor.needs_truth", "spec.truth", ROLLOUTS),
     Mutant("acting/agent.py", "*[before] * bool(before)", "", "acting/test_agent.py"),
     Mutant("planning/registry.py", "if math.prod(sizes) > LARGEST:", "if False:", "acting/test_agent_config.py"),
+    # What a file may import, and what a world without states is
+    Mutant("worlds/world.py", "or name not in names():", "or False:", "evaluation/control/test_pairs.py"),
+    Mutant(
+        "worlds/own.py",
+        "if not np.allclose(self.state, states,",
+        "if False and not np.allclose(self.state, states,",
+        "worlds/test_own.py",
+    ),
     # What is held out
     Mutant("training/fit.py", "            which=training,", "            which=None,", "training/test_fit.py"),
     Mutant(
