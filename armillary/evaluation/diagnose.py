@@ -41,7 +41,7 @@ from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import Recipe
 from armillary.training.stages import StageConfig
-from armillary.worlds.world import HasShortestPath, Judged, make_named, names
+from armillary.worlds.world import HasOracle, HasShortestPath, Judged, make_named, names
 
 BATCH = 10
 """Pairs at a time: each of them has a world of its own for every candidate."""
@@ -103,8 +103,8 @@ def diagnose(
         )
     recorded_under = model.provenance.get("recording_seed")
     world, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, recorded_under)
-    if not (world.any_state and isinstance(world, HasShortestPath)):
-        raise ArmillaryError(f"{world.name} cannot be diagnosed: it lacks set_state or a shortest path")
+    if not (world.any_state and isinstance(world, HasShortestPath) and isinstance(world, HasOracle)):
+        raise ArmillaryError(f"{world.name} cannot be diagnosed: it lacks set_state, a shortest path or an oracle")
     model.spec.check(world.stream_spec, "world")
     chosen.refuse([recorded_under])
 

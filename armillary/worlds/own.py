@@ -163,7 +163,7 @@ class OwnWorld(VectorWrapper):
     def sample_pairs(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Starts as resets give them, and goals as `sample_goal` does, (n, S) each. It ends the episodes under way."""
         starts, goals = [], []
-        for seeds in self._chunks(rng.integers(2**31, size=n)):
+        for seeds in self._chunks(rng.integers(2**30, 2**31, size=n)):  # far from those that recordings are made under
             self._begin(seeds)
             starts.append(self.state)
             self._to_goals(np.ones(self.num_envs, bool))
