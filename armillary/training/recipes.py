@@ -105,6 +105,7 @@ RECIPES: dict[str, Recipe] = {
             StageConfig("joint", steps=190, batch=48),
             StageConfig("dynamics", steps=1100, batch=192, learning_rate=6e-3),
         ),
+        AgentConfig(MPPI()),
     ),
     "two_room_random_door": _RANDOM_DOOR,
     "two_room_any_look": Recipe(
