@@ -118,6 +118,7 @@ class OwnWorld(VectorWrapper):
             self.oracle = self._of_numbers(oracle)
         self._seeds, self._steps = np.full(self.num_envs, np.nan), np.zeros(self.num_envs)
         self._seen: dict[str, np.ndarray] = {}
+        self._begin(np.zeros(self.num_envs, int))  # so that there is a state
 
     @property
     def unwrapped(self) -> VectorEnv:
@@ -133,6 +134,7 @@ class OwnWorld(VectorWrapper):
         """As the environment does, or from `options["state"]` (N, S)."""
         options = dict(options or {})
         if (states := options.pop("state", None)) is not None:
+            self._begin(np.zeros(self.num_envs, int), options.get("reset_mask"))
             return self._enter(np.asarray(states, float)), {}
         began = options.get("reset_mask", np.ones(self.num_envs, bool))
         given: Any = seed  # gymnasium's signature knows one seed, and its environments also take one for each
@@ -150,24 +152,27 @@ class OwnWorld(VectorWrapper):
 
     @property
     def state(self) -> np.ndarray:
-        """(N, S) float64; without `set_state`, with the seed and the step in front. Nothing, (N, 0), before a reset."""
-        if not self._seen:
-            return np.empty((self.num_envs, 0))
+        """(N, S) float64; without `set_state`, with the seed and the step in front."""
         if self._read is None:
             read = [self._seen[name].reshape(self.num_envs, -1) for name in self._flat]
             numbers = np.concatenate(read, axis=1).astype(float)
         else:
-            numbers = np.asarray(self._each(self._read), float).reshape(self.num_envs, -1)
+            numbers = np.array(self._each(self._read), float).reshape(self.num_envs, -1)
         return numbers if self.any_state else np.column_stack([self._seeds, self._steps, numbers])
 
     def sample_pairs(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Starts as resets give them, and goals as `sample_goal` does, (n, S) each. It ends the episodes under way."""
+        """Starts as resets give them, and goals as `sample_goal` does, (n, S) each.
+
+        Episodes under way go on after it in a world that takes any state; in others they end.
+        """
+        before: np.ndarray = self.state
         starts, goals = [], []
         for seeds in self._chunks(rng.integers(2**30, 2**31, size=n)):  # far from those that recordings are made under
             self._begin(seeds)
             starts.append(self.state)
             self._to_goals(np.ones(self.num_envs, bool))
             goals.append(self.state)
+        self._go_on(before)
         return np.concatenate(starts)[:n], np.concatenate(goals)[:n]
 
     def success(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
@@ -175,8 +180,10 @@ class OwnWorld(VectorWrapper):
         return np.asarray(self._of_numbers(self._success)(state, goal), bool)
 
     def render_states(self, states: np.ndarray) -> dict[str, np.ndarray]:
-        """What is sensed in states (n, S). It ends the episodes under way."""
+        """What is sensed in states (n, S). Episodes under way go on or end, as for `sample_pairs`."""
+        before: np.ndarray = self.state
         parts = [self._enter(chunk) for chunk in self._chunks(np.asarray(states, float))]
+        self._go_on(before)
         return {name: np.concatenate([part[name] for part in parts])[: len(states)] for name in parts[0]}
 
     # What both share
@@ -194,7 +201,6 @@ class OwnWorld(VectorWrapper):
 
     def _enter(self, states: np.ndarray) -> dict[str, np.ndarray]:
         if self._set is not None:
-            self._begin(np.zeros(self.num_envs, int))
             return self._sense(self._gather(self._each(self._set, states)))
         goals = states[:, STEP] == GOAL
         if (~goals & (states[:, STEP] != 0)).any() or not np.isfinite(states[:, SEED]).all():
@@ -206,10 +212,19 @@ class OwnWorld(VectorWrapper):
             raise ArmillaryError(f"{self.name}: one seed gave two states; draw all randomness from reset's seed and rng")
         return self._seen
 
-    def _begin(self, seeds: np.ndarray) -> None:
-        """Reset each environment under a seed (N,)."""
-        given: Any = [int(seed) for seed in seeds] if isinstance(self.env, GymWorld) else int(seeds[0])
-        self._sense(self.env.reset(seed=given)[0])
+    def _go_on(self, states: np.ndarray) -> None:
+        """Leave the environments in these states, where that can be."""
+        if self._set is not None:
+            self._enter(states)
+
+    def _begin(self, seeds: np.ndarray, mask: np.ndarray | None = None) -> None:
+        """Reset environments under a seed each (N,): all of them, or the single ones in `mask` (N,)."""
+        if isinstance(self.env, GymWorld):
+            options = None if mask is None else {"reset_mask": mask}
+            observation, _ = self.env.reset(seed=[int(seed) for seed in seeds], options=options)
+        else:
+            observation, _ = self.env.reset(seed=int(seeds[0]))
+        self._sense(observation)
         self._seeds, self._steps = seeds.astype(float), np.zeros(self.num_envs)
 
     def _to_goals(self, which: np.ndarray) -> None:

@@ -14,6 +14,7 @@ from armillary.errors import ArmillaryError
 from armillary.evaluation.control.pairs import EvalSet
 from armillary.evaluation.run import world_and_pairs
 from armillary.worlds import Judged, make
+from armillary.worlds.goals import WithGoals
 from armillary.worlds.own import own_world
 from armillary.worlds.world import HasOracle, HasShortestPath
 
@@ -42,6 +43,19 @@ def test_pairs_can_be_begun_and_shown_again(world):
     np.testing.assert_allclose(world.state, start[:4])
     assert world.success(goal, goal).all()
     assert (world.success(start, goal) == (np.abs(start - goal)[:, -2:].max(1) < NEAR)).all()
+
+
+@pytest.mark.parametrize("name", ["settable", "vector"])
+def test_where_any_state_can_be_set_episodes_under_way_go_on(name):
+    world = WithGoals(make(f"own_fakes:{name}", num_envs=4, autoreset_mode="Disabled"))
+    first, _ = world.reset(seed=3)
+    world.step(np.full((4, 2), 0.1, np.float32))
+    before, mask = world.state, np.array([True, False, False, True])
+    assert not np.allclose(world.goals(np.arange(4))["place"], first["place"])
+    np.testing.assert_allclose(world.state, before)
+    world.reset(options={"reset_mask": mask})
+    np.testing.assert_allclose(world.state[~mask], before[~mask])
+    assert (np.abs(world.state - before).max(axis=1) > 1e-3).tolist() == mask.tolist()
 
 
 def test_the_end_of_an_episode_does_not_stop_the_judge(world):
