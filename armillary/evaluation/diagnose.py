@@ -120,11 +120,11 @@ def diagnose(
 
     console, began = plain_console(quiet=not progress), time.perf_counter()
 
-    def told(name: str, held: Estimate) -> None:
+    def on_row(name: str, held: Estimate) -> None:
         console.print(f"{time.perf_counter() - began:5.0f} s  {name}: {held.percent()}")
 
     def judged(world: Judged, actors: Mapping[str, Actor]) -> ControlResult:
-        return evaluate(world, chosen, others={**common, **actors}, batch=batch, singles=0, seed=seed, told=told)
+        return evaluate(world, chosen, others={**common, **actors}, batch=batch, singles=0, seed=seed, on_row=on_row)
 
     with one_thread(model.config.is_small):
         world, sighted, checks = make_world(batch), {}, []

@@ -147,7 +147,7 @@ def judge(
         def row(name: str, held: Estimate) -> None:
             log(f"control: {name} holds {held.percent()} of its goals")
 
-        result.control = evaluate(world, pairs, acting, batch=min(BATCH, world.num_envs), seed=seed, told=row)
+        result.control = evaluate(world, pairs, acting, batch=min(BATCH, world.num_envs), seed=seed, on_row=row)
     result.facts["peak_memory_mb"] = peak_memory_mb()
     return result
 

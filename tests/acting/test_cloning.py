@@ -187,7 +187,7 @@ def test_files_of_other_models_or_of_no_habit_are_refused(tmp_path, model, habit
         ({"context": 0}, "context is at least 1"),
         ({"embedding": -1}, "embedding is 0 or more numbers wide, not -1"),
         ({"dropout": 1.0}, "dropout is a share"),
-        ({"haste": 1.0}, "haste is a share"),
+        ({"arrival_quantile": 1.0}, "expected an arrival_quantile"),
     ],
 )
 def test_settings_that_make_no_habit(given, message):

@@ -50,8 +50,8 @@ class HabitConfig:
     """Goals are at most so many action blocks later in the same episode, all equally likely."""
     timed: bool = True
     """Whether the blocks that remain are an input, with a head that guesses them; without it, take a short reach."""
-    haste: float = 0.03
-    """The guess: of the recorded ways from here to the goal, this share was quicker. In two rooms .01 to .06 do, .3 dawdles."""
+    arrival_quantile: float = 0.03
+    """Quantile of the predicted time to the goal that the policy acts on. In two rooms 0.01 to 0.06 work, and 0.3 is slow."""
     context: int | None = None
     """Latents that it looks at, the newest of the model's context. Default: all of it. Long contexts invite
     copycat errors (causal confusion): the past shows what the recorded policy was about to do."""
@@ -78,8 +78,8 @@ class HabitConfig:
                 raise ArmillaryError(f"a habit's {name} is at least 1, not {getattr(self, name)}")
         if self.embedding < 0:
             raise ArmillaryError(f"a habit's embedding is 0 or more numbers wide, not {self.embedding}")
-        if not 0 <= self.haste < 1:
-            raise ArmillaryError(f"a habit's haste is a share of the recorded ways, from 0 to below 1, not {self.haste}")
+        if not 0 <= self.arrival_quantile < 1:
+            raise ArmillaryError(f"expected an arrival_quantile from 0 to below 1, got {self.arrival_quantile}")
         if not 0 <= self.dropout < 1:
             raise ArmillaryError(f"a habit's dropout is a share, from 0 to below 1, not {self.dropout}")
 
@@ -147,7 +147,7 @@ class Habit(nn.Module):
             if remaining is not None:
                 raise ArmillaryError("this habit was trained without the blocks that remain; leave `remaining` out")
         elif remaining is None:
-            likely = self.arrival(features).softmax(-1).cumsum(-1) > self.config.haste
+            likely = self.arrival(features).softmax(-1).cumsum(-1) > self.config.arrival_quantile
             remaining = 1.0 + likely.int().argmax(-1)
         else:
             remaining = remaining.clamp(1, self.config.reach).expand(batch)

@@ -118,7 +118,7 @@ def evaluate(
     batch: int | None = None,
     singles: int = 4,
     seed: int = 0,
-    told: Callable[[str, Estimate], None] = lambda name, held: None,
+    on_row: Callable[[str, Estimate], None] = lambda name, held: None,
 ) -> ControlResult:
     """Judge an agent, or any actors, on an evaluation set.
 
@@ -130,7 +130,7 @@ def evaluate(
         batch: pairs at a time, at most `world.num_envs`. It changes no outcome.
         singles: so many pairs are run again one by one: to time decisions, and to check that last claim.
         seed: of the random policy and the untrained weights.
-        told: is told each row's name and share of success as soon as it is known.
+        on_row: called with the name of each row and its share of success, as soon as it is known.
 
     Raises:
         SpecMismatch: the pairs are of another world.
@@ -159,7 +159,7 @@ def evaluate(
         rollouts[name] = run(world, actor, pairs.start, pairs.goal, pairs.budget, batch=batch)
         if few and len(rollouts[name].seconds):  # it is learned
             alone[name] = run(world, actor, pairs.start[:few], pairs.goal[:few], pairs.budget[:few], batch=1)
-        told(name, wilson(int(rollouts[name].held(pairs.hold).sum()), len(pairs)))
+        on_row(name, wilson(int(rollouts[name].held(pairs.hold).sum()), len(pairs)))
     held = {name: r.held(pairs.hold) for name, r in rollouts.items()}
     ends = held["random"], held.get("oracle")
     rows = {name: _row(pairs, r, held[name], *ends, alone.get(name)) for name, r in rollouts.items()}

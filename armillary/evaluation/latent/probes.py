@@ -134,7 +134,7 @@ def mlp(
     seed: int = 0,
 ) -> np.ndarray:
     """As `ridge`, by a network of two hidden layers; the weights are those that were best on the validation part."""
-    inputs, known, test, aim, aim_validation = (
+    inputs, known, test, target, target_validation = (
         torch.from_numpy(a.astype(np.float32)) for a in (x, x_validation, x_test, y, y_validation)
     )
     with torch.random.fork_rng(), torch.enable_grad():
@@ -146,11 +146,11 @@ def mlp(
         for step in range(steps + 1):
             if step % 50 == 0:
                 with torch.no_grad():
-                    loss = F.mse_loss(net(known), aim_validation).item()
+                    loss = F.mse_loss(net(known), target_validation).item()
                     if loss < best:
                         best, answer = loss, net(test).numpy()
             rows = torch.randint(len(inputs), (256,))
-            optimiser.step(F.mse_loss(net(inputs[rows]), aim[rows]), 3e-3)
+            optimiser.step(F.mse_loss(net(inputs[rows]), target[rows]), 3e-3)
     return answer
 
 
