@@ -115,7 +115,7 @@ def test_the_whole_loop(made, run, capsys, monkeypatch):
     assert {path.name for path in run.iterdir()} == {
         *("model.safetensors", "metrics.jsonl", "pairs.json", "results.json", "report.html", "animation.gif")
     }
-    assert results["facts"]["agent"]["planner"]["name"] == "cem"
+    assert results["facts"]["agent"]["planner"]["name"] == "mppi"
     (run / "report.html").unlink()
     call("report", run)
     page = (run / "report.html").read_text()
