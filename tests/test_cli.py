@@ -135,7 +135,7 @@ def test_play_films_goals_and_recordings(run, tmp_path, capsys, monkeypatch, ref
     assert len(set(goals)) == 1
     assert min(len(set(seen)), len(set(done))) > 2
 
-    monkeypatch.setattr("armillary.evaluation.play.GYM", "two_room")  # as if it were a world without a judge's side
+    monkeypatch.setattr("armillary.evaluation.play.names", tuple)  # as if no world could be judged
     monkeypatch.setattr("armillary.evaluation.play.BLOCKS", 6)
     call("play", run, "--video", tmp_path / "recording.mp4", "--goals", 2, "--json")
     assert json.loads(capsys.readouterr().out) == {"video": str(tmp_path / "recording.mp4"), "frames": 7, "goals": 0, "held": 0}

@@ -13,6 +13,7 @@ def play(
     video: Path,
     goals: int = 3,
     recording: OptionalStore = None,
+    world: str | None = None,
     constraints: tuple[str, ...] = (),
     fps: float = 5.0,
     seed: int = 0,
@@ -29,6 +30,7 @@ def play(
         video: file to write: .mp4 for a video, .gif for an animation.
         goals: number of goals, or of held-out episodes. They are shown one below the other.
         recording: where the run's recording is now, if it was moved. Default: where it was at training.
+        world: the world to act in, such as package.module:make, a function of yours. Default: the world of the recording.
         constraints: constraints on start and goal pairs as name=value, such as cross=true. Default: none.
         fps: env steps a second in the film, or action blocks a second for a recording.
         seed: random seed of the goals and of the agent, from 0 to 9999. Another seed shows other goals.
@@ -36,7 +38,7 @@ def play(
     """
     from armillary.evaluation.play import play as film
 
-    how = {"goals": goals, "constraints": parse_options(constraints), "fps": fps, "seed": seed, "device": device}
-    found = film(run, video, recording=recording, **how)
+    how: dict[str, Any] = {"recording": recording, "world": world, "goals": goals, "constraints": parse_options(constraints)}
+    found = film(run, video, fps=fps, seed=seed, device=device, **how)
     print(f"{found}\nvideo: {found.video}")
     return found

@@ -5,7 +5,7 @@ what the model imagined from their first frame on, given the actions that were t
 imagined latent is shown as the recorded frame whose latent is nearest, and every picture says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from armillary.evaluation.run import open_run, world_and_pairs
 from armillary.files import write_whole
 from armillary.latents import learned_from
 from armillary.model import WorldModel
-from armillary.worlds.world import GYM
+from armillary.worlds.world import names
 
 NOTE = "Imagined: the recorded frame whose latent is nearest to the imagined latent. The model has no pixel decoder."
 BLOCKS = 20
@@ -53,6 +53,7 @@ def play(
     video: str | Path,
     *,
     recording: str | Path | None = None,
+    world: str | Callable[..., Any] | None = None,
     goals: int = 3,
     constraints: Mapping[str, Any] | None = None,
     fps: float = 5.0,
@@ -64,6 +65,7 @@ def play(
     Args:
         run: a folder with `model.safetensors`.
         recording: where the run's recording is now, if it was moved.
+        world: to act in, by name or as what makes it, such as `package.module:make`. Default: the recording's.
         goals: number of goals, or of stretches of the recording.
         constraints: of the world's sampler, such as `cross=True`.
         fps: env steps a second of the video; action blocks for a recording.
@@ -79,16 +81,15 @@ def play(
         raise ArmillaryError(f"expected goals from 1, fps above 0 and a seed from 0 to 9999; got {goals}, {fps:g} and {seed}")
     model, episodes = open_run(Path(run), recording, device)
     if shown_stream(model.spec) is None:
-        names = ", ".join(stream.name for stream in model.spec.observed)
-        raise ArmillaryError(f"expected a stream that can be drawn, such as images; {run} senses {names}")
+        senses = ", ".join(stream.name for stream in model.spec.observed)
+        raise ArmillaryError(f"expected a stream that can be drawn, such as images; {run} senses {senses}")
     gallery = make_gallery(model, episodes, learned_from(model, episodes))
-    world = episodes.info.get("world")
     with one_thread(model.config.is_small):
-        if world is None or str(world).startswith(GYM):
+        if world is None and episodes.info.get("world") not in names():
             pages, held = _recording(model, episodes, gallery, goals), 0
             goals = 0
         else:
-            pages, held = _goals(run, model, episodes, gallery, goals, constraints or {}, seed, device)
+            pages, held = _goals(run, model, episodes, gallery, world, goals, constraints or {}, seed, device)
     write_whole(video, ENDINGS[video.suffix](pages, 1000 / fps))
     return Played(video, len(pages), goals, held)
 
@@ -98,6 +99,7 @@ def _goals(
     model: WorldModel,
     episodes: Episodes,
     gallery: Gallery,
+    world: str | Callable[..., Any] | None,
     goals: int,
     constraints: Mapping[str, Any],
     seed: int,
@@ -105,7 +107,8 @@ def _goals(
 ) -> tuple[list[Any], int]:
     """A page for each env step towards these goals, all at once, and how many were held."""
     under = DEVELOPMENT_SEED + seed
-    world, pairs = world_and_pairs(episodes.info, goals, constraints, model.provenance.get("recording_seed"), under)
+    recorded_under = model.provenance.get("recording_seed")
+    judged, pairs = world_and_pairs(episodes.info, goals, constraints, recorded_under, under, world)
     agent = Agent.load(run, device=device, seed=seed)
     stream = expect(shown_stream(model.spec), "a model with a stream that can be drawn")
     space, skip = model.spec.action, model.config.skip
@@ -114,15 +117,15 @@ def _goals(
     def drawn(observation: Mapping[str, np.ndarray]) -> np.ndarray:
         return kinds.of(stream).draw(stream, observation[stream.name])
 
-    wanted = world.render_states(pairs.goal)
+    wanted = judged.render_states(pairs.goal)
     agent.start(range(goals), wanted)
     goal = drawn(wanted)
-    observation, _ = world.reset(options={"state": pairs.start})
+    observation, _ = judged.reset(options={"state": pairs.start})
     titles = ["goal", "it sees", "imagines next", "imagines at the end", "it does"]
     pages, rows, outlines = [], [[]] * goals, [[]] * goals
     held, began = np.ones(goals, bool), 0
     for step in range(int(pairs.budget.max()) + 1):
-        there, seen, action = world.success(world.state, pairs.goal), drawn(observation), agent.act(observation)
+        there, seen, action = judged.success(judged.state, pairs.goal), drawn(observation), agent.act(observation)
         held &= there | (step <= pairs.budget - pairs.hold) | (step > pairs.budget)
         began = step if expect(action.decided, "an agent that decides").any() else began
         nearest = gallery.nearest(expect(action.plan, "a plan").latents.cpu().numpy())
@@ -131,7 +134,7 @@ def _goals(
             rows[i] = [goal[i], seen[i], *ahead, draw_action(np.atleast_1d(action.values[i]), low, high)]
             outlines[i] = [MUTED, GREEN if there[i] else MUTED, MUTED, MUTED, MUTED]
         pages.append(draw_page(titles, rows, outlines, note=f"Green: at the goal. {NOTE}"))
-        observation, *_ = world.step(action.values)
+        observation, *_ = judged.step(action.values)
     return pages, int(held.sum())
 
 

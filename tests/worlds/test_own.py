@@ -163,6 +163,9 @@ def test_it_is_recorded_learned_and_judged_from_the_command_line(name, tmp_path,
     again = str(tmp_path / "run" / "pairs.json")
     cli.main(["eval", run, "--world", name, "--pairs", again, "--horizons", "0.2"])
     assert json.loads((tmp_path / "run" / "results.json").read_text())["control"]["rows"]["random"] == control["rows"]["random"]
+    capsys.readouterr()
+    cli.main(["play", run, "--world", name, "--video", str(tmp_path / "film.gif"), "--goals", "2"])
+    assert capsys.readouterr().out.startswith("2 goals, ")
 
 
 def test_a_world_without_goals_is_named_with_what_is_missing():
