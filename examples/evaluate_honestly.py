@@ -30,8 +30,7 @@ def main(out: Path = Path("runs/honest"), episodes: int = 200, steps: int | None
         pairs: number of start and goal pairs in each set.
     """
     world = arm.make("two_room", num_envs=20, max_steps=72)
-    about = {"world": "two_room", "options": {}}  # evaluation makes the same world from it
-    recording = arm.record(world, world.play(), out / "recording", episodes=episodes, info=about)
+    recording = arm.record(world, world.play(), out / "recording", episodes=episodes)
     stages = tuple(replace(stage, steps=steps or stage.steps) for stage in RECIPES["two_room"].stages)
     arm.fit(recording, out / "run", replace(RECIPES["two_room"], stages=stages))
 

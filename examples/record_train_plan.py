@@ -27,8 +27,7 @@ def main(out: Path = Path("runs/two_room"), episodes: int = 200, steps: int | No
         goals: pairs of start and goal to be judged on.
     """
     world = arm.make("two_room", num_envs=20, max_steps=72)
-    about = {"world": "two_room", "options": {}}  # evaluation makes the same world from it
-    recording = arm.record(world, world.play(), out / "recording", episodes=episodes, info=about)
+    recording = arm.record(world, world.play(), out / "recording", episodes=episodes)
 
     recipe = RECIPES["two_room"]
     recipe = replace(recipe, stages=tuple(replace(stage, steps=steps or stage.steps) for stage in recipe.stages))

@@ -17,6 +17,7 @@ from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.spaces import spec_of
 from armillary.worlds.goals import WithGoals
+from armillary.worlds.world import origin
 
 NAMES = "play", "random", "smooth", "oracle"
 
@@ -38,12 +39,14 @@ def record(
             a name, see `named`.
         store: a path that does not exist yet, or an open store of the same spec.
         hold: env steps for which the actor `random` repeats each action.
-        options: `episodes`, `steps`, `seed` and the further arguments of `armillary.episodes.record.record`.
+        options: `episodes`, `steps`, `seed` and the further arguments of `armillary.episodes.record.record`. The store's info
+            names the world, if `make` made it, so that an evaluation makes the same one.
 
     Raises:
         ArmillaryError: as `armillary.episodes.record.record`, `named` and `WithGoals`.
     """
     actor = named(actor, env, hold) if isinstance(actor, str) else as_actor(actor)
+    options["info"] = origin(env) | (options.get("info") or {})
     if actor.needs_goals and not hasattr(env, "goals"):
         env = WithGoals(env)
     return recorder.record(env, actor, store, **options)

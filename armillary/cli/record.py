@@ -51,7 +51,7 @@ def record(
     if set(chosen) & {"num_envs", "max_steps"}:
         raise ArmillaryError("num_envs and max_steps are no --options; use --envs and --steps")
     env = make(world, num_envs=min(envs, episodes), max_steps=steps, **chosen)
-    about = {"world": world, "options": chosen}
+    about = {}
     if hold != 1 and actor != "random":
         raise ArmillaryError(f"--hold is for --actor random, and this is {actor}")
     who = named(actor, env, hold)

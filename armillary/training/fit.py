@@ -23,14 +23,14 @@ from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.model import WorldModel
 from armillary.training.folder import one_writer
 from armillary.training.loop import TrainConfig, short_hash, train_alone
-from armillary.training.recipes import Recipe
+from armillary.training.recipes import Recipe, recipe_named
 from armillary.training.rows import write_training_rows
 
 
 def fit(
     episodes: Episodes,
     out: str | Path,
-    recipe: Recipe,
+    recipe: Recipe | str,
     config: TrainConfig | None = None,
     *,
     streams: tuple[str, ...] | None = None,
@@ -44,6 +44,7 @@ def fit(
     """Train a recipe on a recording; see `train` for what `out` gets, and `habit.safetensors` where its agent has a habit.
 
     Args:
+        recipe: one, or the name of one in `RECIPES`.
         streams: observed streams to learn from. Default: all.
         held_out: share (below 1) or number of the episodes that the model never sees, or a list of them, see `split` and
             `split_off`; they are named in the checkpoint. Of what `start` was trained on, none is held out.
@@ -56,10 +57,11 @@ def fit(
             config counts, of the recipe the stages alone. It stays as it is.
 
     Raises:
-        ArmillaryError: the recording is too small for the clips or the split, the seed is negative, the agent's planner has no
-            registered name, the folder has another habit, and whatever `train` raises.
+        ArmillaryError: no such recipe, the recording is too small for the clips or the split, the seed is negative, the agent's
+            planner has no registered name, the folder has another habit, and whatever `train` raises.
         SpecMismatch: the recording lacks what `start` senses or does, or the odometry that egomotion learns from.
     """
+    recipe = recipe_named(recipe) if isinstance(recipe, str) else recipe
     recipe = recipe if start is None else replace(recipe, model=start.config)
     # Without actions there is nothing to imitate.
     agent = recipe.agent if episodes.spec.action.n else replace(recipe.agent, habit=None)

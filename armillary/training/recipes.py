@@ -30,7 +30,7 @@ from armillary import objectives
 from armillary.acting.config import AgentConfig
 from armillary.acting.habit import HabitConfig
 from armillary.config import ModelConfig, Size
-from armillary.errors import PluginError
+from armillary.errors import ArmillaryError, PluginError
 from armillary.objectives.contrast import Contrast
 from armillary.objectives.critic import Critic
 from armillary.objectives.egomotion import Egomotion
@@ -293,3 +293,14 @@ DESCRIPTIONS: dict[str, str] = {
     "lewm": "LeWM (arXiv 2603.19312), 18 M parameters, for a GPU.",
 }
 """For what recordings each recipe is, in a line."""
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe of this name.
+
+    Raises:
+        ArmillaryError: there is none.
+    """
+    if name not in RECIPES:
+        raise ArmillaryError(f"expected a recipe of {', '.join(RECIPES)}, got {name!r}")
+    return RECIPES[name]

@@ -10,6 +10,7 @@ and `autoreset_mode` and returns a world, and an entry point:
 
 import importlib
 import inspect
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -132,6 +133,8 @@ class HasScenes(Protocol):
 
 
 GROUP = "armillary.worlds"
+SETTINGS = "num_envs", "max_steps", "autoreset_mode"
+"""Options of every world that say how it is run, not which world it is."""
 GYM = "gym:"
 """`make("gym:ID")` is any Gymnasium environment with pixels, which can be recorded and not be judged."""
 
@@ -190,8 +193,23 @@ def make(name: str | Callable[..., Any], **options: Any) -> Any:
             f"world {name!r}: expected a vector environment with a stream_spec, got {type(world).__name__}; "
             "wrap it with armillary.worlds.own.own_world"
         )
-    world.name = name
+    world.name, world.made_with = name, {k: v for k, v in options.items() if k not in SETTINGS}
     return world
+
+
+def origin(env: Any) -> dict[str, Any]:
+    """What a recording keeps of the world that `make` made, so that an evaluation can make it again; nothing of others.
+
+    Returns:
+        `world` and `options`, JSON-able.
+    """
+    inner = getattr(env, "unwrapped", env)
+    options = getattr(inner, "made_with", None)
+    try:
+        json.dumps(options)
+    except TypeError:  # options that no file can hold
+        return {}
+    return {} if options is None else {"world": inner.name, "options": options}
 
 
 def _constructor(name: str) -> Callable[..., Any]:

@@ -37,6 +37,16 @@ def test_play_and_chance_by_name_are_the_same_recordings(tmp_path):
     assert held.info["policy"] == "Random(hold=4)"
 
 
+def test_a_recording_names_the_world_that_made_it(tmp_path):
+    made = record(world(door="random"), "play", tmp_path / "random", episodes=3)
+    assert (made.info["world"], made.info["options"]) == ("two_room", {"door": "random"})
+    other = record(world(), "play", tmp_path / "other", episodes=3, info={"options": {"door": "fixed"}, "site": 4})
+    assert (other.info["world"], other.info["options"], other.info["site"]) == ("two_room", {"door": "fixed"}, 4)
+    odd = world()
+    odd.made_with = {"door": object()}  # what no file can hold
+    assert "world" not in record(odd, "play", tmp_path / "odd", episodes=3).info
+
+
 def test_a_function_in_a_file_acts_on_all_streams(tmp_path):
     (tmp_path / "mine.py").write_text(POLICY)
     store = record(world(), f"{tmp_path}/mine.py:right", tmp_path / "store", episodes=3)

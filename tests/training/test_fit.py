@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
+import pytest
 from training_fakes import STAGES, new_model, record
 
 from armillary.episodes.clips import Clips
+from armillary.errors import ArmillaryError
 from armillary.latents import learned_from
 from armillary.training import fit as fitting
 from armillary.training.loop import TrainConfig
-from armillary.training.recipes import Recipe
+from armillary.training.recipes import RECIPES, Recipe, recipe_named
 
 
 def test_a_model_is_trained_on_no_held_out_episode(tmp_path, monkeypatch):
@@ -21,3 +23,9 @@ def test_a_model_is_trained_on_no_held_out_episode(tmp_path, monkeypatch):
     assert len(held) == 6
     assert set(used[0].which) == set(range(24)) - set(held)
     assert learned_from(model, store).tolist() == used[0].which.tolist()
+
+
+def test_a_recipe_may_be_given_by_name(tmp_path):
+    with pytest.raises(ArmillaryError, match=r"expected a recipe of two_room, .*, got 'tow_room'"):
+        fitting.fit(record(tmp_path / "store"), tmp_path / "run", "tow_room")
+    assert recipe_named("two_room") is RECIPES["two_room"]
