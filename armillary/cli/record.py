@@ -50,6 +50,9 @@ def record(
     chosen = parse_options(options)
     if set(chosen) & {"num_envs", "max_steps"}:
         raise ArmillaryError("num_envs and max_steps are no --options; use --envs and --steps")
+    for option, value in (("episodes", episodes), ("envs", envs)):
+        if value < 1:
+            raise ArmillaryError(f"--{option}: expected a whole number from 1, got {value}")
     env = make(world, num_envs=min(envs, episodes), max_steps=steps, **chosen)
     about = {}
     if hold != 1 and actor != "random":

@@ -275,7 +275,10 @@ def _refuse(units: Sequence[_Unit], wanted: Sequence[float | int], seen: np.ndar
             f"one source in {len(units[0].members)} parts cannot give {wanted} held out, a gap and any to train on; import it "
             "in shorter parts (--longest), or hold out less"
         )
-    raise ArmillaryError(f"{len(units)} different episodes cannot give {wanted} held out and any to train on")
+    raise ArmillaryError(
+        f"expected different episodes to hold out {' or '.join(map(str, wanted))} of, and more to train on; got {len(units)}. "
+        "Add episodes, hold out fewer, or import one long table in parts: --longest ROWS"
+    )
 
 
 def _short(text: str) -> str:

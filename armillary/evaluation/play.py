@@ -77,6 +77,8 @@ def play(
     video = Path(video)
     if video.suffix not in ENDINGS:
         raise ArmillaryError(f"expected a video that ends in {' or '.join(ENDINGS)}, got {video.name!r}")
+    if not video.parent.is_dir():
+        raise ArmillaryError(f"expected a folder for the video, and there is no {video.parent}; make it first")
     if goals < 1 or not fps > 0 or not 0 <= seed < TEST_SEED - DEVELOPMENT_SEED:
         raise ArmillaryError(f"expected goals from 1, fps above 0 and a seed from 0 to 9999; got {goals}, {fps:g} and {seed}")
     model, episodes = open_run(Path(run), recording, device)

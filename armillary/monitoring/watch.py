@@ -72,7 +72,8 @@ class Summary:
         return {**plain, "notes": list(self.notes)}
 
     def __str__(self) -> str:
-        named = f" ({', '.join(f'{name} {count}' for name, count in self.sensors.most_common(5))})" if self.sensors else ""
+        named = ", ".join(f"{name} {count} times" for name, count in self.sensors.most_common(5))
+        named = f", sensors in alarm: {named}" if named else ""
         alarms = f"{self.alarms} alarms, the first at {self.first}{named}" if self.alarms else "no alarm"
         parts = [f"{self.rows} rows in {self.episodes} episodes: {alarms if self.judged else 'nothing could be judged'}"]
         if self.not_judged:

@@ -22,7 +22,10 @@ class WithGoals(VectorWrapper):
 
     def __init__(self, world: Any) -> None:
         if not isinstance(world, VectorEnv) or not isinstance(world, Judged) or not world.any_state:
-            raise ArmillaryError(f"expected a world that draws goals and begins from any state; got {world!r:.100}")
+            raise ArmillaryError(
+                f"expected a world that draws goals and begins from any state; got {getattr(world, 'name', world)}. A world of "
+                "your own needs sample_goal, success and set_state"
+            )
         if world.metadata.get("autoreset_mode") != AutoresetMode.DISABLED:
             raise ArmillaryError("expected a world that begins no episode by itself; build it with autoreset_mode='Disabled'")
         super().__init__(world)

@@ -117,7 +117,9 @@ class EvalSet:
             pairs = cls(**content, **arrays)
             pairs._check()
         except OSError as error:
-            raise ArmillaryError(f"{path}: the evaluation set cannot be read ({error.strerror})") from error
+            raise ArmillaryError(
+                f"expected a number of pairs or a file of them, got {path}, which cannot be read ({error.strerror})"
+            ) from error
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise CorruptFile(f"{path} is not an evaluation set ({type(error).__name__}: {error})") from error
         if form != FORMAT or pairs.hash != said:

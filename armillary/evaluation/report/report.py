@@ -65,7 +65,7 @@ def write_report(
     """
     out, more = Path(out), {name: list(some) for name, some in (figures or {}).items()}
     metrics = _metrics(out / "metrics.jsonl")
-    sections = [_animation(animation, control is not None)] if animation else []
+    sections = [_animation(animation, bool(more.get("control")))] if animation else []
     if control:
         ladders = [ladder(control)] if control.rows["random"].ladder else []
         sections.append(_control(control, [*ladders, *more.get("control", [])]))
