@@ -78,13 +78,11 @@ def render(grouped: dict[str, list[Run]]) -> str:
     """The page in Markdown, of what `load_runs` gives."""
     runs = [run for some in grouped.values() for run in some]
     commits = sorted({str(part["commit"])[:8] for run in runs for part in _parts(run)})
-    lead = (
-        "Each world's results are made by the command below its name, and this page from them by "
-        "`armillary bench control --table`. "
-        f"Machine: {'; '.join(sorted({run['machine'] for run in runs}))}. Commit: {', '.join(commits)}."
-    )
+    lead = "Each world's results are made by the command below its name, and this page by `armillary bench control --table`."
+    machines = "; ".join(sorted({run["machine"] for run in runs}))
+    made = f"## Where it was run\n\nMachines: {machines}. Commits: {', '.join(commits)}; each raw file names its own."
     worlds = [_world(name, some) for name, some in grouped.items()]
-    return "\n\n".join(["# The control suite", lead, RULES, LEGEND, *worlds]) + "\n"
+    return "\n\n".join(["# The control suite", lead, RULES, LEGEND, *worlds, made]) + "\n"
 
 
 def _world(name: str, runs: list[Run]) -> str:
