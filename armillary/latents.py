@@ -15,6 +15,7 @@ from armillary.arguments import check_finite, observed
 from armillary.device import together
 from armillary.episodes.clips import Batch, Clips
 from armillary.episodes.store import Episodes
+from armillary.errors import SpecMismatch
 from armillary.imagination import Context
 from armillary.model import WorldModel
 from armillary.spec import ActionSpace
@@ -89,6 +90,18 @@ def encode_frames(model: WorldModel, observations: Mapping[str, Any], *, exact: 
     counts = {len(frame) for frame in frames.values()}
     parts = together(model.device, *counts) if exact and len(counts) == 1 else [slice(None)]
     return torch.cat([model.encode({name: frame[some] for name, frame in frames.items()}) for some in parts]).squeeze(1)
+
+
+def encode_goals(model: WorldModel, goals: Mapping[str, Any], count: int, *, exact: bool = True) -> Float[Tensor, "n d"]:
+    """Latents of the goals of `count` environments: one each, or one for all; arguments as for `encode_frames`.
+
+    Raises:
+        SpecMismatch: another number of goals, and whatever `encode_frames` raises.
+    """
+    z = encode_frames(model, goals, exact=exact)
+    if len(z) not in (1, count):
+        raise SpecMismatch(f"{len(z)} goals for {count} environments; give one each, or one for all")
+    return z
 
 
 @dataclass

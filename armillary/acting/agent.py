@@ -33,7 +33,7 @@ from armillary.device import together
 from armillary.errors import ArmillaryError, SpecMismatch, expect
 from armillary.goals.goal import Goal
 from armillary.imagination import Imagination
-from armillary.latents import encode_frames
+from armillary.latents import encode_frames, encode_goals
 from armillary.model import WorldModel
 from armillary.planning.planner import Plan, Planner
 from armillary.planning.problem import Problem
@@ -164,7 +164,7 @@ class Agent(Actor):
             SpecMismatch, ArmillaryError: as `set_goal`; then nothing has changed.
         """
         named = self._started.named(ids)
-        goal = None if goals is None else self._encoded(goals, len(named))
+        goal = None if goals is None else encode_goals(self.model, goals, len(named), exact=self.exact)
         rows = self._started.add(named)
         if new := self.num_envs - len(self._steps):
             self.memory.grow(new)
@@ -195,7 +195,7 @@ class Agent(Actor):
             ArmillaryError: environments that were not started, or named twice.
         """
         rows = self._started.rows(ids)
-        self._go(rows, self._encoded(observations, len(rows)))
+        self._go(rows, encode_goals(self.model, observations, len(rows), exact=self.exact))
 
     def encode(self, observations: Observations) -> Tensor:
         """Latents (n, D) of what n environments show, (n, *shape) by stream, each encoded by itself if the agent is `exact`."""
@@ -233,13 +233,6 @@ class Agent(Actor):
         self._steps[rows] += 1
         plan = take(expect(self.last_plan, "a plan"), rows)
         return Action(plan.actions.cpu().numpy()[np.arange(len(rows)), steps % (skip * self.execute)], "plan", decided, plan)
-
-    def _encoded(self, goals: Observations, count: int) -> Tensor:
-        """Latents (n, D), or (1, D), of the goals of so many environments."""
-        goal = self.encode(goals)
-        if len(goal) not in (1, count):
-            raise SpecMismatch(f"{len(goal)} goals for {count} environments; give one each, or one for all")
-        return goal
 
     def _go(self, rows: np.ndarray, goal: Tensor) -> None:
         self.goal.z[rows] = goal

@@ -8,8 +8,8 @@ import torch
 from armillary.acting.habit.cloning import Habit
 from armillary.actor import Action, Actor, Observations, Started
 from armillary.device import together
-from armillary.errors import ArmillaryError, SpecMismatch
-from armillary.latents import encode_frames
+from armillary.errors import ArmillaryError
+from armillary.latents import encode_frames, encode_goals
 from armillary.model import WorldModel
 
 
@@ -40,9 +40,7 @@ class HabitActor(Actor):
     def start(self, ids: Any, goals: Observations | None = None) -> None:
         """See `Actor.start`; environments keep the goal that they have where none is given."""
         named = self._started.named(ids)
-        goal = None if goals is None else encode_frames(self.model, goals)
-        if goal is not None and len(goal) not in (1, len(named)):
-            raise SpecMismatch(f"{len(goal)} goals for {len(named)} environments; give one each, or one for all")
+        goal = None if goals is None else encode_goals(self.model, goals, len(named))
         rows = self._started.add(named)
         if new := len(self._started) - len(self._steps):
             self._goal, self._z = (torch.cat([old, old.new_zeros(new, *old.shape[1:])]) for old in (self._goal, self._z))
