@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # as in typing, which would take longer to import than all of
     from armillary.acting.recording import record
     from armillary.episodes.store import Episodes
     from armillary.evaluation.run import evaluate_run as evaluate
-    from armillary.model import WorldModel
+    from armillary.model.world_model import WorldModel
     from armillary.spec import Spec
     from armillary.training.fit import fit
     from armillary.worlds.world import make
@@ -33,7 +33,7 @@ _PLACES = {
     "Agent": "armillary.acting.agent:Agent",
     "Episodes": "armillary.episodes.store:Episodes",
     "Spec": "armillary.spec:Spec",
-    "WorldModel": "armillary.model:WorldModel",
+    "WorldModel": "armillary.model.world_model:WorldModel",
     "evaluate": "armillary.evaluation.run:evaluate_run",
     "fit": "armillary.training.fit:fit",
     "make": "armillary.worlds.world:make",

@@ -16,7 +16,7 @@ from armillary.errors import ArmillaryError
 from armillary.evaluation.control.pairs import DEVELOPMENT_SEED
 from armillary.evaluation.judge import RESULTS, Judgement
 from armillary.evaluation.run import evaluate_run
-from armillary.model import MODEL, STATE
+from armillary.model.world_model import MODEL, STATE
 from armillary.own_run import RECORDING, clear_run
 from armillary.training.fit import fit
 from armillary.training.folder import one_writer

@@ -17,7 +17,7 @@ from armillary.episodes.clips import Batch, Clips
 from armillary.episodes.store import Episodes
 from armillary.errors import SpecMismatch
 from armillary.imagination import Context
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.spec import ActionSpace
 
 FRAMES = 1024  # encoded at a time

@@ -22,7 +22,7 @@ from armillary.evaluation.control.evaluate import evaluate
 from armillary.evaluation.control.pairs import DEVELOPMENT_SEED
 from armillary.files import write_whole
 from armillary.latents import learned_from
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.provenance import commit, machine
 from armillary.suite.methods import HABITS
 from armillary.suite.run import RUNS, draw_pairs

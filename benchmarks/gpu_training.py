@@ -23,7 +23,7 @@ import tyro
 from armillary.device import describe, pick_device, synchronize
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episode, Episodes
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.provenance import commit, machine
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.training.loop import TrainConfig, train

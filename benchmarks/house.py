@@ -38,7 +38,7 @@ from armillary.evaluation.latent.spatial import (
 )
 from armillary.files import write_whole
 from armillary.latents import learned_from
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.provenance import commit, machine
 from armillary.suite.run import HELD_OUT
 from armillary.suite.tables import as_table, percent

@@ -28,7 +28,7 @@ from armillary.evaluation.control.pairs import TEST_SEED, make_eval_set
 from armillary.evaluation.judge import BATCH
 from armillary.evaluation.latent.prediction import evaluate_prediction
 from armillary.evaluation.statistics import bootstrap, r2
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.objectives.inverse import Inverse
 from armillary.spec import NO_ACTION, Spec
 from armillary.training.fit import fit

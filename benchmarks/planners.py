@@ -28,7 +28,7 @@ from armillary.evaluation.control.evaluate import ControlResult, evaluate, over_
 from armillary.evaluation.control.pairs import TEST_SEED, make_eval_set
 from armillary.evaluation.judge import BATCH
 from armillary.evaluation.statistics import spread
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.planning import CEM, ICEM, MPPI, GradientPlanner, Planner, RandomShooting
 from armillary.provenance import commit, machine
 from armillary.worlds import make

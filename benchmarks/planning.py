@@ -18,10 +18,10 @@ import torch
 import tyro
 
 from armillary.acting.agent import Agent
-from armillary.config import ModelConfig
 from armillary.costs import goal_cost
 from armillary.imagination import Context
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.planning import CEM, MPPI, Planner, RandomShooting
 from armillary.provenance import commit
 from armillary.spec import ActionSpace, Spec, Stream

@@ -27,7 +27,7 @@ from armillary.evaluation.latent.prediction import evaluate_prediction
 from armillary.evaluation.run import default_horizons
 from armillary.evaluation.statistics import bootstrap
 from armillary.files import as_json, write_whole
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.provenance import commit, machine
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from armillary.config import ModelConfig
 from armillary.episodes.store import Episode, Episodes
 from armillary.evaluation.latent.probes import probe
 from armillary.evaluation.statistics import Estimate
+from armillary.model.config import ModelConfig
 from armillary.objectives.inverse import Inverse
 from armillary.objectives.prediction import Prediction
 from armillary.objectives.sigreg import SIGReg

@@ -22,7 +22,7 @@ from armillary.device import one_thread
 from armillary.evaluation.control.evaluate import evaluate, over_seeds
 from armillary.evaluation.control.pairs import TEST_SEED, make_eval_set
 from armillary.evaluation.judge import BATCH
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.provenance import commit
 from armillary.worlds import make
 

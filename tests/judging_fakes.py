@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from armillary.config import ModelConfig
 from armillary.imagination import Rollout
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.spec import ActionSpace, Spec, Stream
 
 STEP = 12.5 / 64

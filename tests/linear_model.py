@@ -3,9 +3,9 @@
 import torch
 from torch import nn
 
-from armillary.config import ModelConfig
-from armillary.dynamics.predictor import Predictor
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.dynamics.predictor import Predictor
+from armillary.model.world_model import WorldModel
 from armillary.spec import ActionSpace, Spec, Stream
 
 # Each choice moves the point by one unit: east, west, north, south.

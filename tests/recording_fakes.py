@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from armillary.config import ModelConfig
 from armillary.episodes.store import Episode, Episodes
 from armillary.imagination import Rollout
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.spec import ActionSpace, Spec, Stream
 
 

@@ -3,10 +3,10 @@
 import torch
 from torch import nn
 
-from armillary.config import ModelConfig
 from armillary.distributed import BatchNorm
 from armillary.episodes.clips import Batch
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.spec import ActionSpace, Spec, Stream
 
 CAMERA, STATE, PLACE = "camera.image", "state", "place"

@@ -21,14 +21,14 @@ import pytest
 
 from armillary import cli, objectives
 from armillary.acting.config import AgentConfig
-from armillary.config import ModelConfig
 from armillary.episodes.record import record
 from armillary.episodes.scripted import Random
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation import labelling
 from armillary.evaluation.diagnose import Diagnosis
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.planning.registry import planner_names
 from armillary.suite.tasks import SUITE
 from armillary.training.augmentation import Augmentation

@@ -14,7 +14,7 @@ from training.training_fakes import record
 
 from armillary import distributed, weights
 from armillary.errors import ArmillaryError
-from armillary.model import MODEL
+from armillary.model.world_model import MODEL
 from armillary.training.metrics import METRICS
 
 

@@ -12,7 +12,7 @@ import armillary
 from armillary import cli
 from armillary.acting.agent import Agent
 from armillary.evaluation.run import evaluate_run
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.training.fit import fit
 
 PACKAGE = Path(armillary.__file__).parent

@@ -9,8 +9,8 @@ import torch
 
 import armillary
 from armillary import kinds
-from armillary.config import ModelConfig
 from armillary.errors import ArmillaryError, PluginError
+from armillary.model.config import ModelConfig
 from armillary.spec import Stream
 
 STREAMS = [

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from armillary.actions import ActionBlocks
-from armillary.config import ModelConfig
 from armillary.episodes.clips import Batch
-from armillary.model import WorldModel
-from armillary.perception.vector import VectorEncoder
+from armillary.model.actions import ActionBlocks
+from armillary.model.config import ModelConfig
+from armillary.model.perception.vector import VectorEncoder
+from armillary.model.world_model import WorldModel
 from armillary.scales import mean_and_scale
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.training.recipes import RECIPES

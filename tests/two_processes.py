@@ -13,10 +13,10 @@ import torch
 from training.training_fakes import SPEC, clips_of, new_model
 
 from armillary import distributed, weights
-from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episodes
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.objectives.prediction import Prediction
 from armillary.objectives.sigreg import SIGReg
 from armillary.objectives.vicreg import VICReg

@@ -34,7 +34,7 @@ from armillary.errors import ArmillaryError, SpecMismatch, expect
 from armillary.goals.goal import Goal
 from armillary.imagination import Imagination
 from armillary.latents import encode_frames, encode_goals
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.planning.planner import Plan, Planner
 from armillary.planning.problem import Problem
 from armillary.planning.streams import RandomStreams

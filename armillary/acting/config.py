@@ -13,7 +13,7 @@ from armillary.acting.habit import Habit, HabitConfig
 from armillary.costs.cost import Cost
 from armillary.costs.registry import make_cost, parse_cost
 from armillary.errors import ArmillaryError, CorruptFile, PluginError
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.planning import CEM, Planner
 from armillary.planning.registry import planner_from_json, planner_to_json
 

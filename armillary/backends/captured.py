@@ -23,7 +23,7 @@ from armillary.errors import ArmillaryError, expect
 from armillary.goals.goal import Goal
 from armillary.imagination import Context, Imagination
 from armillary.latents import encode_frames
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.planning.planner import Found, Plan, Planner
 from armillary.planning.problem import Problem
 

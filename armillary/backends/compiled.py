@@ -13,9 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.backends.low_precision import SharedContext
-from armillary.dynamics.transformer import TransformerPredictor
 from armillary.imagination import Context, Imagination, PlanSpace, Rollout
-from armillary.model import WorldModel
+from armillary.model.dynamics.transformer import TransformerPredictor
+from armillary.model.world_model import WorldModel
 
 TILE = 64
 """Samples that a GPU multiplies as one."""

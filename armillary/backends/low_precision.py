@@ -11,10 +11,10 @@ from torch import Tensor
 
 from armillary.backends.bfloat16 import Bfloat16
 from armillary.device import autocast
-from armillary.dynamics.transformer import TransformerPredictor, Windows
 from armillary.errors import ArmillaryError
 from armillary.imagination import Context, PlanSpace, Rollout
-from armillary.model import WorldModel
+from armillary.model.dynamics.transformer import TransformerPredictor, Windows
+from armillary.model.world_model import WorldModel
 
 KEPT = 2  # latents: two show a velocity
 

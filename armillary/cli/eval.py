@@ -52,7 +52,7 @@ def eval_(
     from armillary.cli.planners import parse_planner
     from armillary.cli.summary import show
     from armillary.evaluation.run import evaluate_run
-    from armillary.model import WorldModel
+    from armillary.model.world_model import WorldModel
 
     agent = None
     if planner or cost is not None or not habit or execute is not None:

@@ -18,7 +18,7 @@ def info(path: Positional[Annotated[str, tyro.conf.arg(metavar="PATH")]]) -> dic
         path: a store of episodes, a checkpoint (model.safetensors) or a run's folder.
     """
     from armillary.episodes.store import Episodes
-    from armillary.model import MODEL, STATE, WorldModel
+    from armillary.model.world_model import MODEL, STATE, WorldModel
     from armillary.training import state
 
     local = local_path(path)

@@ -62,7 +62,7 @@ def train(
     from armillary.episodes.store import Episodes
     from armillary.evaluation.latent.prediction import evaluate_prediction, fitting_horizons
     from armillary.evaluation.run import default_horizons
-    from armillary.model import MODEL, STATE, WorldModel
+    from armillary.model.world_model import MODEL, STATE, WorldModel
     from armillary.training.fit import fit
 
     if start and size:

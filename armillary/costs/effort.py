@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from armillary.actions import ActionBlocks
 from armillary.costs.cost import Cost
 from armillary.goals.goal import Goal
 from armillary.imagination import Rollout
+from armillary.model.actions import ActionBlocks
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,7 @@ from armillary.costs.cost import Cost
 from armillary.errors import ArmillaryError
 from armillary.goals.goal import Goal
 from armillary.imagination import Rollout
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 
 Reduce = Literal["sum", "last"]
 """Over the steps of a rollout: their sum, or the last alone."""

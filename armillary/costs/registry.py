@@ -15,7 +15,7 @@ from armillary.costs.cost import Cost
 from armillary.costs.effort import Effort
 from armillary.costs.goal import goal_cost
 from armillary.errors import ArmillaryError, PluginError
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 
 GROUP = "armillary.costs"
 MakeCost = Callable[[WorldModel], Cost]

@@ -34,7 +34,7 @@ from armillary.evaluation.control.substitution import Measured, Simulated, label
 from armillary.evaluation.run import open_run, world_and_pairs
 from armillary.evaluation.statistics import Estimate
 from armillary.files import as_json, write_whole
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.planning import Planner
 from armillary.provenance import machine
 from armillary.training.fit import fit

@@ -27,7 +27,7 @@ from armillary.evaluation.statistics import Estimate
 from armillary.evaluation.surprise import SurpriseResult, evaluate_surprise
 from armillary.files import as_json, parse_json, write_whole
 from armillary.latents import learned_from
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.provenance import machine
 from armillary.worlds.scenes import Scenes
 from armillary.worlds.world import Judged

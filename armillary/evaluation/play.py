@@ -23,7 +23,7 @@ from armillary.evaluation.report.imagined import Gallery, imagined_recording, ma
 from armillary.evaluation.run import open_run, world_and_pairs
 from armillary.files import write_whole
 from armillary.latents import learned_from
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.worlds.world import names
 
 NOTE = "Imagined: the recorded frame whose latent is nearest to the imagined latent. The model has no pixel decoder."

@@ -20,7 +20,7 @@ from armillary.evaluation.control.rollouts import drawing
 from armillary.evaluation.judge import RESULTS, Judgement, judge
 from armillary.evaluation.latent.prediction import fitting_horizons
 from armillary.evaluation.report.illustrate import illustrate
-from armillary.model import WorldModel, require_finished
+from armillary.model.world_model import WorldModel, require_finished
 from armillary.worlds.world import GYM, HasScenes, Judged, make, make_named, names
 
 SCENES = 25

@@ -24,12 +24,12 @@ from rich.table import Table
 from armillary.acting.agent import Agent
 from armillary.acting.config import AgentConfig, load_habit
 from armillary.backends.low_precision import LowPrecision
-from armillary.config import ModelConfig, Size
 from armillary.device import describe, one_thread, pick_device, synchronize
 from armillary.errors import ArmillaryError, expect
 from armillary.evaluation.judge import peak_memory_mb
 from armillary.files import as_json, write_whole
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig, Size
+from armillary.model.world_model import WorldModel
 from armillary.planning.cem import CEM
 from armillary.provenance import machine
 from armillary.spec import ActionSpace, Spec, Stream

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from armillary.evaluation.statistics import Estimate, bootstrap
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.worlds.scenes import Scenes
 
 RESAMPLES = 500

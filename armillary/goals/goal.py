@@ -12,7 +12,7 @@ from torch import Tensor
 
 from armillary.imagination import Batched, Rows
 from armillary.latents import encode_frames
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 
 
 @dataclass(frozen=True)

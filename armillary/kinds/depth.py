@@ -10,8 +10,8 @@ import numpy as np
 from armillary.kinds.kind import Kind
 
 if TYPE_CHECKING:
-    from armillary.config import ModelConfig
-    from armillary.perception.encoder import Encoder
+    from armillary.model.config import ModelConfig
+    from armillary.model.perception.encoder import Encoder
     from armillary.spec import Stream
 
 
@@ -23,7 +23,7 @@ class Depth(Kind):
     gaps = resizes = is_drawn = True
 
     def encoder(self, stream: "Stream", config: "ModelConfig") -> "Encoder":
-        from armillary.perception.depth import DepthEncoder
+        from armillary.model.perception.depth import DepthEncoder
 
         return DepthEncoder(stream.shape, config.width, config.stem)
 

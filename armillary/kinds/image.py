@@ -14,8 +14,8 @@ from armillary.kinds.check import Row
 from armillary.kinds.kind import Kind
 
 if TYPE_CHECKING:
-    from armillary.config import ModelConfig
-    from armillary.perception.encoder import Encoder
+    from armillary.model.config import ModelConfig
+    from armillary.model.perception.encoder import Encoder
     from armillary.spec import Stream
 
 FROZEN = 0.2, 0.9  # share of images equal to the one before, from which on to warn and to fail
@@ -30,8 +30,8 @@ class Image(Kind):
     is_picture = resizes = is_drawn = True
 
     def encoder(self, stream: "Stream", config: "ModelConfig") -> "Encoder":
-        from armillary.perception.convolutional import ConvolutionalEncoder
-        from armillary.perception.vit import VisionTransformer
+        from armillary.model.perception.convolutional import ConvolutionalEncoder
+        from armillary.model.perception.vit import VisionTransformer
 
         side = config.image_size
         shape = (side, side, stream.shape[2]) if side else stream.shape

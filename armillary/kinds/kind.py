@@ -12,8 +12,8 @@ from armillary.errors import ArmillaryError
 from armillary.kinds.check import Row
 
 if TYPE_CHECKING:
-    from armillary.config import ModelConfig
-    from armillary.perception.encoder import Encoder
+    from armillary.model.config import ModelConfig
+    from armillary.model.perception.encoder import Encoder
     from armillary.spec import Stream
 
 STILL = 0.9  # share of rows that are equal to the one before, from which on the doctor warns

@@ -10,8 +10,8 @@ import numpy as np
 from armillary.kinds.kind import Kind
 
 if TYPE_CHECKING:
-    from armillary.config import ModelConfig
-    from armillary.perception.encoder import Encoder
+    from armillary.model.config import ModelConfig
+    from armillary.model.perception.encoder import Encoder
     from armillary.spec import Stream
 
 SIDE = 64  # px of the drawing
@@ -32,7 +32,7 @@ class Points(Kind):
         return tuple(int(i > 2) for i in range(stream.shape[-1]))
 
     def encoder(self, stream: "Stream", config: "ModelConfig") -> "Encoder":
-        from armillary.perception.points import PointsEncoder
+        from armillary.model.perception.points import PointsEncoder
 
         return PointsEncoder(stream.shape, config.width)
 

@@ -11,8 +11,8 @@ from armillary.kinds.depth import greys
 from armillary.kinds.kind import Kind
 
 if TYPE_CHECKING:
-    from armillary.config import ModelConfig
-    from armillary.perception.encoder import Encoder
+    from armillary.model.config import ModelConfig
+    from armillary.model.perception.encoder import Encoder
     from armillary.spec import Stream
 
 WORDS = "scan", "lidar", "laser", "ranges"
@@ -26,7 +26,7 @@ class Scan(Kind):
     gaps = may_turn = is_drawn = True
 
     def encoder(self, stream: "Stream", config: "ModelConfig") -> "Encoder":
-        from armillary.perception.scan import ScanEncoder
+        from armillary.model.perception.scan import ScanEncoder
 
         return ScanEncoder(stream.shape, config.width, stream.full_turn)
 

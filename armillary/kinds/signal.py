@@ -10,8 +10,8 @@ import numpy as np
 from armillary.kinds.kind import Kind
 
 if TYPE_CHECKING:
-    from armillary.config import ModelConfig
-    from armillary.perception.encoder import Encoder
+    from armillary.model.config import ModelConfig
+    from armillary.model.perception.encoder import Encoder
     from armillary.spec import Stream
 
 
@@ -22,7 +22,7 @@ class Signal(Kind):
     axes = ("samples", "channels")
 
     def encoder(self, stream: "Stream", config: "ModelConfig") -> "Encoder":
-        from armillary.perception.signal import SignalEncoder
+        from armillary.model.perception.signal import SignalEncoder
 
         return SignalEncoder(stream.shape, config.width)
 

@@ -13,8 +13,8 @@ from armillary.kinds.check import Row
 from armillary.kinds.kind import Kind
 
 if TYPE_CHECKING:
-    from armillary.config import ModelConfig
-    from armillary.perception.encoder import Encoder
+    from armillary.model.config import ModelConfig
+    from armillary.model.perception.encoder import Encoder
     from armillary.spec import Stream
 
 FLAT = 64
@@ -32,7 +32,7 @@ class Vector(Kind):
     is_tabular = True
 
     def encoder(self, stream: "Stream", config: "ModelConfig") -> "Encoder":
-        from armillary.perception.vector import VectorEncoder
+        from armillary.model.perception.vector import VectorEncoder
 
         return VectorEncoder(stream.shape, 64 if config.projector else 0, angles=stream.angles)
 

@@ -33,7 +33,7 @@ from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, expect
 from armillary.evaluation.statistics import Estimate
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.monitoring.baselines import (
     MOVING_WINDOW,
     Fit,

@@ -25,7 +25,7 @@ from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.run import local_recording, open_run
 from armillary.latents import dense, learned_from
-from armillary.model import WorldModel, require_finished
+from armillary.model.world_model import WorldModel, require_finished
 from armillary.monitoring.charts import Charts
 from armillary.monitoring.detector import Detector
 from armillary.monitoring.monitor import MEMORY

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from armillary.episodes.store import Episodes
 from armillary.latents import dense, learned_from
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.spec import ActionSpace, Stream
 
 SLACK = 0.01

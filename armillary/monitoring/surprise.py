@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.imagination import Context
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 
 
 @dataclass

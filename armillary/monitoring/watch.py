@@ -18,7 +18,7 @@ from armillary.device import one_thread
 from armillary.episodes.formats.table_clock import JUMP, Asked
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.files import as_json
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.monitoring.calibrate import load_calibration, sensor_names
 from armillary.monitoring.clock import Clock, stretches
 from armillary.monitoring.lines import HEADER, REASONS, Lines

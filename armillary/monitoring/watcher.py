@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from armillary.errors import ArmillaryError
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.monitoring.calibrate import Calibration, channel_errors
 from armillary.monitoring.charts import KINDS, UNCUT, runs
 from armillary.monitoring.monitor import CLIP, alarms

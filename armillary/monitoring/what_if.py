@@ -26,7 +26,7 @@ from armillary.evaluation.angles import sine_cosine
 from armillary.evaluation.run import open_run
 from armillary.imagination import Context
 from armillary.latents import Encoded, dense, encode_episodes, encode_rows, imagine, learned_from
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.monitoring.calibrate import sensor_names
 from armillary.monitoring.ranges import action_names, channel_names, plan_within, start_outside
 from armillary.monitoring.rows import Reading, read_rows

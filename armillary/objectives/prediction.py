@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from armillary.actions import ActionBlocks
-from armillary.dynamics.predictor import Predictor
 from armillary.errors import expect
+from armillary.model.actions import ActionBlocks
+from armillary.model.dynamics.predictor import Predictor
 from armillary.objectives.term import Term, TermConfig, View
 
 

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from armillary.dynamics.predictor import Predictor
 from armillary.episodes.clips import Batch
 from armillary.errors import ArmillaryError
+from armillary.model.dynamics.predictor import Predictor
 
 
 @dataclass

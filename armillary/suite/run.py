@@ -22,7 +22,6 @@ import numpy as np
 from armillary.acting.agent import Agent
 from armillary.acting.config import HABIT, AgentConfig, load_habit
 from armillary.acting.habit import HabitConfig
-from armillary.config import ModelConfig
 from armillary.console import plain_console
 from armillary.device import one_thread, pick_device
 from armillary.episodes.record import record
@@ -34,7 +33,8 @@ from armillary.evaluation.control.pairs import DEVELOPMENT_SEED, TEST_SEED, Eval
 from armillary.evaluation.judge import peak_memory_mb
 from armillary.files import as_json, parse_json, write_whole
 from armillary.latents import learned_from
-from armillary.model import MODEL, STATE
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import MODEL, STATE
 from armillary.own_run import RECORDING, clear_run
 from armillary.provenance import commit, machine
 from armillary.suite.methods import methods

@@ -20,7 +20,7 @@ from armillary.episodes.split import fingerprint, split, split_off, was_seen
 from armillary.episodes.store import Episodes
 from armillary.episodes.tiers import remove_cache
 from armillary.errors import ArmillaryError, SpecMismatch
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.training.folder import one_writer
 from armillary.training.loop import TrainConfig, short_hash, train_alone
 from armillary.training.recipes import Recipe, recipe_named

@@ -23,7 +23,7 @@ from armillary.episodes.formats.importing import groups
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
 from armillary.latents import encode_tracks
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.objectives.inverse import InverseDynamics
 from armillary.optimise import Optimiser
 from armillary.spec import Spec

@@ -29,7 +29,7 @@ from armillary.device import autocast
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError, expect
 from armillary.interrupts import uninterrupted
-from armillary.model import MODEL, STATE, WorldModel
+from armillary.model.world_model import MODEL, STATE, WorldModel
 from armillary.optimise import Optimiser
 from armillary.training import state
 from armillary.training.folder import one_writer

@@ -13,7 +13,7 @@ from armillary.device import one_thread
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
-from armillary.model import MODEL, STATE, WorldModel
+from armillary.model.world_model import MODEL, STATE, WorldModel
 from armillary.training.loop import TrainConfig, train
 from armillary.training.stages import StageConfig
 from armillary.training.validation import recalibrate

@@ -29,8 +29,8 @@ from typing import Any
 from armillary import objectives
 from armillary.acting.config import AgentConfig
 from armillary.acting.habit import HabitConfig
-from armillary.config import ModelConfig, Size
 from armillary.errors import ArmillaryError, PluginError
+from armillary.model.config import ModelConfig, Size
 from armillary.objectives.contrast import Contrast
 from armillary.objectives.critic import Critic
 from armillary.objectives.egomotion import Egomotion

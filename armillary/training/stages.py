@@ -24,7 +24,7 @@ from armillary.device import takes_pinned, works_aside
 from armillary.episodes.clips import Batch, Clips
 from armillary.errors import ArmillaryError
 from armillary.latents import Tracks
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.objectives.prediction import offset, rollout, with_map
 from armillary.objectives.term import View
 from armillary.training.augmentation import Augmentation

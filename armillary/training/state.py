@@ -13,7 +13,7 @@ from torch import Tensor
 
 from armillary import weights
 from armillary.errors import ArmillaryError, CorruptFile
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.spec import Spec
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from armillary import distributed
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.training.collapse import collapse, dead_share, effective_rank, spread
 
 

@@ -8,7 +8,7 @@ from armillary.costs import LatentGoal
 from armillary.goals import Goal
 from armillary.imagination import Context
 from armillary.latents import encode_frames
-from armillary.lewm import load_lewm
+from armillary.model.lewm import load_lewm
 from armillary.planning import CEM, Plan, Problem, RandomStreams
 from armillary.spec import ActionSpace, Spec, Stream
 

@@ -3,10 +3,10 @@
 import common
 import torch
 
-from armillary.config import ModelConfig
 from armillary.device import autocast
 from armillary.episodes.clips import Batch
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.spec import ActionSpace, Spec, Stream
 
 

@@ -8,10 +8,10 @@ from small_models import SPEC, small_model
 
 from armillary.acting.agent import Agent
 from armillary.acting.decisions import KEPT, Decisions
-from armillary.config import ModelConfig
 from armillary.costs import Effort, LatentGoal
 from armillary.errors import ArmillaryError, SpecMismatch
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.planning import CEM, ICEM, MPPI
 from armillary.spec import ActionSpace, Spec, Stream
 

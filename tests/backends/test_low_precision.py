@@ -7,7 +7,7 @@ from small_models import small_model
 from armillary.backends.low_precision import LowPrecision, SharedContext
 from armillary.errors import ArmillaryError
 from armillary.imagination import Context
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 
 SAMPLES = 5
 ROUNDED = {"rtol": 0.05, "atol": 0.05}

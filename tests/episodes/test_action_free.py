@@ -6,14 +6,14 @@ import torch
 from episode_fakes import assert_equal
 
 from armillary.acting.agent import Agent
-from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.episodes.doctor import diagnose
 from armillary.episodes.split import split
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.evaluation.latent.prediction import evaluate_prediction
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.objectives.inverse import Inverse
 from armillary.objectives.prediction import Prediction
 from armillary.objectives.sigreg import SIGReg

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.episodes.odometry import poses, reckon
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
+from armillary.model.config import ModelConfig
 from armillary.objectives.egomotion import Egomotion
 from armillary.objectives.prediction import Prediction
 from armillary.objectives.sigreg import SIGReg

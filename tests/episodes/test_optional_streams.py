@@ -9,7 +9,6 @@ import torch
 from episode_fakes import assert_equal, random_episode, small_spec
 from gymnasium.spaces import Box, Dict
 
-from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.episodes.doctor import diagnose
 from armillary.episodes.formats.lerobot_export import export_lerobot
@@ -22,7 +21,8 @@ from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.evaluation.latent.prediction import evaluate_prediction
 from armillary.evaluation.report.imagined import make_gallery
 from armillary.latents import encode_episodes, encode_tracks
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.objectives.prediction import Prediction
 from armillary.objectives.sigreg import SIGReg
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream

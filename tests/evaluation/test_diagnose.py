@@ -9,7 +9,6 @@ import pytest
 from judging_fakes import Known
 
 from armillary.actor import TRUE_STATE
-from armillary.config import ModelConfig
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
@@ -17,7 +16,8 @@ from armillary.evaluation import diagnose as diagnosing
 from armillary.evaluation.control.pairs import make_eval_set
 from armillary.evaluation.control.substitution import Simulated, labelled_distance
 from armillary.evaluation.diagnose import diagnose
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.planning import CEM
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig

@@ -15,7 +15,7 @@ from armillary.evaluation.control.pairs import EvalSet
 from armillary.evaluation.judge import Judgement
 from armillary.evaluation.report.report import _metrics
 from armillary.evaluation.run import open_run, world_and_pairs
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.monitoring.calibrate import Calibration
 from armillary.monitoring.charts import Charts
 from armillary.monitoring.detector import Detector

@@ -7,7 +7,7 @@ import pytest
 from plant_fakes import SENSORS, plant
 
 from armillary.episodes.store import Episode, Episodes
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.monitoring.calibrate import calibrate
 from armillary.monitoring.watcher import Watcher
 from armillary.spec import ActionSpace, Spec, Stream

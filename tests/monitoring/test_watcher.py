@@ -10,7 +10,7 @@ from plant_fakes import SENSORS, plant, write
 
 from armillary.cli import main
 from armillary.errors import ArmillaryError, CorruptFile
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.monitoring.calibrate import load_calibration
 from armillary.monitoring.watch import watch
 from armillary.monitoring.watcher import Watcher

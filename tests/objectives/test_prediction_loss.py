@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from armillary.actions import ActionBlocks
-from armillary.dynamics.predictor import Predictor
+from armillary.model.actions import ActionBlocks
+from armillary.model.dynamics.predictor import Predictor
 from armillary.objectives.prediction import offset, one_step, rollout
 from armillary.spec import ActionSpace
 

@@ -8,7 +8,7 @@ from small_models import random_batch, small_model
 
 from armillary import objectives, plugins
 from armillary.errors import ArmillaryError, PluginError
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.objectives.prediction import Prediction
 from armillary.training.recipes import RECIPES
 

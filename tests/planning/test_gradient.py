@@ -7,12 +7,12 @@ import torch
 from linear_model import LinearModel
 
 from armillary.acting.agent import Agent
-from armillary.config import ModelConfig
 from armillary.costs import CriticGoal, LatentGoal
 from armillary.errors import ArmillaryError
 from armillary.goals import Goal
 from armillary.imagination import Context, Rollout
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.planning import CEM, GradientPlanner, Problem
 
 

@@ -12,7 +12,7 @@ import torch
 from training_fakes import STAGES, clips_of, new_model
 
 from armillary.episodes.store import Episodes
-from armillary.model import STATE
+from armillary.model.world_model import STATE
 from armillary.training import state
 from armillary.training.loop import TrainConfig, train
 

@@ -8,10 +8,10 @@ import torch
 from small_models import CAMERA, SPEC, STATE, random_batch, small_model
 from training_fakes import record
 
-from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError, SpecMismatch
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.objectives.inverse import Inverse
 from armillary.objectives.prediction import Prediction
 from armillary.objectives.sigreg import SIGReg

@@ -7,12 +7,12 @@ import pytest
 import torch
 from training_fakes import SPEC, record
 
-from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.episodes.merge import merge
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
 from armillary.training.latent_actions import InverseConfig, fit_inverse, infer_actions
 

@@ -7,11 +7,11 @@ import torch
 
 from armillary.acting.agent import Agent
 from armillary.acting.baselines import RandomBaseline
-from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.evaluation.control.pairs import make_eval_set
 from armillary.evaluation.control.rollouts import run
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.planning import CEM
 from armillary.training.loop import TrainConfig, train
 from armillary.training.stages import StageConfig

@@ -12,9 +12,9 @@ import pytest
 import torch
 from training_fakes import SPEC, STAGES, clips_of, new_model, record
 
-from armillary.config import ModelConfig
 from armillary.errors import ArmillaryError, MissingExtra
-from armillary.model import MODEL, WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import MODEL, WorldModel
 from armillary.objectives.inverse import Inverse
 from armillary.objectives.sigreg import SIGReg
 from armillary.training import loop

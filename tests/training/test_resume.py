@@ -16,11 +16,11 @@ from killed_run import CONFIG
 from training_fakes import SPEC, STAGES, clips_of, new_model, record
 
 from armillary import weights
-from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.run import open_run, report_run
-from armillary.model import MODEL, STATE, WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import MODEL, STATE, WorldModel
 from armillary.monitoring.calibrate import load_calibration
 from armillary.objectives.inverse import Inverse
 from armillary.objectives.prediction import Prediction

@@ -7,10 +7,10 @@ import pytest
 import torch
 from training_fakes import SPEC, clips_of, new_model, record
 
-from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.errors import ArmillaryError
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.objectives.contrast import Contrast
 from armillary.objectives.inverse import Inverse
 from armillary.objectives.prediction import Prediction

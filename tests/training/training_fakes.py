@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from armillary.config import ModelConfig
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episode, Episodes
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.objectives.inverse import Inverse
 from armillary.objectives.prediction import Prediction
 from armillary.objectives.sigreg import SIGReg

@@ -10,7 +10,7 @@ from armillary.actor import Action, Actor, Observations, Started
 from armillary.device import together
 from armillary.errors import ArmillaryError
 from armillary.latents import encode_frames, encode_goals
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 
 
 class HabitActor(Actor):

@@ -28,13 +28,13 @@ from torch import Tensor, nn
 
 from armillary import weights
 from armillary.acting.habit.hindsight import Hindsight
-from armillary.actions import ActionBlocks
 from armillary.device import one_thread
 from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch, expect
-from armillary.header import check_config, check_provenance, unallocated
-from armillary.model import WorldModel
+from armillary.model.actions import ActionBlocks
+from armillary.model.header import check_config, check_provenance, unallocated
+from armillary.model.world_model import WorldModel
 from armillary.optimise import Optimiser
 from armillary.scales import mean_and_scale
 

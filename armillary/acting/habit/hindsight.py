@@ -9,7 +9,7 @@ from torch import Tensor
 
 from armillary.episodes.clips import Clips
 from armillary.latents import Tracks
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 
 
 class Hindsight:

@@ -20,7 +20,7 @@ import numpy as np
 
 from armillary.actor import TRUE_STATE, Actor
 from armillary.errors import ArmillaryError
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.worlds.world import DrawsOnDemand, Judged
 
 

@@ -31,7 +31,7 @@ from armillary.evaluation.control.rollouts import drawing
 from armillary.goals.goal import Goal
 from armillary.imagination import Context, PlanSpace, Rollout
 from armillary.latents import encode_frames
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.objectives.term import Distance
 from armillary.optimise import Optimiser
 from armillary.spec import Spec

@@ -23,7 +23,7 @@ from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation.statistics import Estimate, bootstrap
 from armillary.latents import Encoded, encode_episodes, imagine
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.training.collapse import dead_share, effective_rank
 
 NEAR = 0.1

@@ -19,7 +19,7 @@ from armillary.errors import ArmillaryError
 from armillary.evaluation.angles import sine_cosine
 from armillary.evaluation.statistics import Estimate, bootstrap, r2
 from armillary.latents import encode_rows
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.optimise import Optimiser
 from armillary.ridge import ridge_path
 

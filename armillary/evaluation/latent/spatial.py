@@ -20,7 +20,7 @@ from armillary.episodes.store import Episodes
 from armillary.evaluation.latent.probes import mlp
 from armillary.evaluation.statistics import Estimate, bootstrap
 from armillary.latents import Encoded, encode_episodes, imagine
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 
 SAMPLES = 300  # of the bootstrap
 WIDTH, STEPS = 128, 500  # of the networks

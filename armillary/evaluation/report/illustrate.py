@@ -11,7 +11,7 @@ from armillary.evaluation.report import figures
 from armillary.evaluation.report.animation import animate
 from armillary.evaluation.report.imagined import imagined_control, imagined_recording, make_gallery, shown_stream
 from armillary.evaluation.report.report import write_report
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 from armillary.worlds.world import Judged
 
 SHOWN = 4

@@ -17,8 +17,8 @@ from armillary.errors import ArmillaryError, expect
 from armillary.evaluation.control.pairs import EvalSet
 from armillary.evaluation.control.rollouts import Rollouts
 from armillary.latents import encode_episodes, encode_rows, imagine
-from armillary.model import WorldModel
-from armillary.perception.fusion import shrink
+from armillary.model.perception.fusion import shrink
+from armillary.model.world_model import WorldModel
 from armillary.spec import Spec, Stream
 from armillary.worlds.world import Judged
 

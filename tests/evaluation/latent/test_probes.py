@@ -5,13 +5,13 @@ import pytest
 import torch
 from recording_fakes import Point, record
 
-from armillary.config import ModelConfig
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
 from armillary.evaluation.latent import probes
 from armillary.evaluation.latent.probes import mlp, probe, ridge
 from armillary.evaluation.statistics import r2
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.spec import ActionSpace, Spec, Stream
 
 

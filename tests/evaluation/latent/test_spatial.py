@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from armillary.config import ModelConfig
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.evaluation.latent import spatial
@@ -17,7 +16,8 @@ from armillary.evaluation.latent.spatial import (
     walks,
 )
 from armillary.latents import Encoded
-from armillary.model import WorldModel
+from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.worlds.house.world import SCAN_RANGE, TURN, House
 
 BEAMS = 18  # of 20 degrees: a full turn of the robot is three of them

@@ -6,7 +6,7 @@ from torch import Tensor
 from armillary.costs import Cost
 from armillary.goals.goal import Goal
 from armillary.imagination import Rollout
-from armillary.model import WorldModel
+from armillary.model.world_model import WorldModel
 
 
 class Farthest(Cost):

@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from armillary.config import ModelConfig
 from armillary.kinds.check import Row
 from armillary.kinds.kind import Kind
-from armillary.perception.encoder import Encoder
-from armillary.perception.standard import Standardised
+from armillary.model.config import ModelConfig
+from armillary.model.perception.encoder import Encoder
+from armillary.model.perception.standard import Standardised
 from armillary.spec import Stream
 
 FULL = 5.0  # N, white in a drawing
