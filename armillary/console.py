@@ -1,11 +1,19 @@
-"""Consoles that print data as they are: names such as `pressure [bar]` or `:key:` are no markup. Styles come as `Text`."""
+"""Consoles that print data as they are: names such as `pressure [bar]` or `:key:` are no markup. Styles come as `Text`.
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+Rich is imported when something is shown: it would be a tenth of the time that `Agent` and `fit` take to import.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
 
 
-def plain_console(*, stderr: bool = False, quiet: bool = False) -> Console:
+def plain_console(*, stderr: bool = False, quiet: bool = False) -> "Console":
     """A console that takes every string, also in tables and rules, literally."""
+    from rich.console import Console
+
     return Console(stderr=stderr, quiet=quiet, markup=False, emoji=False)
 
 
@@ -17,6 +25,8 @@ class ProgressBar:
     """
 
     def __init__(self, shown: bool = True) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
         console = plain_console()
         self._lines = shown and not console.is_terminal
         columns = TextColumn("{task.description}"), BarColumn(), "{task.percentage:3.0f}%", TextColumn("{task.fields[text]}")

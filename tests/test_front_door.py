@@ -36,6 +36,11 @@ def test_nothing_is_loaded_before_it_is_used():
     assert run(code).strip() == "[]"
 
 
+def test_what_is_shown_alone_loads_rich():
+    code = "import sys, armillary as arm; arm.Agent, arm.fit, arm.make; print('rich' in sys.modules)"
+    assert run(code).strip() == "False"
+
+
 def test_without_an_extra_a_name_says_how_to_get_it():
     code = """
 import sys
