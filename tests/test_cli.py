@@ -447,12 +447,12 @@ def test_bench_diagnose_writes_what_limits_a_run(run, monkeypatch, capsys):
     def found(folder, **given):
         assert (folder, given) == (
             run,
-            {"recording": None, "pairs": 3, "constraints": {"cross": True}, "seed": 2, "device": "auto"},
+            {"recording": None, "world": "mine:make", "pairs": 3, "constraints": {"cross": True}, "seed": 2, "device": "auto"},
         )
         return Diagnosis({}, "0123", 3, [], {"seed": 2})
 
     monkeypatch.setattr("armillary.evaluation.diagnose.diagnose", found)
-    call("bench", "diagnose", run, "--pairs", 3, "--constraints", "cross=true", "--seed", 2)
+    call("bench", "diagnose", run, "--world", "mine:make", "--pairs", 3, "--constraints", "cross=true", "--seed", 2)
     assert json.loads((run / "diagnosis.json").read_text())["eval_set_hash"] == "0123"
     assert "replaced by the truth" in capsys.readouterr().out
 

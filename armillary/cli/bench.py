@@ -77,6 +77,7 @@ def figures(
 def diagnose(
     run: Positional[RunPath],
     recording: OptionalStore = None,
+    world: str | None = None,
     pairs: str = "40",
     constraints: tuple[str, ...] = (),
     seed: int = 0,
@@ -84,11 +85,14 @@ def diagnose(
 ) -> dict[str, Any]:
     """Find what limits a model in its world: replace state, dynamics and distance by the truth in turn, on the same pairs.
 
-    Writes RUN/diagnosis.json. Takes minutes to hours: with true dynamics, the world itself runs every imagined rollout.
+    Writes RUN/diagnosis.json. Takes minutes to hours: with true dynamics, the world itself runs every imagined rollout. A world
+    without set_state, without a shortest path or without ground truth has no rows that need it.
 
     Args:
         run: the run's folder, as train wrote it.
         recording: where the run's recording is now, if it was moved. Default: where it was at training.
+        world: the world to diagnose it in, such as package.module:make, a function of yours. Default: the world of the
+            recording, if it is a built-in one or of an installed package.
         pairs: number of start and goal pairs to sample, or a file of pairs.
         constraints: constraints on pairs as name=value, such as cross=true. Default: none.
         seed: random seed of planners, of fresh recordings, and of what is learned from them.
@@ -98,7 +102,7 @@ def diagnose(
 
     chosen = int(pairs) if pairs.isdigit() else Path(pairs)
     options: dict[str, Any] = {"constraints": parse_options(constraints), "seed": seed, "device": device}
-    found = diagnose(run, recording=recording, pairs=chosen, **options)
+    found = diagnose(run, recording=recording, world=world, pairs=chosen, **options)
     found.save(run / "diagnosis.json")
     console.print(found.table())
     return asdict(found)

@@ -9,11 +9,14 @@ since true dynamics start from true states alone.
 - true dynamics: the world itself imagines. What it gains, learned dynamics lose;
 - true distance: steps along the shortest path, learned from labels. What it gains, the learned cost loses;
 - true dynamics and distance: what is left to fail is the planner (and its horizon).
+
+What a world cannot tell is left out: true dynamics where no state can be set, true distance without a shortest path, true state
+without vectors of ground truth.
 """
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,11 +30,11 @@ from armillary.actor import Actor
 from armillary.console import plain_console
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
-from armillary.errors import ArmillaryError, expect
+from armillary.errors import ArmillaryError
 from armillary.evaluation.control.evaluate import ControlResult, Row, evaluate
 from armillary.evaluation.control.sanity import Check
-from armillary.evaluation.control.substitution import Measured, Simulated, labelled_distance, unveiled_episodes, unveiled_world
-from armillary.evaluation.run import open_run, world_and_pairs
+from armillary.evaluation.control.substitution import Simulated, labelled_distance, unveiled_episodes, unveiled_world
+from armillary.evaluation.run import judged_world, open_run, why_not_judged, world_and_pairs
 from armillary.evaluation.statistics import Estimate
 from armillary.files import as_json, write_whole
 from armillary.model.world_model import WorldModel
@@ -41,7 +44,7 @@ from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import Recipe
 from armillary.training.stages import StageConfig
-from armillary.worlds.world import HasOracle, HasShortestPath, Judged, make_named, names
+from armillary.worlds.world import HasShortestPath, Judged, names
 
 BATCH = 10
 """Pairs at a time: each of them has a world of its own for every candidate."""
@@ -70,8 +73,8 @@ class Diagnosis:
         table.caption = "\n".join(red) or None
         for name, row in self.rows.items():
             percent = [f"{100 * e.value:.1f} [{100 * e.low:.0f}, {100 * e.high:.0f}]" for e in (row.success, row.first_touch)]
-            score, spl = expect(row.score, "a world with an oracle"), expect(row.spl, "a world with a shortest path")
-            table.add_row(name, percent[0], f"{score.value:.2f}", f"{spl.value:.2f}", percent[1])
+            score, spl = ("-" if e is None else f"{e.value:.2f}" for e in (row.score, row.spl))
+            table.add_row(name, percent[0], score, spl, percent[1])
         return table
 
 
@@ -79,6 +82,7 @@ def diagnose(
     run: str | Path,
     *,
     recording: str | Path | None = None,
+    world: str | Callable[..., Any] | None = None,
     pairs: int | str | Path = 40,
     constraints: Mapping[str, Any] | None = None,
     planner: Planner | None = None,
@@ -91,25 +95,31 @@ def diagnose(
     A model that was not made by training stages has no row "true state". With `progress`, each row is printed when it is known.
 
     Raises:
-        ArmillaryError: the model or its recording is not of a simulated world; whatever `evaluate_run` raises.
+        ArmillaryError: the recording is of no world that a file may name, and no `world` is given; the world has neither
+            `set_state` nor a shortest path; whatever `evaluate_run` raises.
     """
     if seed < 0:
         raise ArmillaryError(f"seed {seed}: take 0 or more")
     run = Path(run)
     model, episodes = open_run(run, recording, device)
-    if episodes.info.get("world") not in names() or pairs == 0:
-        raise ArmillaryError(
-            f"{run}: only a model of one of the worlds {', '.join(names())} can be diagnosed, on one pair or more"
-        )
+    recorded = str(episodes.info.get("world", ""))
+    if pairs == 0:
+        raise ArmillaryError("expected one pair or more, got 0")
+    if world is None and recorded not in names():
+        why = why_not_judged(recorded) if recorded else "its recording names no world; add --world"
+        raise ArmillaryError(f"{run} cannot be diagnosed: {why}")
     recorded_under = model.provenance.get("recording_seed")
-    world, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, recorded_under)
-    if not (world.any_state and isinstance(world, HasShortestPath) and isinstance(world, HasOracle)):
-        raise ArmillaryError(f"{world.name} cannot be diagnosed: it lacks set_state, a shortest path or an oracle")
-    model.spec.check(world.stream_spec, "world")
+    judged_in, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, recorded_under, world=world)
+    measures = isinstance(judged_in, HasShortestPath)
+    if not (judged_in.any_state or measures):
+        raise ArmillaryError(
+            f"{judged_in.name} cannot be diagnosed: expected set_state, a shortest path or both, and it has neither"
+        )
+    model.spec.check(judged_in.stream_spec, "world")
     chosen.refuse([recorded_under])
 
-    def make_world(count: int) -> Measured:
-        return make_named(chosen.world, chosen.options, num_envs=count, max_steps=None, autoreset_mode="Disabled")
+    def make_world(count: int) -> Any:
+        return judged_world(count, chosen.world, chosen.options, world)
 
     saved = AgentConfig.of(model)
     own = saved.planner_for(model)
@@ -127,19 +137,21 @@ def diagnose(
         return evaluate(world, chosen, others={**common, **actors}, batch=batch, singles=0, seed=seed, on_row=on_row)
 
     with one_thread(model.config.is_small):
-        world, sighted, checks = make_world(batch), {}, []
-        if "stages" in model.provenance:
-            seeing = judged(unveiled_world(world), {"true state": agent.changed(model=_sighted(model, episodes, device))})
+        present, sighted, checks = make_world(batch), {}, []
+        if "stages" in model.provenance and any(stream.is_tabular for stream in episodes.spec.truth):
+            seeing = judged(unveiled_world(present), {"true state": agent.changed(model=_sighted(model, episodes, device))})
             sighted, checks = {"true state": seeing.rows["true state"]}, seeing.checks
-        console.print(f"{time.perf_counter() - began:5.0f} s  learning the true distance from labels")
-        measured = labelled_distance(model, make_world, seed=seed)
-        others = {
-            "true distance": agent.changed(cost=measured),
-            "true dynamics": Simulated(model, cost=saved.cost, **shared),
-            "true dynamics and distance": Simulated(model, true_distance=True, **shared),
-        }
-        result = judged(world, {"model": agent, **others})
-    rows = {name: result.rows[name] for name in ("model", *others, "random", "oracle")}
+        others: dict[str, Actor] = {}
+        if measures:
+            console.print(f"{time.perf_counter() - began:5.0f} s  learning the true distance from labels")
+            others["true distance"] = agent.changed(cost=labelled_distance(model, make_world, seed=seed))
+        if judged_in.any_state:
+            others["true dynamics"] = Simulated(model, cost=saved.cost, **shared)
+        if measures and judged_in.any_state:
+            others["true dynamics and distance"] = Simulated(model, true_distance=True, **shared)
+        result = judged(present, {"model": agent, **others})
+    ends = [name for name in ("random", "oracle") if name in result.rows]
+    rows = {name: result.rows[name] for name in ("model", *others, *ends)}
     rows = {"model": rows.pop("model"), **sighted, **rows}
     checks = [*result.checks, *(replace(check, name=f"{check.name}, true state") for check in checks)]
     facts = {"seed": seed, "planner": repr(agent.planner), "rule": chosen.rule, "machine": machine(), "model": model.provenance}

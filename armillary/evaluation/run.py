@@ -14,7 +14,7 @@ from armillary.acting.agent import Agent
 from armillary.acting.config import AgentConfig, load_habit
 from armillary.device import one_thread
 from armillary.episodes.store import Episodes
-from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch, expect
+from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch
 from armillary.evaluation.control.pairs import DEVELOPMENT_SEED, TEST_SEED, EvalSet, make_eval_set
 from armillary.evaluation.control.rollouts import drawing
 from armillary.evaluation.judge import RESULTS, Judgement, judge
@@ -77,7 +77,7 @@ def evaluate_run(
     scenes: Sequence[Any] = ()
     recorded = str(episodes.info.get("world", ""))
     if world is None and recorded and recorded not in names() and pairs != 0:
-        print(f"no control: {_why(recorded)}; prediction alone")
+        print(f"no control: {why_not_judged(recorded)}; prediction alone")
     elif (world or recorded) and pairs != 0:
         recorded_under = made_from.get("recording_seed")
         judged, chosen = world_and_pairs(episodes.info, pairs, constraints or {}, recorded_under, pairs_seed, world)
@@ -182,24 +182,31 @@ def world_and_pairs(
     seed: int = TEST_SEED,
     world: str | Callable[..., Any] | None = None,
 ) -> tuple[Judged, EvalSet]:
-    chosen = None if isinstance(pairs, int) else EvalSet.load(pairs)
-    options = info.get("options", {}) if chosen is None else chosen.options
-    settings = {"num_envs": pairs if chosen is None else len(chosen), "max_steps": None, "autoreset_mode": "Disabled"}
-    if world is None:
-        made = make_named(info["world"] if chosen is None else chosen.world, options, **settings)
-    else:
-        made = make(world, **options, **settings)
+    if not isinstance(pairs, int):
+        chosen = EvalSet.load(pairs)
+        return judged_world(len(chosen), chosen.world, chosen.options, world), chosen
+    options = info.get("options", {})
+    made = judged_world(pairs, info.get("world"), options, world)
+    _check_constraints(made, constraints)
+    said: dict[str, Any] = {"budget": getattr(made, "budget", 2.0), "forbidden_seeds": [recorded_under], "options": options}
+    with drawing(made, needed=False):  # while pairs are tried; some worlds draw slowly
+        return made, make_eval_set(made, pairs, seed, **said, **constraints)
+
+
+def judged_world(num_envs: int, name: Any, options: Any, world: str | Callable[..., Any] | None = None) -> Judged:
+    """The world that a file names, with its options, or `world`, which the caller names; to be judged in.
+
+    Raises:
+        ArmillaryError: the file names a world that no file may; nothing is judged in that world.
+    """
+    settings = {"num_envs": num_envs, "max_steps": None, "autoreset_mode": "Disabled"}
+    made = make_named(name, options, **settings) if world is None else make(world, **options, **settings)
     if not isinstance(made, Judged):
-        raise ArmillaryError(f"{made.name}: {_why(made.name)}")
-    if isinstance(pairs, int):
-        _check_constraints(made, constraints)
-        said: dict[str, Any] = {"budget": getattr(made, "budget", 2.0), "forbidden_seeds": [recorded_under], "options": options}
-        with drawing(made, needed=False):  # while pairs are tried; some worlds draw slowly
-            chosen = make_eval_set(made, pairs, seed, **said, **constraints)
-    return made, expect(chosen, "pairs")
+        raise ArmillaryError(f"{made.name}: {why_not_judged(made.name)}")
+    return made
 
 
-def _why(world: str) -> str:
+def why_not_judged(world: str) -> str:
     """Why nothing is judged in a world of this name."""
     if world.startswith(GYM):
         return f"{world} has no goals and no success; make it a world of your own (armillary.worlds.own)"

@@ -5,10 +5,12 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import own_fakes
 import pytest
 from judging_fakes import Known
 
 from armillary.actor import TRUE_STATE
+from armillary.console import plain_console
 from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, SpecMismatch
@@ -24,6 +26,7 @@ from armillary.training.loop import TrainConfig
 from armillary.training.recipes import Recipe
 from armillary.training.stages import StageConfig
 from armillary.worlds import make
+from armillary.worlds.own import own_world
 
 SMALL = CEM(horizon=2, samples=6, iterations=1, elites=2)
 ROWS = ["model", "true state", "true distance", "true dynamics", "true dynamics and distance", "random", "oracle"]
@@ -35,10 +38,10 @@ def few_labels(monkeypatch):
     monkeypatch.setattr(diagnosing, "labelled_distance", few)
 
 
-def made(folder, info=None, **options):
+def made(folder, info=None, name="two_room", **options):
     """A run of seconds, and its recording."""
-    world = make("two_room", num_envs=8, max_steps=8, **options)
-    about = {"world": "two_room", "options": options} if info is None else info
+    world = make(name, num_envs=8, max_steps=8, **options)
+    about = {"world": name, "options": options} if info is None else info
     episodes = record(world, world.play(), folder / "store", episodes=8, seed=3, info=about)
     config = ModelConfig(width=4, projector=8, latent=4, predictor_width=8, image_size=32)
     recipe = Recipe(config, (StageConfig("joint", steps=3, batch=4), StageConfig("dynamics", steps=2, batch=4)))
@@ -122,9 +125,49 @@ def test_pairs_that_do_not_fit_the_model_or_its_recording(run, tmp_path):
             diagnose(run, pairs=tmp_path / "pairs.json", planner=SMALL, device="cpu")
 
 
-@pytest.mark.parametrize("info", [{}, {"world": "gym:CarRacing-v3", "options": {}}])
-def test_a_run_without_a_world_of_ours(info, tmp_path):
+def without_a_state(num_envs=1, **settings):
+    paths = {"shortest_path": own_fakes.shortest_path, "sample_goal": own_fakes.push_to_goal}
+    return own_world(own_fakes.Puck, num_envs, success=own_fakes.success, **paths, **settings)
+
+
+def without_a_path(num_envs=1, **settings):
+    put = {"set_state": own_fakes.set_place, "sample_goal": own_fakes.sample_goal}
+    return own_world(own_fakes.Puck, num_envs, success=own_fakes.success, budget=4, **put, **settings)
+
+
+@pytest.mark.parametrize(
+    ("world", "rows", "marks"),
+    [
+        ("own_fakes:settable", ROWS, 0),
+        (without_a_state, ["model", "true distance", "random"], 3),
+        (without_a_path, ["model", "true dynamics", "random"], 6),
+    ],
+)
+def test_own_worlds_have_the_rows_that_they_can_tell(world, rows, marks, tmp_path, capsys):
+    run = made(tmp_path, {"world": "mine:make", "options": {}}, world)
+    found = diagnose(run, world=world, pairs=2, planner=SMALL, device="cpu")
+    assert list(found.rows) == rows
+    assert all(check.ok for check in found.checks)
+    plain_console().print(found.table())
+    assert capsys.readouterr().out.count(" - ") == marks
+
+
+def test_an_own_world_that_is_not_named_or_knows_too_little(tmp_path):
+    run = made(tmp_path, name="own_fakes:seeded")
+    with pytest.raises(ArmillaryError, match="which no file may import; add --world own_fakes:seeded"):
+        diagnose(run, device="cpu")
+    with pytest.raises(
+        ArmillaryError, match="own_fakes:seeded cannot be diagnosed: expected set_state, a shortest path or both"
+    ):
+        diagnose(run, world="own_fakes:seeded", pairs=2, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("info", "why"),
+    [({}, "names no world; add --world"), ({"world": "gym:CarRacing-v3", "options": {}}, "no goals and no success")],
+)
+def test_a_run_without_a_world_of_ours(info, why, tmp_path):
     run = made(tmp_path, info)
     assert Episodes.open(tmp_path / "store").info.get("world") == info.get("world")
-    with pytest.raises(ArmillaryError, match="only a model of one of the worlds"):
+    with pytest.raises(ArmillaryError, match=f"cannot be diagnosed: .*{why}"):
         diagnose(run, device="cpu")
