@@ -44,7 +44,8 @@ def whole_numbers(values: Any, what: str) -> Int[np.ndarray, " n"]:
 
 
 def observed(spec: Spec, observations: Mapping[str, Any]) -> dict[str, Any]:
-    """The observed streams among `observations`, each a tensor as it is, or an array in the dtype of its stream.
+    """The observed streams among `observations`, each a tensor as it is, or an array in the dtype of its stream; less
+    its offset where the stream has one.
 
     Lists, other numbers that fit and arrays with steps backwards are taken.
 
@@ -70,9 +71,11 @@ def check_finite(stream: Stream, values: torch.Tensor) -> None:
 
 
 def _taken(stream: Stream, value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
+    if isinstance(value, torch.Tensor) and not stream.offset:
         return value
     array = an_array(value, f"stream {stream.name!r}")
+    if stream.offset and array.dtype.kind in "fiu":
+        return stream.stored(array)
     if array.dtype == stream.dtype:
         return np.ascontiguousarray(array)
     if array.dtype.kind in "fiub" and stream.dtype != np.uint8:

@@ -80,7 +80,13 @@ def encode_frames(model: WorldModel, observations: Mapping[str, Any], *, exact: 
     Raises:
         SpecMismatch: a stream that the model needs is missing, has another shape or dtype, or is not finite.
     """
-    frames, given = {}, observed(model.spec, observations)
+    return encode_seen(model, observed(model.spec, observations), exact=exact)
+
+
+@torch.no_grad()
+def encode_seen(model: WorldModel, given: Mapping[str, Any], *, exact: bool = True) -> Float[Tensor, "n d"]:
+    """`encode_frames` of what `arguments.observed` has given."""
+    frames = {}
     for stream in model.spec.observed:
         if stream.name in given:
             frame = torch.as_tensor(given[stream.name], device=model.device)

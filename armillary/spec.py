@@ -8,7 +8,7 @@ they do not, the error names the stream and both shapes. Design choices:
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -44,10 +44,13 @@ class Stream:
         truth: privileged ground truth, which no model sees.
         full_turn: of a scan whose last beam is beside its first.
         optional: whole episodes may be without it, and a model of it does without it there.
+        offset: of a vector, a constant for each channel that is subtracted before float32, which would merge values otherwise
+            (an absolute encoder, a pressure in Pa); none where float32 holds them. Recordings hold, and models see, what is
+            left; see `in_units` and `stored`.
 
     Raises:
-        ArmillaryError: unknown kind, a shape of the wrong rank, units or names that do not match the channels, or truth that is
-            optional.
+        ArmillaryError: unknown kind, a shape of the wrong rank, units, names or offsets that do not match the channels, or
+            truth that is optional.
     """
 
     name: str
@@ -59,11 +62,12 @@ class Stream:
     truth: bool = False
     full_turn: bool = False
     optional: bool = False
+    offset: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ArmillaryError(f"a stream needs a name, not {self.name!r}")
-        for name in ("shape", "unit", "channels"):
+        for name in ("shape", "unit", "channels", "offset"):
             object.__setattr__(self, name, _tuple(getattr(self, name), f"stream {self.name!r}: {name}"))
         if not all(_is_whole(side) for side in self.shape):
             raise ArmillaryError(f"stream {self.name!r}: a shape is of whole numbers, not {self.shape}")
@@ -80,7 +84,10 @@ class Stream:
             raise ArmillaryError(f"stream {self.name!r}: full_turn is for scans, and this is {self.kind}")
         if self.optional and self.truth:
             raise ArmillaryError(f"stream {self.name!r}: truth is not optional; keep what is without it in a store of its own")
-        for field_name in ("unit", "channels"):
+        object.__setattr__(self, "offset", tuple(float(x) for x in self.offset))
+        if self.offset and not (kind.is_tabular and np.isfinite(self.offset).all()):
+            raise ArmillaryError(f"stream {self.name!r}: an offset is a finite number for each channel of a vector")
+        for field_name in ("unit", "channels", "offset"):
             given = getattr(self, field_name)
             if given and len(given) != self.shape[-1]:
                 raise ArmillaryError(
@@ -122,6 +129,14 @@ class Stream:
     def is_tabular(self) -> bool:
         """Whether it is (channels,) float32, each a number by itself, as a column of a table."""
         return kinds.of(self).is_tabular
+
+    def in_units(self, values: np.ndarray) -> np.ndarray:
+        """Values (..., *shape) as recordings hold them, in the unit of the stream: float64 with an offset, else as they are."""
+        return values.astype(np.float64) + self.offset if self.offset else values
+
+    def stored(self, values: np.ndarray) -> np.ndarray:
+        """Values (..., *shape) in the unit of the stream, as recordings hold them and models see them, in its dtype."""
+        return (values.astype(np.float64) - self.offset if self.offset else values).astype(self.dtype, copy=False)
 
     @property
     def nbytes(self) -> int:
@@ -260,6 +275,16 @@ class Spec:
         """The same spec with these streams alone, in this order."""
         return Spec(tuple(self[name] for name in names), self.action, self.rate)
 
+    def with_offsets(self, other: "Spec") -> "Spec":
+        """The same spec, with the offsets that another one has for streams of the same name and shape."""
+
+        def one(stream: Stream) -> Stream:
+            same = other._by_name.get(stream.name)
+            alike = same is not None and (same.kind, same.shape) == (stream.kind, stream.shape)
+            return replace(stream, offset=same.offset) if same is not None and alike else stream
+
+        return Spec(tuple(map(one, self.streams)), self.action, self.rate)
+
     def check(self, offered: "Spec", what: str = "recording") -> None:
         """Require that `offered` has every observed stream of this spec, and the same action space.
 
@@ -281,6 +306,11 @@ class Spec:
                 raise SpecMismatch(
                     f"stream {stream.name!r}: expected {stream.kind} {stream.shape}, the {what} has {other.kind} {other.shape}"
                 )
+            if other.offset != stream.offset:
+                raise SpecMismatch(
+                    f"stream {stream.name!r}: expected values less {stream.offset or 0}, the {what} has them less "
+                    f"{other.offset or 0}; open a recording with .relative_to(model.spec)"
+                )
         ours, theirs = (f"{a.kind}({a.n})" for a in (self.action, offered.action))
         if ours != theirs:
             raise SpecMismatch(f"action space: expected {ours}, the {what} has {theirs}")
@@ -289,7 +319,9 @@ class Spec:
         """One line of JSON that `from_json` reads back to an equal Spec."""
         plain = {
             # What came later is written only where it is used, so that the hashes of older recordings stay.
-            "streams": [{k: v for k, v in asdict(stream).items() if k != "optional" or v} for stream in self.streams],
+            "streams": [
+                {k: v for k, v in asdict(stream).items() if k not in ("optional", "offset") or v} for stream in self.streams
+            ],
             "action": {k: v for k, v in asdict(self.action).items() if k != "whole" or v},
             "rate": self.rate,
         }

@@ -33,7 +33,7 @@ from armillary.device import together
 from armillary.errors import ArmillaryError, SpecMismatch, expect
 from armillary.goals.goal import Goal
 from armillary.imagination import Imagination
-from armillary.latents import encode_frames, encode_goals
+from armillary.latents import encode_goals, encode_seen
 from armillary.model.world_model import WorldModel
 from armillary.planning.planner import Plan, Planner
 from armillary.planning.problem import Problem
@@ -199,7 +199,10 @@ class Agent(Actor):
 
     def encode(self, observations: Observations) -> Tensor:
         """Latents (n, D) of what n environments show, (n, *shape) by stream, each encoded by itself if the agent is `exact`."""
-        return encode_frames(self.model, observations, exact=self.exact)
+        return self._encode(observed(self.model.spec, observations))
+
+    def _encode(self, seen: dict[str, Any]) -> Tensor:
+        return encode_seen(self.model, seen, exact=self.exact)
 
     @torch.no_grad()
     def act(self, observations: Observations, ids: Any = None) -> Action:
@@ -252,7 +255,7 @@ class Agent(Actor):
         Where encoding is a part of deciding, it isn't done, and the latents are still to come.
         """
         began = perf_counter()
-        z = self.encode(seen) if encodes else self.memory.z[kept, -1]
+        z = self._encode(seen) if encodes else self.memory.z[kept, -1]
         seconds = perf_counter() - began
         done = z.new_zeros(len(kept), self.model.actions.size)
         if self.last_plan is not None:

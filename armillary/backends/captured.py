@@ -22,7 +22,7 @@ from armillary.device import Captured, compiles, works_aside
 from armillary.errors import ArmillaryError, expect
 from armillary.goals.goal import Goal
 from armillary.imagination import Context, Imagination
-from armillary.latents import encode_frames
+from armillary.latents import encode_seen
 from armillary.model.world_model import WorldModel
 from armillary.planning.planner import Found, Plan, Planner
 from armillary.planning.problem import Problem
@@ -87,7 +87,7 @@ class Decision:
 
     def _run(self, inputs: dict[str, Tensor], draw: Callable[..., Tensor], compiled: bool = False) -> tuple:
         seen = {name.removeprefix("see "): inputs[name] for name in inputs if name.startswith("see ")}
-        z = encode_frames(self.model, seen)
+        z = encode_seen(self.model, seen)
         context = Context(torch.cat([inputs["z"][:, :-1], z.unsqueeze(1)], 1), inputs["actions"])
         problem = Problem(context, Goal(inputs["goal"]), inputs.get("start"))
         imagination = self._compiled.begin(context) if compiled else self.imagination

@@ -17,6 +17,7 @@ def info(path: Positional[Annotated[str, tyro.conf.arg(metavar="PATH")]]) -> dic
     Args:
         path: a store of episodes, a checkpoint (model.safetensors) or a run's folder.
     """
+    from armillary.episodes.offsets import offsets_in_words
     from armillary.episodes.store import Episodes
     from armillary.model.world_model import MODEL, STATE, WorldModel
     from armillary.training import state
@@ -46,12 +47,13 @@ def info(path: Positional[Annotated[str, tyro.conf.arg(metavar="PATH")]]) -> dic
         standing = "truth" if stream.truth else "optional" if stream.optional else ""
         shape = f"{stream.shape} {', '.join(kinds.of(stream).axes)}"
         table.add_row(stream.name, stream.kind, shape, units, standing)
-        streams.append({"name": stream.name, "kind": stream.kind, "shape": stream.shape, "unit": stream.unit, "is": standing})
+        said = {"name": stream.name, "kind": stream.kind, "shape": stream.shape, "unit": stream.unit, "is": standing}
+        streams.append(said | ({"offset": stream.offset} if stream.offset else {}))
     table.add_row("action", spec.action.kind, str((spec.action.n,)), ", ".join(dict.fromkeys(spec.action.unit)), "")
     print(f"{path}, {spec.rate:g} Hz" if spec.rate else f"{path}, no rate")
     console.print(table)
-    for name, value in about.items():
-        print(f"{name}: {in_words(value)}")
+    for line in (*offsets_in_words(spec), *(f"{name}: {in_words(value)}" for name, value in about.items())):
+        print(line)
     action = {"kind": spec.action.kind, "n": spec.action.n, "unit": spec.action.unit}
     return {"path": path, "rate": spec.rate, "streams": streams, "action": action, **about}
 

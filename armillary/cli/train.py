@@ -68,6 +68,7 @@ def train(
     if start and size:
         raise ArmillaryError("--size and --from exclude each other: a checkpoint has its size")
     episodes, model = Episodes.open(store), WorldModel.load(start, device) if start else None
+    episodes = episodes if model is None else episodes.relative_to(model.spec)
     if episodes.unfinished is not None:
         print(f"{store} is unfinished: training on the {len(episodes)} episodes that it has so far", file=sys.stderr)
     chosen = expect(recipe, "a recipe")

@@ -21,11 +21,12 @@ def jumps_and_units(episodes: Episodes, runs: list[Run], period: np.ndarray) -> 
     spec, jumps, blocks = episodes.spec, [], Blocks()
     names = [stream.name for stream in spec.observed if stream.is_tabular]
     cameras = [stream.name for stream in spec.observed if stream.is_picture]
+    offset = np.concatenate([np.zeros(0), *(spec[name].offset or np.zeros(spec[name].shape[0]) for name in names)])
     if names:
         values = [turning.unwrap(run.vectors, period) for run in runs]
         usual = smooth_channels(values, [np.abs(np.diff(x, axis=0)) for x in values])
         for number, rows in whole_episodes(episodes, names, range(len(episodes)), _TOGETHER):
-            blocks.add(number, rows)
+            blocks.add(number, rows + offset)
             steps = np.abs(np.diff(turning.unwrap(rows, period), axis=0))
             jumps += [(number, int(t) + 1) for t in find_jumps(steps, usual)]
     elif cameras and len(there := np.flatnonzero(episodes.present.get(cameras[0], True) & (episodes.lengths > 1))):
@@ -49,7 +50,7 @@ def jumps_and_units(episodes: Episodes, runs: list[Run], period: np.ndarray) -> 
     where = []
     for unit in found[:5]:
         ((_, rows),) = whole_episodes(episodes, names, [unit.episode], 1)
-        first = unit.row(rows[:, unit.channel])
+        first = unit.row((rows + offset)[:, unit.channel])
         where.append(f"{channels(spec)[unit.channel]} from episode {unit.episode} row {first} on: {unit.how}")
     advice = "a unit seems to change inside the recording; bring all rows to one unit"
     yield Row.of("change of unit", f"{len(found)} {'; '.join(where)}".strip(), len(found) > 0, advice)

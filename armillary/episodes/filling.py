@@ -32,6 +32,7 @@ class Filling:
 
     Attributes:
         store: the store; None before its first episode.
+        spec: of the store that is there, or that the first episode makes; offsets may be set until then.
         stored: how many episodes it had when this began.
         done: the store that is there is finished already, and `resume` was given.
 
@@ -55,14 +56,16 @@ class Filling:
         self.path, job = address(path), json.loads(columns.to_json(job, "job"))
         there = _store_at(self.path)
         overwrite = overwrite and there is not None
-        self._create: dict[str, Any] = {"spec": spec, "images": images, "info": info, "unfinished": job, "overwrite": overwrite}
+        self.spec = spec
+        self._create: dict[str, Any] = {"images": images, "info": info, "unfinished": job, "overwrite": overwrite}
         self.store, self.stored, self.done = None, 0, False
         if there is None or overwrite:
             return
         if not resume:
             raise ArmillaryError(f"{self.path} exists; {_remedy(there)}")
         self.store, self.stored, self.done = there, len(there), there.unfinished is None
-        if there.spec != spec:
+        self.spec = spec.with_offsets(there.spec)
+        if there.spec != self.spec:
             raise SpecMismatch(f"{self.path} holds other streams or actions than this would write; --overwrite replaces it")
         if there.unfinished is not None:
             require_same_job(self.path, there.unfinished, job)
@@ -84,7 +87,7 @@ class Filling:
     def begun(self) -> Episodes:
         """The store, made now unless it was before."""
         if self.store is None:
-            self.store = Episodes.create(self.path, **self._create)
+            self.store = Episodes.create(self.path, self.spec, **self._create)
         return self.store
 
     def require_same(self, number: int, episode: Episode) -> None:

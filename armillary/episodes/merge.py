@@ -1,8 +1,8 @@
 """Two recordings or more as one, so that a model can learn from all of them.
 
 Streams are told apart by name. One that not every recording has becomes optional (`Stream.optional`): its episodes are without
-it. What else there is has to agree, since nothing here could tell which of two units or rates is right. Truth that not every
-recording has is left out.
+it. The first offset of a vector (`Stream.offset`) stands for all. What else there is has to agree, since nothing here could
+tell which of two units or rates is right. Truth that not every recording has is left out.
 """
 
 import os
@@ -68,7 +68,7 @@ def merge(
 
 def _told(store: Episodes, number: int, spec: Spec) -> Episode:
     """An episode with the truth that all recordings have, and where it is from."""
-    episode = store.episode(number, truth=True)
+    episode = store.relative_to(spec).episode(number, truth=True)
     truth = {stream.name: episode.truth[stream.name] for stream in spec.truth}
     return replace(episode, truth=truth, info={**episode.info, "recording": Path(store.path).name})
 
@@ -89,9 +89,11 @@ def merged_spec(specs: Sequence[Spec]) -> Spec:
             found.setdefault(stream.name, []).append(stream)
     streams = []
     for name, given in found.items():
-        if any(replace(stream, optional=False) != replace(given[0], optional=False) for stream in given):
+        if len({replace(stream, optional=False, offset=()) for stream in given}) > 1:
             raise SpecMismatch(f"stream {name!r} differs between recordings: {', '.join(map(str, dict.fromkeys(given)))}")
         everywhere = len(given) == len(specs)
         if everywhere or not given[0].truth:
-            streams.append(replace(given[0], optional=not everywhere or any(stream.optional for stream in given)))
+            optional = not everywhere or any(stream.optional for stream in given)
+            offset = next((stream.offset for stream in given if stream.offset), ())
+            streams.append(replace(given[0], optional=optional, offset=offset))
     return Spec(tuple(streams), first.action, first.rate)

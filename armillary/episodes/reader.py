@@ -1,5 +1,6 @@
 """What a store of episodes holds, to read: its description, its episodes and their rows (store.py says how they are kept)."""
 
+import copy
 import hashlib
 import json
 from collections.abc import Sequence
@@ -32,7 +33,20 @@ class EpisodeReader:
         self._folder = local_path(path)
         self.checksums = Checksums(self._folder)
         self._read_description()
+        self._shifts: dict[str, np.ndarray] = {}
         self._find_episodes()
+
+    def relative_to(self, spec: Spec) -> Self:
+        """The same store to read, its vectors with the offsets (`Stream.offset`) of another spec, such as a model's."""
+        wanted = self.spec.with_offsets(spec)
+        if wanted == self.spec:
+            return self
+        read = copy.copy(self)
+        read.spec, read._shifts = wanted, {}
+        for own, other in zip(self._described.streams, wanted.streams, strict=True):
+            if own.offset != other.offset:
+                read._shifts[own.name] = np.subtract(own.offset or 0.0, other.offset or 0.0)
+        return read
 
     def _read_description(self) -> None:
         try:
@@ -40,6 +54,7 @@ class EpisodeReader:
             meta = json.loads(metadata[b"armillary"])
             known = meta["format"] == FORMAT
             self.spec, self.codecs, self._info = Spec.from_json(meta["spec"]), meta["images"], meta["info"]
+            self._described = self.spec
             self.unfinished = json.loads(metadata.get(UNFINISHED.encode(), b"null"))
         except PluginError as error:
             raise PluginError(f"{self.path}: {error}") from error
@@ -202,7 +217,7 @@ class EpisodeReader:
 
     def content_hash(self) -> str:
         """A short hash of all that a model could learn from this store: spec, codecs, every episode in order."""
-        parts = [self.spec.to_json(), json.dumps(self.codecs, sort_keys=True), *self.digests]
+        parts = [self._described.to_json(), json.dumps(self.codecs, sort_keys=True), *self.digests]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def _number(self, episode: int) -> int:
@@ -241,5 +256,7 @@ class EpisodeReader:
             where = order[first:end]
             with reading(self.path):
                 found = columns.from_arrow(column, stream, self.codecs.get(stream.name), size)
+            if stream.name in self._shifts:
+                found = (found + self._shifts[stream.name]).astype(stream.dtype)
             values[where] = found if len(where) == len(found) else found[back[where] - at]
         return values

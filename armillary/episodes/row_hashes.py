@@ -23,7 +23,7 @@ def row_hashes(episodes: Episodes, which: Iterable[int], streams: Iterable[str])
     found = [np.empty(0, np.uint64)]
     for number in which:
         values = episodes.read(number, streams=list(streams))
-        rows = np.concatenate([part.reshape(len(part), -1) for part in values.values()], axis=1)
+        rows = np.concatenate([episodes.spec[n].in_units(x).reshape(len(x), -1) for n, x in values.items()], axis=1)
         found.append(_of_rows(np.ascontiguousarray(rows, np.float32)))
         if sum(map(len, found)) > 4 * MOST:
             found = [np.unique(np.concatenate(found))[:MOST]]

@@ -124,6 +124,7 @@ def judge(
     trained = {"training_seed" if name == "seed" else name: value for name, value in said.items()}
     result = Judgement({"seed": seed, "machine": machine(), **trained})
     if episodes is not None:
+        episodes = episodes.relative_to(model.spec)
         model.spec.check(episodes.spec)
         if len(horizons):
             log(f"prediction on {len(held_out)} held-out episodes")

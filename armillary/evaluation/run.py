@@ -133,7 +133,7 @@ def open_run(run: Path, recording: str | Path | None = None, device: str = "auto
     held_out = made_from.get("held_out")
     if not held_out or max(held_out) >= len(episodes):
         raise CorruptFile(f"{run}: the checkpoint names no held-out episodes, or some that {where} has not")
-    return model, episodes
+    return model, episodes.relative_to(model.spec)
 
 
 def local_recording(where: Any) -> str | None:
@@ -170,7 +170,8 @@ def report_run(run: str | Path) -> Path:
     if (recording := local_recording(facts.get("recording"))) and (run / "model.safetensors").exists():
         episodes = Episodes.open(recording)
         if episodes.content_hash() == facts.get("recording_hash"):
-            parts = {"model": WorldModel.load(run), "episodes": episodes}
+            model = WorldModel.load(run)
+            parts = {"model": model, "episodes": episodes.relative_to(model.spec)}
     return illustrate(run, judgement, title=facts.get("title", run.name), lead=facts.get("lead", LEAD), **parts)
 
 

@@ -12,7 +12,7 @@ when the device is done, so that no part is counted as another's. Untrained mode
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -184,8 +184,8 @@ def _untrained(size: Size, seed: int) -> WorldModel:
 class _Timed(Agent):
     """Waits for the device when it has encoded, so that `encode_seconds` is what encoding takes."""
 
-    def encode(self, observations: Mapping[str, Any]) -> torch.Tensor:
-        z = super().encode(observations)
+    def _encode(self, seen: dict[str, Any]) -> torch.Tensor:
+        z = super()._encode(seen)
         synchronize(self.model.device)
         return z
 

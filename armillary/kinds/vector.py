@@ -63,7 +63,10 @@ class Vector(Kind):
         advice = "they carry nothing, or a sensor is unplugged; a stream that is dead can be left out"
         found = f"{len(dead)} of {len(names)} {', '.join(dead[:8])}".strip()
         yield Row.of("constant channels", found, len(dead) > 0, advice)
-        advice = "float32 holds no smaller changes at that magnitude; subtract a constant from these columns before the import"
+        advice = (
+            "float32 holds no smaller changes at that magnitude; an import keeps an offset where its first rows call for one, "
+            "else subtract a constant from these columns before it"
+        )
         found = f"{len(lost)} of {len(names)} {', '.join(lost[:5])}".strip()
         yield Row.of("merged by float32", found, len(lost) > 0, advice)
         advice = "channels without units share a scale, and small ones count for little; declare units, or take scale channel"

@@ -179,7 +179,8 @@ def calibrate(
         which, history = model.provenance["held_out"], _history(model, episodes)
         trained = learned_from(model, episodes).tolist()
     else:
-        model, episodes = WorldModel.load(run, "cpu"), Episodes.open(normal)
+        model = WorldModel.load(run, "cpu")
+        episodes = Episodes.open(normal).relative_to(model.spec)
         model.spec.check(episodes.spec)
         known = _training_recording(model, recording)
         _require_unseen(run, model, episodes, known)
@@ -266,7 +267,7 @@ def _training_recording(model: WorldModel, recording: str | Path | None) -> Epis
     where = recording or local_recording(model.provenance.get("recording"))
     if not where or ("://" not in str(where) and not Path(where).exists()):
         return None
-    episodes = Episodes.open(where)
+    episodes = Episodes.open(where).relative_to(model.spec)
     return episodes if episodes.content_hash() == model.provenance.get("recording_hash") else None
 
 

@@ -51,8 +51,9 @@ def start_outside(model: WorldModel, episodes: Episodes, sensed: dict[str, np.nd
         slack = START_SLACK * (high - low) + np.finfo(np.float32).eps * np.maximum(np.abs(low), np.abs(high))
         for i in np.flatnonzero((values < low - slack) | (values > high + slack)):
             if i not in stream.angles:
-                named, span = channel_names(stream)[i], f"{low[i]:g} to {high[i]:g}"
-                outside.append(f"{named} is {values[i]:g} where the plan begins, recorded: {span}")
+                value, least, most = (f"{stream.in_units(x)[i]:.{9 if stream.offset else 6}g}" for x in (values, low, high))
+                named, span = channel_names(stream)[i], f"{least} to {most}"
+                outside.append(f"{named} is {value} where the plan begins, recorded: {span}")
     return outside
 
 

@@ -49,6 +49,7 @@ class WhatIf:
         names: the Q quantities.
         value, low, high: (H, Q); the bounds are NaN where no held-out episode is long enough.
         outside: what is outside the recorded range, a sentence each.
+        digits: significant ones of each quantity in `write`; none: 6.
     """
 
     steps: np.ndarray
@@ -58,6 +59,7 @@ class WhatIf:
     low: Float[np.ndarray, "h q"]
     high: Float[np.ndarray, "h q"]
     outside: tuple[str, ...] = ()
+    digits: tuple[int, ...] = ()
 
     def write(self, out: TextIO) -> None:
         """CSV: a row for each block, and three columns for each quantity."""
@@ -66,8 +68,11 @@ class WhatIf:
         out.write(",".join(["step", *(["seconds"] if self.seconds is not None else []), *columns]) + "\n")
         for i, step in enumerate(self.steps):
             cells = np.stack([self.value[i], self.low[i], self.high[i]], 1).ravel()
+            digits = np.repeat(self.digits, 3) if self.digits else [6] * len(cells)
             start = [str(step), *([f"{self.seconds[i]:g}"] if self.seconds is not None else [])]
-            out.write(",".join(start + ["" if np.isnan(x) else f"{x:.6g}" for x in cells]) + "\n")
+            out.write(
+                ",".join(start + ["" if np.isnan(x) else f"{x:.{n}g}" for x, n in zip(cells, digits, strict=True)]) + "\n"
+            )
 
 
 def what_if(
@@ -113,11 +118,13 @@ def what_if(
             half[horizon] = np.sort(of, axis=0)[rank - 1]
     half = half * (1 + beyond) + np.abs(readout.difference(value, inside))
     steps, rate = model.config.skip * np.arange(1, len(value) + 1), model.spec.rate
-    return WhatIf(steps, steps / rate if rate else None, readout.names, value, value - half, value + half, tuple(outside))
+    value, digits = value + readout.offset, tuple(15 if offset else 6 for offset in readout.offset)
+    seconds = steps / rate if rate else None
+    return WhatIf(steps, seconds, readout.names, value, value - half, value + half, tuple(outside), digits)
 
 
 class Readout:
-    """Latents (n, D) to quantities (n, Q) in their own units.
+    """Latents (n, D) to quantities (n, Q) in their own units, less `offset` (Q,).
 
     Args:
         streams: what is read off, vectors.
@@ -127,6 +134,7 @@ class Readout:
     def __init__(self, streams: Sequence[Stream], matrix: np.ndarray) -> None:
         self.streams, self.matrix = streams, matrix
         self.names = tuple(name for stream in streams for name in channel_names(stream))
+        self.offset = np.concatenate([stream.offset or np.zeros(stream.shape[0]) for stream in streams])
         self.angles = np.array([i in stream.angles for stream in streams for i in range(stream.shape[0])])
 
     @classmethod
@@ -213,7 +221,7 @@ def _context(model: WorldModel, episodes: Episodes, start: str, reading: Reading
         raise ArmillaryError(f"{start!r} names no row; expected TABLE:ROW, STORE:EPISODE:ROW or EPISODE:ROW") from None
     store, _, number = where.rpartition(":")
     if number.isdigit() and (not store or Path(store).is_dir()):
-        source = Episodes.open(store) if store else episodes
+        source = Episodes.open(store).relative_to(model.spec) if store else episodes
         model.spec.check(source.spec)
         if int(number) >= len(source):
             raise ArmillaryError(f"{source.path} has {len(source)} episodes, counted from 0; there is no episode {number}")
@@ -243,10 +251,10 @@ def _encoded_table(model: WorldModel, path: Path, reading: Reading) -> tuple[Enc
     names = [*sensor_names(model.spec), *action_names(model.spec.action)]
     numbers = _table(path, names, reading)
     widths = np.cumsum([stream.shape[0] for stream in model.spec.observed])
-    *sensed, actions = np.split(numbers.astype(np.float32), widths, axis=1)
-    streams = {s.name: torch.from_numpy(x)[None] for s, x in zip(model.spec.observed, sensed, strict=True)}
+    *sensed, actions = np.split(numbers, widths, axis=1)
+    streams = {s.name: torch.from_numpy(s.stored(x))[None] for s, x in zip(model.spec.observed, sensed, strict=True)}
     with torch.inference_mode():
-        encoded = Encoded(0, model.encode(streams)[0].float().numpy(), actions)
+        encoded = Encoded(0, model.encode(streams)[0].float().numpy(), actions.astype(np.float32))
     return encoded, {name: values[0].numpy() for name, values in streams.items()}
 
 

@@ -82,6 +82,7 @@ def fit(
             f"objective.{name}.odometry, or set objective.{name}.weight to 0"
         )
     torch.manual_seed(config.seed)
+    episodes = episodes if start is None else episodes.relative_to(start.spec)
     spec = episodes.spec if streams is None else episodes.spec.select(streams)
     if start is None:
         model = WorldModel(spec, recipe.model).to(where)

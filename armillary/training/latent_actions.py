@@ -92,6 +92,7 @@ def fit_inverse(
             f"inverse dynamics take a model with actions, two episodes and two networks; got {model.actions.size} numbers in a "
             f"block, {len(which)} episodes and {config.members} networks"
         )
+    labelled = labelled.relative_to(model.spec)
     model.spec.check(labelled.spec)
     model.eval()
     rng = np.random.default_rng(seed)
@@ -139,6 +140,7 @@ def infer_actions(
             cannot be written. What was committed stays, marked as unfinished.
     """
     model = ensemble.model
+    unlabelled = unlabelled.relative_to(model.spec)
     skip, action, spec = model.config.skip, model.spec.action, unlabelled.spec
     labelled = Spec(spec.streams, action, spec.rate)
     model.spec.check(labelled)

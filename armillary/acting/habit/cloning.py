@@ -255,6 +255,7 @@ def train_habit(
     config, model = config or HabitConfig(), model.eval()
     if seed < 0:
         raise ArmillaryError(f"seed {seed}: take 0 or more")
+    episodes = episodes.relative_to(model.spec)
     model.spec.check(episodes.spec)
     streams = [stream.name for stream in model.spec.observed]
     # Each frame is read once, so that none is worth keeping.

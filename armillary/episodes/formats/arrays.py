@@ -136,7 +136,8 @@ class Column:
         return self.stream.is_picture and self.stream.shape[-1] % 3 == 0 and not self.bgr
 
     def read(self, array: Any, start: int, stop: int) -> np.ndarray:
-        """Rows of the array as the stream has them, (stop - start, *stream.shape); blocks follow the chunks of the file.
+        """Rows of the array as the stream has them, (stop - start, *stream.shape); blocks follow the chunks of the
+        file. Vectors come in float64 where the array has more digits than float32.
 
         Raises:
             CorruptFile: rows that are not there or of another shape, no image where there should be one, or no finite number in
@@ -148,7 +149,8 @@ class Column:
             raise CorruptFile(f"{self.path}: {self.stream.kind} of {array.dtype}, and of uint8 in the first episode")
         if len(array) < stop:
             raise CorruptFile(f"{self.path}: the file has {max(len(array) - start, 0)} rows where {stop - start} are needed")
-        rows = np.empty((stop - start, *self.stream.shape), self.stream.dtype)
+        wide = self.stream.is_tabular and array.dtype.itemsize > 2 and array.dtype != np.float32
+        rows = np.empty((stop - start, *self.stream.shape), np.float64 if wide else self.stream.dtype)
         step = _rows_at_once(array)
         for at in range(start, stop, step):
             block = array[at : min(at + step, stop)]
@@ -170,7 +172,10 @@ class Column:
         if self.row is None:
             return decode_depth([_content(file) for file in block], self.shape, size)
         with np.errstate(over="ignore"):
-            numbers = kinds.of(self.stream).take(self.stream, block, size).astype(self.stream.dtype)
+            taken = kinds.of(self.stream).take(self.stream, block, size)
+            numbers = taken.astype(self.stream.dtype)
+        if self.stream.is_tabular:
+            return np.where(np.isfinite(numbers), taken, numbers)
         return np.where(np.isinf(numbers), np.nan, numbers) if self.stream.gaps else numbers
 
 

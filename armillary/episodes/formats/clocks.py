@@ -121,7 +121,7 @@ class Mean:
 
     def row(self, tick: int) -> np.ndarray:
         if self._since:
-            self._last, self._since = np.stack(self._since).mean(0, dtype=np.float64).astype(np.float32), []
+            self._last, self._since = np.stack(self._since).mean(0, dtype=np.float64).astype(self._since[0].dtype), []
         return expect(self._last, "a message before the first row")
 
 

@@ -20,6 +20,7 @@ from rich.progress import Progress
 
 from armillary.console import plain_console
 from armillary.episodes.filling import Filling
+from armillary.episodes.offsets import narrowed, offsets_in_words, with_offsets
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, CorruptFile, NoStore
 from armillary.spec import Spec
@@ -82,6 +83,7 @@ class ImportSummary:
             + (f"actions of {action.n}" if action.n else "no actions"),
             f"streams: {', '.join(streams)}",
             *[f"{self.already} episodes were stored before"] * bool(self.already),
+            *offsets_in_words(self.spec),
             *self.notes(),
             *self.losses(),
         ]
@@ -119,7 +121,8 @@ def import_units(
     """Write the episodes of all units into a new store.
 
     Args:
-        units: a name and the episodes of each unit, in order; both are read one at a time, and closed at the end.
+        units: a name and the episodes of each unit, in order; both are read one at a time, and closed at the end. Vectors may
+            come in float64, and get an offset where float32 would merge what the first commit shows of them (offsets.py).
         summary: where the store will be and its spec; it gets what was stored and skipped, and the time it took.
         info: what the store says of itself.
         total: how many units there are, for the progress bar.
@@ -139,6 +142,7 @@ def import_units(
     """
     began, job = perf_counter(), {"command": f"import {summary.format}", **info}
     into = Filling(summary.out, summary.spec, job=job, info=info, resume=resume, overwrite=overwrite)
+    summary.spec = into.spec
     if into.done:
         summary.already = into.stored
         return summary
@@ -151,7 +155,7 @@ def import_units(
             try:
                 for place, episode in enumerate(episodes if unit >= last else ()):
                     if unit == last and place < inside:
-                        into.require_same(into.stored - inside + place, episode)
+                        into.require_same(into.stored - inside + place, narrowed(episode, into.spec))
                     else:
                         yield replace(episode, info={**episode.info, "unit": unit})
             except CorruptFile as error:
@@ -164,7 +168,9 @@ def import_units(
 
     with into, closing(units), bar:
         for group in groups(islice(fit(), None if max_episodes is None else max(0, max_episodes - into.stored))):
-            into.append(*group)
+            if into.store is None:
+                summary.spec = into.spec = with_offsets(into.spec, group)
+            into.append(*(narrowed(episode, into.spec) for episode in group))
             stored += [episode.info.get("episode", episode.info.get("source")) for episode in group]
             summary.frames += sum(map(len, group))
             bar.update(task, description=f"import, {summary.frames:,} rows")

@@ -289,7 +289,7 @@ class _Reader:
         """One stream of these rows of an episode."""
         name, shape = stream.name, self.dataset.features[stream.name].shape
         if stream.is_tabular:
-            return _numbers(table, name, stream.shape[0])
+            return _numbers(table, name, stream.shape[0], np.float64)
         if name in shown:
             tolerance = TOLERANCE / self.dataset.fps
             values = frames_at(entry.videos[name].path, shown[name][rows], size=self.size, tolerance=tolerance)

@@ -39,7 +39,8 @@ def _features(spec: Spec, keys: dict[Stream, str], fps: float) -> Features:
 
     def one(stream: Stream) -> dict[str, Any]:
         if stream.is_tabular:
-            return numbers("float32", stream.shape[0], stream.channels, stream.unit)
+            dtype = "float64" if stream.offset else "float32"
+            return numbers(dtype, stream.shape[0], stream.channels, stream.unit)
         if not stream.is_picture:
             return numbers("float32", int(np.prod(stream.shape)))
         height, width, _ = stream.shape
@@ -140,7 +141,7 @@ class LeRobotWriter:
         vectors = {stream.name: key for stream, key in self.keys.items() if not stream.is_picture}
         seen = self.episodes.read(number, streams=[*vectors])
         columns: dict[str, np.ndarray] = {
-            vectors[name]: values.reshape(length, -1).astype(np.float32) for name, values in seen.items()
+            vectors[name]: self.episodes.spec[name].in_units(values).reshape(length, -1) for name, values in seen.items()
         }
         if self.fill is not None:
             columns = {key: np.nan_to_num(values, nan=self.fill) for key, values in columns.items()}

@@ -123,7 +123,10 @@ class Rows:
     def episode(self, first: int, last: int) -> Iterator[Episode]:
         """The episode of the rows from `first` to before `last`; a CorruptFile says where the file cannot be read."""
         spec, plan = self._plan.spec, self._plan
-        values = {stream.name: np.empty((last - first, *stream.shape), stream.dtype) for stream in spec.streams}
+        values = {
+            stream.name: np.empty((last - first, *stream.shape), np.float64 if stream.is_tabular else stream.dtype)
+            for stream in spec.streams
+        }
         actions = np.empty((last - first - 1, spec.action.n), np.float32)
         for row in range(first, last):
             found = self._upto(row)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from armillary.episodes import images
+from armillary.episodes.formats.cells import FLOAT32_MAX
 from armillary.episodes.formats.ros_numbers import numbers_in
 from armillary.episodes.formats.ros_pixels import ENCODINGS
 from armillary.errors import ArmillaryError, CorruptFile
@@ -221,11 +222,11 @@ def _vector(name: str, channels: dict[str, str], numbers: Callable[[Message], An
     stream = Stream(name, "vector", (len(channels),), unit=unit, channels=tuple(channels))
 
     def read(message: Message) -> np.ndarray:
-        row = np.array(numbers(message), np.float32)
+        row = np.array(numbers(message), np.float64)
         if row.shape != stream.shape:
             raise CorruptFile(f"{name}: {row.size} numbers in a message, and the first has {stream.shape[0]}")
-        if not np.isfinite(row).all():
-            raise CorruptFile(f"{name}: {stream.channels[int(np.argmin(np.isfinite(row)))]} is not a finite number")
+        if not (fit := np.abs(row) <= FLOAT32_MAX).all():
+            raise CorruptFile(f"{name}: {stream.channels[int(np.argmin(fit))]} is not a finite number")
         return row
 
     return Sense(stream, read, measured, numbers=numbers)
@@ -344,7 +345,7 @@ def _merged_joints(name: str, messages: Sequence[Message]) -> Sense:
     came = [np.flatnonzero([channel in some for some in there]) for channel in channels]
     every = max(round(np.median(np.diff(times))) if len(times) > 1 else len(there) for times in came)
     made = _vector(name, dict.fromkeys(channels, ""), numbers)
-    return replace(made, read=lambda message: np.array(numbers(message), np.float32), merged=every)
+    return replace(made, read=lambda message: np.array(numbers(message), np.float64), merged=every)
 
 
 def _numbers(name: str, first: Message) -> Sense:

@@ -298,11 +298,11 @@ class _Reader:
 
         def column(at: tuple[str, str]) -> np.ndarray:
             table, name = at
-            return logs[table].numbers[held[table], self.layout.columns(table).index(name)].astype(np.float32)
+            return logs[table].numbers[held[table], self.layout.columns(table).index(name)]
 
         truth = {name: column(at)[:, None] for name, at in self.layout.truth.items()}
         done = [column(at) for at in self.layout.controls.values()]
-        actions = np.stack(done, 1) if done else np.empty((len(ticks), 0), np.float32)
+        actions = np.stack(done, 1).astype(np.float32) if done else np.empty((len(ticks), 0), np.float32)
         for start, stop in found:
             for first, last in parts(stop - start, self.longest):
                 rows = slice(start + first, start + last)
@@ -352,5 +352,5 @@ class _Reader:
             before = rows_until(log.times, ticks - 1 / self.rate)
             count = (held + 1 - before)[:, None]
             mean = (sums[held + 1] - sums[before]) / np.maximum(count, 1)
-            return np.where(count > 0, mean, numbers[held]).astype(np.float32)
-        return numbers[held].astype(np.float32)
+            return np.where(count > 0, mean, numbers[held])
+        return numbers[held]

@@ -35,6 +35,7 @@ from armillary.episodes.formats.table_files import SUFFIXES, Merging, Part, Surv
 from armillary.episodes.formats.table_layout import SENSORS, TableLayout
 from armillary.episodes.formats.table_log import last_before
 from armillary.episodes.formats.table_text import NoTable
+from armillary.episodes.offsets import offset_channels
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile, expect
 from armillary.spec import Spec
@@ -172,7 +173,10 @@ def import_table(
         progress=progress,
     )
     summary.uneven = reader.uneven / max(reader.steps, 1) if time else None
-    summary.remarks += [*([clock_note(first, clocks[first.name], expect(step, "a step"))] if clocks else []), *reader.remarks()]
+    summary.remarks += [
+        *([clock_note(first, clocks[first.name], expect(step, "a step"))] if clocks else []),
+        *reader.remarks(summary.spec),
+    ]
     return summary
 
 
@@ -237,9 +241,9 @@ class _Reader:
     def __post_init__(self) -> None:
         self.gaps = Gaps(self.missing, self.longest_gap) if self.missing in ("hold", "interpolate") else None
 
-    def remarks(self) -> list[str]:
-        """What a person should know of what was read."""
-        lines = [*self.jumps, *self.merging.notes()]
+    def remarks(self, spec: Spec) -> list[str]:
+        """What a person should know of what was read, and is stored by this spec."""
+        lines = [*self.jumps, *self.merging.notes(offset_channels(spec))]
         if self.gaps:
             lines.append(f"{self.gaps.filled:,} missing numbers filled: {self.missing}, over at most {self.longest_gap} rows")
         if self.again:
@@ -359,9 +363,9 @@ class _Reader:
             self.left_out["alone between two gaps"] += len(numbers)
             return
         parts = np.cumsum([len(self.layout.sensors), len(self.layout.controls)])
-        sensors, controls, truth = np.split(numbers.astype(np.float32), parts, 1)
+        sensors, controls, truth = np.split(numbers, parts, 1)
         labels = {name: truth[:, [i]] for i, name in enumerate(self.layout.truth)}
-        yield Episode({SENSORS: sensors}, controls[:-1], labels, about)
+        yield Episode({SENSORS: sensors}, controls[:-1].astype(np.float32), labels, about)
 
 
 def _joined(held: list[Columns]) -> Columns:

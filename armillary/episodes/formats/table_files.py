@@ -7,7 +7,7 @@ What a column is, a number or text, is judged by most of its cells (`survey`); w
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -274,13 +274,14 @@ class Merging:
         self.lost[name] += int((changed & (np.diff(values.astype(np.float32)) == 0)).sum())
         self.largest[name] = max(self.largest.get(name, 0.0), float(np.nanmax(np.abs(values), initial=0.0)))
 
-    def notes(self) -> list[str]:
-        """A line for each column that loses more than a hundredth of its changes."""
+    def notes(self, offset: Collection[str]) -> list[str]:
+        """A line for each column that loses more than a hundredth of its changes, but for those with an offset."""
         return [
             f"column {name!r} loses {lost:,} of {self.changes[name]:,} changes: float32 keeps steps of "
-            f"{np.spacing(np.float32(self.largest[name])):g} at {self.largest[name]:.4g}; subtract a constant from it first"
+            f"{np.spacing(np.float32(self.largest[name])):g} at {self.largest[name]:.4g}, and its first rows "
+            "call for no offset; subtract a constant from it first, if its changes are small beside it"
             for name, lost in self.lost.items()
-            if lost > 0.01 * self.changes[name]
+            if lost > 0.01 * self.changes[name] and name not in offset
         ]
 
 
