@@ -1,26 +1,25 @@
-"""The options of `armillary import FORMAT` are the arguments of its importer, with the same defaults of what is left out."""
+"""The options of `armillary import FORMAT` and `armillary export FORMAT` are the arguments of the function that does it."""
 
 import inspect
-from dataclasses import fields
-from importlib import import_module
 
 import pytest
 
-from armillary.cli import GROUPS, imports
+from armillary.cli import formats
 
-FORMATS = GROUPS["import"][1]
-DIFFERENT = {"image_size"}  # the command line reduces images, unless it is told not to
-COMMAND_LINE = {"path", "out", "time"}
+DIFFERENT = {"image_size": 64}  # the command line reduces images, unless it is told not to
 
 
-@pytest.mark.parametrize("name", FORMATS)
-def test_options_are_arguments_of_the_importer(name):
-    options = {field.name: field for field in fields(getattr(imports, name.capitalize()))}
-    arguments = dict(
-        inspect.signature(getattr(import_module(f"armillary.episodes.formats.{name}"), f"import_{name}")).parameters
-    )
+@pytest.mark.parametrize(("what", "name"), [(what, name) for what, names in formats.ABOUT.items() for name in names])
+def test_options_are_the_arguments(what, name):
+    arguments = inspect.signature(formats.function_of(what, name)).parameters
+    options = inspect.signature(formats.options_of(what, name)).parameters
     assert set(options) == set(arguments) - {"progress"}
-    for option in set(options) - DIFFERENT - COMMAND_LINE:
-        expected = arguments[option].default
-        if expected is not inspect.Parameter.empty:
-            assert options[option].default in (expected, {None: ()}.get(expected, expected)), option
+    for option, parameter in options.items():
+        assert parameter.default == DIFFERENT.get(option, arguments[option].default), option
+
+
+def test_shared_arguments_are_explained_once():
+    own = formats.options_of("import", "npz").__doc__ or ""
+    assert "ends: arrays of flags that are set in the last row of an episode. Default: terminals" in own
+    assert "kinds: kinds as array=kind" in own  # as import_hdf5 says it
+    assert "zone: time zone of dates" in (formats.options_of("import", "streams").__doc__ or "")  # as import_table says it

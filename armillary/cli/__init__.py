@@ -19,9 +19,9 @@ from armillary.files import as_json
 from armillary.interrupts import ended_by_interrupts, sigterm_as_sigint
 
 with ended_by_interrupts():  # seconds on a slow machine
-    from armillary.cli import bench, demo, doctor, eval, exports, imagine, imports, info, label, play, record, train, watch
+    from armillary.cli import bench, demo, doctor, eval, formats, imagine, info, label, play, record, train, watch
     from armillary.cli.parse import call, closest
-    from armillary.cli.shared import Outcome, plain, printed, results_as_json
+    from armillary.cli.shared import Outcome, plain, results_as_json
 
 FLAGS = {"--debug", "--json"}
 EVERY_VERB = "Every verb takes --json (print the result as JSON) and --debug (print the traceback of an error)."
@@ -43,25 +43,9 @@ VERBS: dict[str, Callable[..., Any]] = {
     "watch": watch.watch,
     "imagine": imagine.imagine,
 }
-GROUPS: dict[str, tuple[str, dict[str, Callable[..., Any]]]] = {
-    "import": (
-        "Import a recording of another format into a new store of episodes.",
-        {
-            "lerobot": imports.lerobot,
-            "swm": imports.swm,
-            "table": imports.table,
-            "streams": imports.streams,
-            "hdf5": imports.hdf5,
-            "npz": imports.npz,
-            "minari": imports.minari,
-            "mcap": imports.mcap,
-            "video": imports.video,
-        },
-    ),
-    "export": (
-        "Export a store of episodes to another format.",
-        {"lerobot": exports.lerobot},
-    ),
+GROUPS: dict[str, tuple[str, Mapping[str, Callable[..., Any] | str]]] = {
+    "import": ("Import a recording of another format into a new store of episodes.", formats.ABOUT["import"]),
+    "export": ("Export a store of episodes to another format.", formats.ABOUT["export"]),
     "bench": (
         "Run the benchmarks behind the published tables.",
         {
@@ -73,7 +57,7 @@ GROUPS: dict[str, tuple[str, dict[str, Callable[..., Any]]]] = {
         },
     ),
 }
-"""Verbs that have verbs of their own."""
+"""Verbs that have verbs of their own; of those that stand for a function elsewhere, what it does."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -118,12 +102,12 @@ def _run(arguments: list[str]) -> Any:
         return _list(program, about, verbs)
     if verb not in verbs:
         raise ArmillaryError(f"expected one of {', '.join(verbs)}, got {verb!r}{closest(verb, verbs)}; {see}")
-    if verbs[verb] is train.train:
-        return train.call_train(f"{program} {verb}", rest)
-    function = verbs[verb]
-    if isinstance(function, str):
-        return printed(call(plugins.find(FORMATS, verb, {}), f"{program} {verb}", rest))
-    return call(function, f"{program} {verb}", rest)
+    function, program = verbs[verb], f"{program} {verb}"
+    if function is train.train:
+        return train.call_train(program, rest)
+    if not isinstance(function, str):
+        return call(function, program, rest)
+    return formats.call_format(program.split()[1], verb, program, rest)
 
 
 def _list(program: str, about: str, verbs: Mapping[str, Callable[..., Any] | str]) -> None:

@@ -98,9 +98,3 @@ def parse_numbers(words: tuple[str, ...]) -> list[int | str]:
         else:
             found.append(word)
     return found
-
-
-def printed(summary: Any) -> Any:
-    """Print a summary, and return it."""
-    print(summary)
-    return summary

@@ -84,32 +84,38 @@ def import_hdf5(
     Arrays are named by their path in the episode, such as `obs/agentview_image`, or by its end, where that is of one alone.
 
     Args:
-        path: a file, or a folder of them.
-        out: the store to create.
-        streams: arrays that a model may see; None for those below `obs`, `observation` or `observations`.
-        action: the array of actions; None for `actions` or `action`, or no actions where there is neither.
-        action_kind: "box" takes whole numbers as amounts, "discrete" as choices; None takes a lone one a row as a choice.
-        truth: arrays to keep as privileged truth, for probes and judges.
-        kinds: array -> kind of its stream, where the one that is found is not right.
-        axes: array -> order of the axes of an image, in letters h, w, c and k (frames of a stack), where it cannot be found.
-        bgr: arrays, or JPEG or PNG files, of images whose colours are blue, green, red, as OpenCV has them.
-        only: robomimic's filter key, such as train: the episodes of `mask/train` alone.
-        episode: of arrays that episodes share: the array that changes where an episode ends, or of their first rows, or of the
-            rows after their last.
-        ends: the same by flags that are set in the last row, such as terminals and timeouts.
-        rate: steps a second in Hz; None for what a file of robomimic says, or no rate.
-        image_size: images (by area) and depth (by the nearest pixel) become image_size x image_size; None keeps them.
-        longest: rows of an episode; what is longer is cut, with the row between two parts in both.
-        missing: "skip" lists and leaves out episodes that are unfit; "refuse" raises instead.
-        max_episodes: stop after this many.
-        resume, overwrite: what to do with a store that is there; see `import_units`.
+        path: the file to import, or a folder of files.
+        out: the store to create: a path, or a URI such as s3://bucket/name.
+        streams: arrays that a model may see. Default: observations, and the arrays below obs, observation or observations.
+        action: the array of actions. Default: actions or action; where there is neither, the recording has no actions.
+        action_kind: box: whole numbers are amounts; discrete: they are choices. Default: one whole number a row is a choice.
+        truth: names to keep as ground truth, which no model sees. Default: none.
+        kinds: kinds as array=kind, such as top=depth, where the detected kind is wrong. Default: as detected.
+        axes: order of the axes of an image as array=letters, such as camera=chw: height, width, channels, and k for frames of
+            a stack. Default: as detected.
+        bgr: names of images whose channels are blue, green, red, as in OpenCV. They are stored as red, green, blue. Default:
+            none.
+        only: robomimic's filter key, such as train: only the episodes of mask/train. Default: all episodes.
+        episode: the array that says where episodes end: a number that changes there, the first rows, or the rows after the last
+            ones. Default: as the file says.
+        ends: arrays of flags that are set in the last row of an episode, such as terminals and timeouts. Default: none.
+        rate: steps a second, if the source does not say it. Default: as in the source, or none: then time is counted in steps.
+        image_size: size to which images (by area) and depth (by the nearest pixel) are reduced, in pixels a side, whatever its
+            aspect ratio. None keeps the size of the source.
+        longest: longest episode, in rows. A longer one is cut into several, with the row between two parts in both, so that no
+            step is lost. Fewer rows take less memory.
+        missing: what to do about episodes or files that do not fit. skip: leave them out, listed; refuse: stop the import.
+        max_episodes: stop after this many episodes. A few show quickly whether the options are right. Default: import all.
+        resume: continue an import of the same recording that was interrupted; begin if there is none.
+        overwrite: replace the store that is there.
         progress: show a progress bar.
 
     Raises:
-        ArmillaryError: no HDF5 file there, one of a format with a reader of its own, arrays that are not there or of no kind,
-            nothing to import, something unfit under "refuse".
+        ArmillaryError: no such file there, one of a format with a reader of its own, names that are not there or of no kind,
+            options that contradict each other, nothing to import, something unfit under "refuse", a store that is there already
+            or cannot be written.
         CorruptFile: a file that is truncated or damaged.
-        MissingExtra: h5py or Pillow is needed and not installed.
+        MissingExtra: a package that is needed is not installed, such as h5py or Pillow.
     """
     check_options(missing, image_size=image_size, max_episodes=max_episodes, rate=rate)
     path = Path(path)

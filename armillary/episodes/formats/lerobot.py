@@ -97,28 +97,15 @@ def import_lerobot(
     overwrite: bool = False,
     progress: bool = True,
 ) -> LeRobotSummary:
-    """Read a LeRobot dataset from a folder into a new store.
+    """Read a LeRobot dataset from a folder into a new store; other arguments and errors are those of `import_hdf5`.
 
     Args:
-        path: the folder that holds `meta/info.json`.
-        out: the store to create.
-        image_size: resize every camera to image_size x image_size by area, whatever its aspect ratio; None keeps its own.
-        cameras: the cameras to import, by their whole name or its last part (`cam_high`); None for all, () for none.
-        streams: the features that a model may see, cameras included, by the same names; None for all cameras, and what is
-            called `observation*` or `state`.
-        action: the features that are the action, joined in this order; () for `action`, or else `actions`.
-        bgr: cameras whose colours are blue, green, red.
-        longest: rows of an episode; what is longer is cut, with the row between two parts in both.
-        missing: "skip" lists and leaves out cameras without any video, and episodes that are missing or unfit (an absent
-            or damaged file, NaN, lengths or times that do not match); "refuse" raises instead.
-        max_episodes: stop after this many.
-        resume, overwrite: what to do with a store that is there; see `import_units`.
-        progress: show a progress bar.
-
-    Raises:
-        ArmillaryError: not a LeRobot dataset, a version that is not supported, nothing to import, something missing or
-            unfit under "refuse", or a store that cannot be written.
-        MissingExtra: pyarrow, PyAV or Pillow is needed and not installed.
+        path: the folder of the dataset, which holds meta/info.json.
+        cameras: cameras to import, by the whole name or its last part (cam_high). Default: all.
+        streams: features that a model may see, cameras included. Default: all cameras, observation* and state.
+        action: features that make up the action, joined in this order. Default: action, or else actions.
+        missing: what to do about cameras without any video, and about episodes that are missing or do not fit (a damaged file,
+            NaN, lengths or times that do not match). skip: leave them out and list them; refuse: stop the import.
     """
     check_options(missing, image_size=image_size, max_episodes=max_episodes)
     if longest < 2:

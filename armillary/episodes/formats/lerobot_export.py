@@ -78,15 +78,15 @@ def export_lerobot(
     """Write a store as a new LeRobot dataset.
 
     Args:
-        store: the recording.
+        store: the store of episodes to export.
         path: the folder to create.
-        rate: rows a second. Default: the recording's own.
-        fill: what stands for NaN in depth, scans and points; None leaves those streams out.
-        crf: what videos lose to the codec: from 0, which is nothing but the conversion of colours, to 51.
-        task: what was to be done, in words, in episodes whose info has no `tasks`.
-        max_episodes: stop after this many.
-        resume: go on with an export of the same that was interrupted; begin if there is none.
-        overwrite: replace the export that is there, finished or not.
+        rate: rows a second of the dataset. Default: the recording's own.
+        fill: number that stands for "nothing measured" (NaN) in depth, scans and points. Default: these streams are left out.
+        crf: compression of videos, from 0 (lossless but for the conversion of colours) to 51 (smallest files).
+        task: the task in words, for episodes whose recording names none.
+        max_episodes: stop after this many episodes. Default: export all.
+        resume: continue an export of the same store that was interrupted; begin if there is none.
+        overwrite: replace an export that is at the folder, finished or not. Nothing but an export is replaced.
         progress: show a progress bar.
 
     Raises:

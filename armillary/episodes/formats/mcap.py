@@ -49,31 +49,20 @@ def import_mcap(
     overwrite: bool = False,
     progress: bool = True,
 ) -> McapSummary:
-    """Read recordings of ROS into a new store: MCAP (.mcap) and SQLite (.db3) of ROS 2, bags (.bag) of ROS 1.
+    """Read recordings of ROS into a new store; other arguments and errors are those of `import_hdf5`.
 
     Args:
-        path: a file, or a folder of them (a bag), each of which begins an episode.
-        out: the store to create.
-        streams: topics that a model may see; None for all that have a kind of stream, but actions and truth.
-        truth: topics to keep as privileged truth, for probes and judges.
-        action: the topic of what was done, of any messages of numbers; None for a recording without actions.
-        rate: of the control clock in Hz, evenly; or
-        clock: the topic whose messages are the control clock. None of both takes that of `action`, or else the slowest.
-        gap: seconds of silence of a topic that make a row stale; None for ten times the topic's own median step.
-        tolerance: seconds by which the time from stamp to log may differ between beginning and end; None for half of a step.
-        image_size: images (by area) and depth (by the nearest pixel) become image_size x image_size; None keeps them.
-        points: of a cloud, at most.
-        longest: rows of an episode; what is longer is cut, with the row between two parts in both.
-        missing: "refuse" raises where rows are stale or a file is unfit; "skip" leaves them out and counts them.
-        max_episodes: stop after this many.
-        resume, overwrite: what to do with a store that is there; see `import_units`.
-        progress: show a progress bar.
-
-    Raises:
-        ArmillaryError: no such file there, topics that are not there or of no kind, a clock that drifts, rows that are stale,
-            nothing to import.
-        CorruptFile: a file that is truncated, damaged, or without an index.
-        MissingExtra: mcap, mcap-ros2-support or rosbags is needed and not installed.
+        path: a file, or a folder of files of one kind: MCAP (.mcap) or SQLite (.db3) of ROS 2, or bags (.bag) of ROS 1. Each
+            begins an episode.
+        streams: topics that a model may see. Default: all that have a kind of stream, but actions and truth.
+        action: the topic of actions, of any messages of numbers (Twist, JointState, PoseStamped). Default: none.
+        rate: rate of an even control clock, in Hz. Default: the clock of --clock.
+        clock: the topic whose messages are the control clock. Default: the topic of actions, or the slowest topic.
+        gap: seconds of silence of a topic after which rows are stale. Default: ten times its median step.
+        tolerance: seconds by which the delay from stamp to log may change between start and end. Default: half a step.
+        points: points of a cloud to keep at most. More take more memory.
+        missing: what to do about stale rows and unfit files. refuse: stop the import; skip: drop them, which ends the episode
+            there.
     """
     check_options(
         missing, rate=rate, gap=gap, tolerance=tolerance, image_size=image_size, points=points, max_episodes=max_episodes

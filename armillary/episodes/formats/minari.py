@@ -65,28 +65,12 @@ def import_minari(
     overwrite: bool = False,
     progress: bool = True,
 ) -> MinariSummary:
-    """Read a dataset of Minari into a new store.
+    """Read a dataset of Minari into a new store; other arguments and errors are those of `import_hdf5`.
 
     Args:
-        path: the dataset's folder, such as ~/.minari/datasets/D4RL/door/human-v2.
-        out: the store to create.
-        streams: arrays of the observation that a model may see, by their keys; None for all.
-        truth: arrays to keep as privileged truth: keys of the observation, `rewards`, or `infos/...`.
-        kinds: array -> kind of its stream, where the one that is found is not right.
-        axes: array -> order of the axes of an image, in letters h, w, c and k (frames of a stack), where it cannot be found.
-        bgr: arrays of images whose colours are blue, green, red.
-        rate: steps a second in Hz, which Minari does not say.
-        image_size: images (by area) and depth (by the nearest pixel) become image_size x image_size; None keeps them.
-        missing: "skip" lists and leaves out episodes that are unfit; "refuse" raises instead.
-        max_episodes: stop after this many.
-        resume, overwrite: what to do with a store that is there; see `import_units`.
-        progress: show a progress bar.
-
-    Raises:
-        ArmillaryError: no dataset of Minari there, arrays that are not there or of no kind, an action space that has no like
-            here, nothing to import, something unfit under "refuse".
-        CorruptFile: a file that is truncated or damaged.
-        MissingExtra: h5py, pyarrow or Pillow is needed and not installed.
+        path: the folder of the dataset, such as ~/.minari/datasets/D4RL/door/human-v2.
+        streams: keys of the observation that a model may see. Default: all.
+        truth: arrays to keep as ground truth, which no model sees: keys of the observation, rewards, or infos/NAME.
     """
     check_options(missing, image_size=image_size, max_episodes=max_episodes, rate=rate)
     path = Path(path)

@@ -53,19 +53,11 @@ def import_npz(
     overwrite: bool = False,
     progress: bool = True,
 ) -> HDF5Summary:
-    """Read NumPy archives into a new store; arguments that are not named here are those of `import_hdf5`.
+    """Read NumPy archives into a new store; other arguments and errors are those of `import_hdf5`.
 
     Args:
-        path: an .npz file, or a folder of them.
-        episode: the array that changes where an episode ends, or of first rows, or of the rows after the last ones.
-        ends: arrays of flags that are set in the last row of an episode; () for those of `ENDS` that are there, unless
-            `episode` is given.
-        rate: steps a second in Hz, which such files do not say.
-
-    Raises:
-        ArmillaryError: no .npz file there, arrays that are not there or of no kind, nothing to import, something unfit under
-            "refuse".
-        CorruptFile: a file that is truncated or damaged.
+        ends: arrays of flags that are set in the last row of an episode. Default: terminals, timeouts, terminations,
+            truncations and dones, as far as they are there and `episode` is not given.
     """
     check_options(missing, image_size=image_size, max_episodes=max_episodes, rate=rate)
     path = Path(path)

@@ -61,7 +61,7 @@ def import_streams(
     out: str | Path,
     *,
     rate: float,
-    time: str | Sequence[str],
+    time: Sequence[str],
     controls: Sequence[str] = (),
     truth: Sequence[str] = (),
     ignore: Sequence[str] = (),
@@ -80,31 +80,21 @@ def import_streams(
     overwrite: bool = False,
     progress: bool = True,
 ) -> StreamsSummary:
-    """Read folders of tables into a new store.
+    """Read folders of tables into a new store; other arguments and errors are those of `import_table`.
 
     Args:
         path: a folder of CSV or Parquet files, or a folder of such folders, in the order of their names.
-        out: the store to create.
-        rate: steps a second.
-        time: the column of dates, or of numbers, that every table has, or two of the date and of the time of day; all tables of
-            a folder tell the same time.
-        controls: columns that say what was done; `table.column` where two tables have one of that name.
-        truth: columns of labels, which no model sees.
-        ignore: columns that stay out.
-        mean, every: tables (`imu` for imu.csv) of which a step takes the mean, or every row; it takes the last row of others.
-        gap: seconds without a row of a table that end an episode; ten steps of its own by default.
-        drift: seconds that a clock may begin after the others, or end before them, beyond a step of its own.
-        longest: rows of an episode; what is longer is cut, with the row between two parts in both.
-        missing: "skip" lists and leaves out folders that are damaged or do not fit, "refuse" raises instead.
-        max_episodes: stop after this many.
-        header, time_unit, day_first, zone: as for `import_table`.
-        resume, overwrite: what to do with a store that is there; see `import_units`.
-        progress: show a progress bar.
-
-    Raises:
-        ArmillaryError: no tables there, tables or columns that are not there, settings that contradict each other, nothing to
-            import.
-        CorruptFile: under "refuse", a table that is damaged, lacks a column or a number, or whose clock does not fit.
+        rate: steps a second onto which all tables are put.
+        time: the column of time, which every table has, or two columns, of the date and of the time of day. All tables of a
+            folder tell the same time.
+        controls: columns of actions (table.column where two tables have it), held from step to step. Default: none.
+        mean: tables (imu for imu.csv) of which a step takes the mean since the step before. Of others it takes the last row.
+            Default: none.
+        every: tables of which a step takes all rows since the step before, as a signal. Default: none.
+        gap: seconds without a row of a table that end an episode. Default: ten times its own median step.
+        drift: seconds by which a clock may begin after the others, or end before them, beyond a step of its own.
+        missing: what to do about folders that are damaged or whose clocks do not fit. refuse: stop the import; skip: leave them
+            out and list them.
     """
     path = Path(path)
     check_options(missing, rate=rate, gap=gap, max_episodes=max_episodes)

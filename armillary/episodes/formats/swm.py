@@ -50,24 +50,11 @@ def import_swm(
     overwrite: bool = False,
     progress: bool = True,
 ) -> SwmSummary:
-    """Read a recording of stable-worldmodel into a new store.
+    """Read a recording of stable-worldmodel into a new store; other arguments and errors are those of `import_hdf5`.
 
     Args:
-        path: a `.lance` folder, an `.h5` or `.hdf5` file, a folder with one of them, or a folder of `.npz` and JPEG files.
-        out: the store to create.
-        image_size: resize every image to image_size x image_size by area; None keeps its own size.
-        streams: the columns that a model may see; None for the images named `pixels*`, or else for those of `VECTORS`.
-        truth: columns to keep as privileged truth, for probes and judges.
-        missing: "skip" lists and leaves out episodes that are unfit; "refuse" raises instead.
-        max_episodes: stop after this many.
-        resume, overwrite: what to do with a store that is there; see `import_units`.
-        progress: show a progress bar.
-
-    Raises:
-        ArmillaryError: not such a recording, columns that are not there or cannot be read, nothing to import, something
-            unfit under "refuse", or a store that cannot be written.
-        CorruptFile: a file that is truncated or damaged.
-        MissingExtra: pylance, h5py or Pillow is needed and not installed.
+        path: the recording: a .lance folder, an .h5 or .hdf5 file, a folder with one of them, or one of .npz and JPEG files.
+        streams: columns that a model may see. Default: the images named pixels*, or else proprio, state and observation.
     """
     check_options(missing, image_size=image_size, max_episodes=max_episodes)
     recording = open_layout(Path(path))

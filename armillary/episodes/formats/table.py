@@ -67,7 +67,7 @@ def import_table(
     path: str | Path,
     out: str | Path,
     *,
-    time: str | Sequence[str] | None = None,
+    time: Sequence[str] | None = None,
     controls: Sequence[str] = (),
     truth: Sequence[str] = (),
     episode: str | None = None,
@@ -86,35 +86,30 @@ def import_table(
     overwrite: bool = False,
     progress: bool = True,
 ) -> TableSummary:
-    """Read tables of sensors into a new store.
+    """Read tables of sensors into a new store; other arguments and errors are those of `import_hdf5`.
 
     Args:
-        path: a CSV or Parquet file, or a folder in which all of them are read, in the order of their names.
-        out: the store to create.
-        time: the column of dates, or of numbers; or two columns, of the date and of the time of day.
-        controls: columns that say what was done; without any, the recording has no actions.
-        truth: columns of labels, which no model sees.
-        episode: a column that changes where an episode ends.
-        ignore: columns that stay out.
-        gap: seconds between two rows that end an episode; ten times the median step by default.
-        clock: take rows as they come, or hold them on the even clock of the median step.
-        missing: refuse rows in which a number is missing; skip them, which ends an episode there; or fill gaps of a cell, by
-            the number before it (hold) or by a straight line (interpolate). A row without a time is left out.
-        longest_gap: rows over which a gap is filled; a longer one is as under skip.
-        longest: rows of an episode; what is longer is cut.
-        max_episodes: stop after this many.
-        header: whether the first line names the columns; else they are `column 1`, `column 2`, ...
-        time_unit: of numbers of time: ns, us, ms, s, min, h or d; the default goes by the column's name, or its size.
-        day_first: whether 3/4/2026 is in April; the default goes by the dates themselves.
-        zone: of dates that do not say one, such as Europe/Berlin: then daylight saving time is no jump.
-        resume, overwrite: what to do with a store that is there; see `import_units`.
-        progress: show a progress bar.
+        path: a CSV or Parquet file, or a folder, in which all of them are read in the order of their names.
+        time: the column of time, or two columns, of the date and of the time of day. Default: none; rows have no clock.
+        controls: columns of actions: what was set, from a row to the next. Default: none, and the recording has no actions.
+        truth: columns of ground truth, which no model sees. Default: none.
+        episode: a column whose value changes where an episode ends. Default: none.
+        ignore: columns to leave out. Default: none.
+        gap: seconds without a row that end an episode. Default: ten times the median step.
+        clock: rows: keep rows as they come; hold: put them on an even clock of the median step, holding the last value.
+        missing: what to do about a missing number. refuse: stop; skip: drop the row, which ends the episode there; hold: repeat
+            the number before it; interpolate: fill the gap by a straight line. A row without a time is left out.
+        longest_gap: rows over which a gap is filled. A longer gap is treated as under skip.
+        longest: longest episode, in rows. A longer one is cut into several.
+        header: the first line names the columns. With --no-header they are called column 1, column 2 and so on.
+        time_unit: unit of the column of time, if it holds numbers. Default: by the column's name, or the size of its numbers.
+        day_first: read 3/4/2026 as the 3rd of April (true) or as March 4th (false). Default: by the dates themselves.
+        zone: time zone of dates that name none, such as Europe/Berlin. Then daylight saving time is no jump. Default: as they
+            are.
 
     Raises:
-        ArmillaryError: no table there, columns that are not there, settings that contradict each other, nothing to import.
-
-        CorruptFile: a file that is no table, lacks a column, has a number or a time missing, or a clock that runs backwards or
-            can be read in several ways; the message names file and row.
+        CorruptFile: also a number or a time that is missing, or a clock that runs backwards or can be read in several ways; the
+            message names file and row.
     """
     path = Path(path)
     check_options(gap=gap, max_episodes=max_episodes, longest_gap=longest_gap)

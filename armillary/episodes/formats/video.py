@@ -94,27 +94,18 @@ def import_video(
 ) -> VideoSummary:
     """Read videos and folders of images into a new store, as a stream `image` (and `image_2` and so on of further tracks).
 
+    Other arguments and errors are those of `import_hdf5`.
+
     Args:
-        path: a video, a folder of images, or a folder in which all of them are read, in the order of their names.
-        out: the store to create.
-        controls: columns of the tables that are the action; None for all that are numbers, () for no actions.
-        time: the column of the tables that is their clock, in dates or in seconds; None where row i belongs to frame i.
-        begins: what that column shows at the first frame, in seconds; None for 0, or for a date, its first.
-        drift: seconds that the clocks of a video and its table may be apart at either end.
-        rate: frames a second to hold frames on, or those of images and of raw streams; None takes frames as they come.
-        tracks: which video streams of a file, from 0; None for all that the first video has.
-        image_size: resize frames to image_size x image_size by area, whatever the aspect ratio; None keeps their size.
-        longest: rows of an episode; what is longer, or than `EPISODE_BYTES`, is cut, with the row between two parts in both.
-        missing: "skip" lists and leaves out, from where it fails, what is damaged or does not fit; "refuse" raises instead.
-        max_episodes: stop after this many.
-        resume, overwrite: what to do with a store that is there; see `import_units`.
-        progress: show a progress bar.
-
-    Raises:
-        ArmillaryError: no video there, columns that are not there, settings that contradict each other, nothing to import.
-
-        CorruptFile: under "refuse", a file that is damaged or does not fit its table or the first video; the message names it.
-        MissingExtra: PyAV, Pillow or pyarrow is needed and not installed.
+        path: a video, a folder of images, or a folder of several of these, which are read in the order of their names.
+        controls: columns of the tables that are the action; --controls alone means no actions. Default: all columns of numbers.
+        time: the column of the tables that is their clock, in dates or in seconds. Default: row i belongs to frame i.
+        begins: value of that column at the first frame, in seconds. Default: 0, or the first date.
+        drift: seconds by which the clocks of a video and its table may differ at either end.
+        rate: frames a second to put frames on, or those of images and of raw H.264 or HEVC. Default: frames as they come.
+        tracks: video streams of a file to import, 0 for the first. Default: all that the first video has.
+        longest: longest episode, in rows. A longer one, or one of more than 512 MB, is cut into several. Fewer rows take less
+            memory.
     """
     path = Path(path)
     check_options(missing, rate=rate, image_size=image_size, max_episodes=max_episodes)
