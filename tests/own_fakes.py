@@ -61,6 +61,15 @@ class Pucks(VectorEnv):
         return {"image": draw(self.places), "place": self.places.astype(np.float32)}
 
 
+class SeededPucks(Pucks):
+    """Each of them starts under its own seed."""
+
+    def reset(self, *, seed=None, options=None):
+        seeds = seed if isinstance(seed, list) else [None if seed is None else seed + i for i in range(self.num_envs)]
+        self.places = np.stack([np.random.default_rng(each).uniform(0, 1, 2) for each in seeds])
+        return self.see(), {}
+
+
 def sample_goal(env, rng):
     env.place = rng.uniform(0, 1, 2)
     return env.see()
@@ -70,6 +79,13 @@ def push_to_goal(env, rng):
     """By acting alone."""
     for action in rng.uniform(-1, 1, (12, 2)):
         seen, *_ = env.step(action)
+    return seen
+
+
+def push_to_goals(envs, rng):
+    """All of them, by acting alone."""
+    for action in rng.uniform(-1, 1, (12, envs.num_envs, 2)):
+        seen, *_ = envs.step(action)
     return seen
 
 
@@ -115,3 +131,8 @@ def vector(num_envs=1, max_steps=None, autoreset_mode="Disabled"):
     """Of an environment that is a vector."""
     more = {"state": lambda envs: envs.places, "set_state": set_places}
     return own_world(Pucks(num_envs), sample_goal=sample_goals, success=success, **more)
+
+
+def seeded_vector(num_envs=1, max_steps=None, autoreset_mode="Disabled"):
+    """The two functions alone, of a vector."""
+    return own_world(SeededPucks(num_envs), sample_goal=push_to_goals, success=success, budget=8)

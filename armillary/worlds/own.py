@@ -9,6 +9,8 @@
 - states are those of `state`, or else the flat numbers of the observation. Only `success` and what you add look at them;
 - with `set_state`, any state can be entered again, and the replay check runs. Without it, a pair is a seed: the start is what
   `reset(seed=...)` gives, and its goal is made again by `sample_goal` under the same seed;
+- so does a vector environment that takes `reset(seed=[...])`, one for each environment. Many draw all starts from one seed;
+  none of these starts can be made again beside those of other pairs, so they need `set_state`;
 - without a shortest path, a pair runs for a stated number of env steps, and SPL is left out; without an oracle, so is its row.
   Nothing then shows that every goal can be reached;
 - an environment that says that it has ended is stepped on while it is judged: only the end of the budget counts.
@@ -57,9 +59,11 @@ def own_world(
     """A `Judged` world of a Gymnasium environment. What is below in terms of one is of all N for a vector environment.
 
     Args:
-        env: makes a single environment, such as its class; or a vector environment, which needs `set_state`.
+        env: makes a single environment, such as its class; or a vector environment, which without `set_state` has to take a
+            seed for each of its environments, `reset(seed=[...])`.
         num_envs: N, of single environments.
         sample_goal: (environment after a reset, random generator) -> observation at a goal, where it leaves the environment.
+            Of a vector environment without `set_state`, the first goal counts, after all were reset under the seed of a pair.
         success: (states, goals), (n, S) each -> whether they are at their goals, (n,) bool.
         state: environment -> its state (S,). Default: the flat numbers of its observation.
         set_state: (environment, state) -> observation in that state.
@@ -74,11 +78,10 @@ def own_world(
         version: change it whenever the same state and actions no longer give the same result.
 
     Raises:
-        ArmillaryError: neither `state` nor flat numbers in the observation; a vector environment without `set_state`.
+        ArmillaryError: neither `state` nor flat numbers in the observation; a vector environment without `set_state` and
+            without a seed for each start.
     """
     if isinstance(env, VectorEnv):
-        if set_state is None:
-            raise ArmillaryError("a vector environment needs set_state to be judged; give it, or make single environments")
         vector = env
     else:
         common = {"size": size, "truth": truth, "max_steps": max_steps, "autoreset_mode": autoreset_mode}
@@ -119,6 +122,8 @@ class OwnWorld(VectorWrapper):
         self._seeds, self._steps = np.full(self.num_envs, np.nan), np.zeros(self.num_envs)
         self._seen: dict[str, np.ndarray] = {}
         self._begin(np.zeros(self.num_envs, int))  # so that there is a state
+        if not (self.any_state or np.allclose(self.state, self.state[0], rtol=ROUNDING, atol=ROUNDING)):
+            raise self._shared_seed("equal seeds gave different starts")
 
     @property
     def unwrapped(self) -> VectorEnv:
@@ -134,8 +139,11 @@ class OwnWorld(VectorWrapper):
         """As the environment does, or from `options["state"]` (N, S)."""
         options = dict(options or {})
         if (states := options.pop("state", None)) is not None:
+            states = np.asarray(states, float)
+            if not (self.any_state or isinstance(self.env, GymWorld)) and (states[:, STEP] == GOAL).any():
+                raise ArmillaryError(f"{self.name}: without set_state, a vector environment begins at starts alone")
             self._begin(np.zeros(self.num_envs, int), options.get("reset_mask"))
-            return self._enter(np.asarray(states, float)), {}
+            return self._enter(states), {}
         began = options.get("reset_mask", np.ones(self.num_envs, bool))
         given: Any = seed  # gymnasium's signature knows one seed, and its environments also take one for each
         observation, info = self.env.reset(seed=given, options=options or None)
@@ -170,8 +178,7 @@ class OwnWorld(VectorWrapper):
         for seeds in self._chunks(rng.integers(2**30, 2**31, size=n)):  # far from those that recordings are made under
             self._begin(seeds)
             starts.append(self.state)
-            self._to_goals(np.ones(self.num_envs, bool))
-            goals.append(self.state)
+            goals.append(self._to_goals(np.ones(self.num_envs, bool)))
         self._go_on(before)
         return np.concatenate(starts)[:n], np.concatenate(goals)[:n]
 
@@ -206,9 +213,8 @@ class OwnWorld(VectorWrapper):
         if (~goals & (states[:, STEP] != 0)).any() or not np.isfinite(states[:, SEED]).all():
             raise ArmillaryError(f"{self.name}: only starts and goals of its pairs can be entered again; give `set_state`")
         self._begin(states[:, SEED].astype(int))
-        if goals.any():
-            self._to_goals(goals)
-        if not np.allclose(self.state, states, rtol=ROUNDING, atol=ROUNDING):
+        made = self._to_goals(goals) if goals.any() else self.state
+        if not np.allclose(made, states, rtol=ROUNDING, atol=ROUNDING):
             raise ArmillaryError(f"{self.name}: one seed gave two states; draw all randomness from reset's seed and rng")
         return self._seen
 
@@ -219,27 +225,58 @@ class OwnWorld(VectorWrapper):
 
     def _begin(self, seeds: np.ndarray, mask: np.ndarray | None = None) -> None:
         """Reset environments under a seed each (N,): all of them, or the single ones in `mask` (N,)."""
+        each: Any = [int(seed) for seed in seeds]
         if isinstance(self.env, GymWorld):
-            options = None if mask is None else {"reset_mask": mask}
-            observation, _ = self.env.reset(seed=[int(seed) for seed in seeds], options=options)
+            observation, _ = self.env.reset(seed=each, options=None if mask is None else {"reset_mask": mask})
+        elif self.any_state:
+            observation, _ = self.env.reset(seed=each[0])
         else:
-            observation, _ = self.env.reset(seed=int(seeds[0]))
+            try:
+                observation, _ = self.env.reset(seed=each)
+            except Exception as error:  # whatever an environment says to a list
+                raise self._shared_seed(f"it raised {type(error).__name__}: {error}") from error
         self._sense(observation)
         self._seeds, self._steps = seeds.astype(float), np.zeros(self.num_envs)
 
-    def _to_goals(self, which: np.ndarray) -> None:
-        """Move environments (N,) bool that were just reset to their goals."""
+    def _shared_seed(self, found: str) -> ArmillaryError:
+        return ArmillaryError(
+            f"{self.name}: expected a vector environment whose reset(seed=[...]) takes a seed for each start, since it has no "
+            f"set_state; and {found}. Give set_state, or make single environments"
+        )
+
+    def _to_goals(self, which: np.ndarray) -> np.ndarray:
+        """Move environments (N,) bool that were just reset to their goals, and return the states (N, S)."""
         if isinstance(self.env, GymWorld):
             for i in np.flatnonzero(which):
-                one, rng = self.env.sensed[i], np.random.default_rng([int(self._seeds[i]), 1])
-                seen = one.observation(self._sample_goal(one.env.unwrapped, rng))
+                one = self.env.sensed[i]
+                seen = one.observation(self._sample_goal(one.env.unwrapped, self._rng(self._seeds[i])))
                 self._seen = {name: self._with(values, i, seen[name]) for name, values in self._seen.items()}
+        elif self.any_state:
+            self._sense(self._sample_goal(self.env, self._rng(self._seeds[0])))
         else:
-            self._sense(self._sample_goal(self.env, np.random.default_rng([int(self._seeds[0]), 1])))
+            return self._first_goals(which)
         self._steps[which] = GOAL
+        return self.state
+
+    def _first_goals(self, which: np.ndarray) -> np.ndarray:
+        """States (N, S), and what is sensed, of the goals of `which`: each is the first of a vector that has its seed alone."""
+        seen, states, seeds = self._seen, self.state, self._seeds
+        for seed in np.unique(seeds[which]):
+            self._begin(np.full(self.num_envs, seed))
+            self._sense(self._sample_goal(self.env, self._rng(seed)))
+            self._steps[:] = GOAL
+            here = which & (seeds == seed)
+            states[here] = self.state[0]
+            seen = {name: self._with(values, here, self._seen[name][0]) for name, values in seen.items()}
+        self._seen = seen
+        return states
 
     @staticmethod
-    def _with(values: np.ndarray, i: int, row: np.ndarray) -> np.ndarray:
+    def _rng(seed: float) -> np.random.Generator:
+        return np.random.default_rng([int(seed), 1])
+
+    @staticmethod
+    def _with(values: np.ndarray, i: Any, row: np.ndarray) -> np.ndarray:
         values = values.copy()
         values[i] = row
         return values

@@ -2,6 +2,7 @@
 
 import json
 
+import gymnasium
 import numpy as np
 import own_fakes
 import pytest
@@ -9,9 +10,11 @@ from gymnasium.spaces import Box
 from own_fakes import NEAR, STEP, Puck, success
 
 from armillary import cli
+from armillary.acting.baselines import RandomBaseline
 from armillary.episodes.record import rollouts
 from armillary.errors import ArmillaryError
 from armillary.evaluation.control.pairs import EvalSet
+from armillary.evaluation.control.rollouts import run
 from armillary.evaluation.run import world_and_pairs
 from armillary.worlds import Judged, make
 from armillary.worlds.goals import WithGoals
@@ -19,7 +22,7 @@ from armillary.worlds.own import own_world
 from armillary.worlds.world import HasOracle, HasShortestPath
 
 
-@pytest.fixture(params=["settable", "seeded", "vector"])
+@pytest.fixture(params=["settable", "seeded", "vector", "seeded_vector"])
 def world(request):
     return make(f"own_fakes:{request.param}", num_envs=4, autoreset_mode="Disabled")
 
@@ -28,8 +31,8 @@ def test_it_is_judged_and_says_what_else_it_can_do(world):
     assert isinstance(world, Judged)
     known = world.name == "own_fakes:settable"
     assert isinstance(world, HasShortestPath) == isinstance(world, HasOracle) == known
-    assert world.any_state == (world.name != "own_fakes:seeded")
-    assert world.budget == {"own_fakes:settable": 2.0, "own_fakes:seeded": 8, "own_fakes:vector": 50}[world.name]
+    assert world.any_state == ("seeded" not in world.name)
+    assert world.budget == (2.0 if known else 8 if "seeded" in world.name else 50)
     assert [stream.name for stream in world.stream_spec.truth] == ["place"] * known
 
 
@@ -37,7 +40,8 @@ def test_pairs_can_be_begun_and_shown_again(world):
     start, goal = world.sample_pairs(6, np.random.default_rng(3))
     assert start.shape == goal.shape == (6, 2 if world.any_state else 4)
     np.testing.assert_array_equal(world.sample_pairs(6, np.random.default_rng(3)), [start, goal])
-    np.testing.assert_allclose(world.render_states(goal)["place"], goal[:, -2:], atol=1e-6)
+    mixed = np.concatenate([goal[[4, 0, 4]], start[:2], goal[1:2]])
+    np.testing.assert_allclose(world.render_states(mixed)["place"], mixed[:, -2:], atol=1e-6)
     begun, _ = world.reset(options={"state": start[:4]})
     np.testing.assert_allclose(begun["place"], start[:4, -2:], atol=1e-6)
     np.testing.assert_allclose(world.state, start[:4])
@@ -74,6 +78,26 @@ def test_without_set_state_a_state_amid_an_episode_is_refused():
     world.step(np.ones((2, 2), np.float32))
     with pytest.raises(ArmillaryError, match="only starts and goals of its pairs can be entered again; give `set_state`"):
         world.render_states(world.state)
+
+
+def test_a_vector_without_set_state_cannot_begin_at_goals():
+    world = make("own_fakes:seeded_vector", num_envs=2)
+    _, goal = world.sample_pairs(2, np.random.default_rng(0))
+    with pytest.raises(ArmillaryError, match="without set_state, a vector environment begins at starts alone"):
+        world.reset(options={"state": goal})
+
+
+def test_pairs_of_a_vector_without_set_state_are_drawn_and_run_again():
+    world, pairs = world_and_pairs({}, 3, {}, None, world="own_fakes:seeded_vector")
+    runs = [run(world, RandomBaseline(world.stream_spec.action, 1, 0), pairs.start, pairs.goal, pairs.budget) for _ in range(2)]
+    np.testing.assert_array_equal(runs[0].states, runs[1].states)
+    np.testing.assert_allclose(runs[0].states[0], pairs.start)
+
+
+class OneSeed(own_fakes.Pucks):
+    def reset(self, *, seed=None, options=None):
+        gymnasium.vector.VectorEnv.reset(self, seed=seed)
+        return super().reset(seed=seed)
 
 
 def test_chance_beside_the_seed_is_found():
@@ -128,7 +152,14 @@ class Dark(Puck):
         (lambda: make("own_fakes:vector", door="random"), "no option door; its options are num_envs, max_steps"),
         (lambda: own_world(Dark, sample_goal=own_fakes.sample_goal, success=success), "nothing .* flat list of numbers; give"),
         (lambda: own_world(Puck, sample_goal=own_fakes.sample_goal, success=success, truth=["pose"]), "truth names pose, and"),
-        (lambda: own_world(own_fakes.Pucks(2), sample_goal=own_fakes.sample_goals, success=success), "needs set_state"),
+        (
+            lambda: own_world(own_fakes.Pucks(2), sample_goal=own_fakes.sample_goals, success=success),
+            "expected a vector .*reset.*seed for each start.*equal seeds gave different starts. Give set_state",
+        ),
+        (
+            lambda: own_world(OneSeed(2), sample_goal=own_fakes.sample_goals, success=success),
+            "it raised Error: Seed must be a python integer.*Give set_state",
+        ),
     ],
 )
 def test_what_cannot_be_judged_is_said(build, message):
