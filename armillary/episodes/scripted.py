@@ -37,13 +37,13 @@ class Scripted(Actor):
         """Forget every environment. Random numbers begin again, under another seed if one is given."""
         self.seed = self.seed if seed is None else seed_of(seed)
         self.rng, self._started = np.random.default_rng([self.seed, 1]), Started()
-        self._memory: dict[str, np.ndarray] = {"began": np.ones(0, bool), **self.memory(0)}
+        self._memory: dict[str, np.ndarray] = {"began": np.ones(0, bool), "id": np.zeros(0, int), **self.memory(0)}
 
     def start(self, ids: Any, goals: Observations | None = None) -> None:
         """An episode begins in these environments; see `Actor.start`."""
         known, rows = len(self._started), self._started.add(ids)
         new = len(self._started) - known
-        more = {"began": np.ones(new, bool), **self.memory(new)}
+        more = {"began": np.ones(new, bool), "id": self._started.ids[known:], **self.memory(new)}
         self._memory = {name: np.concatenate([values, more[name]]) for name, values in self._memory.items()}
         self._memory["began"][rows] = True
 
@@ -67,8 +67,8 @@ class Scripted(Actor):
 
         Args:
             observations: (B, *shape) by stream, truth included.
-            memory: (B, ...) by name, to be written on. `began` (B,) says which environments begin an episode; the rest is as it
-                was left in the episode before.
+            memory: (B, ...) by name, to be written on. `began` (B,) says which environments begin an episode, `id` (B,) which
+                these are; the rest is as it was left in the episode before.
             rng: of all environments.
         """
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from armillary.actor import Observations
 from armillary.episodes.scripted import Scripted
@@ -16,19 +16,19 @@ from armillary.episodes.scripted import Scripted
 
 @dataclass
 class Errands(Scripted):
-    """An actor that knows the way; all N environments of the world act at once.
+    """An actor that knows the way, for environments of one world.
 
     Args:
-        draw: (rng) -> places (N, 2) to go to, in the layouts of the N environments now.
-        steer: places -> actions (N, 2) that go there.
+        draw: (ids, rng) -> places (B, 2) to go to, in the layouts that these environments (B,) have now.
+        steer: (ids, places) -> actions (B, 2) that go there.
         near: m from a place at which it is reached.
         waver: spread of what is added to the actions.
         wander: chance of a random action in a step's stead.
         about: chance, at a place, to turn about there for some steps first.
     """
 
-    draw: Callable[[np.random.Generator], Float[np.ndarray, "n 2"]] = field(repr=False)
-    steer: Callable[[Float[np.ndarray, "n 2"]], Float[np.ndarray, "n 2"]] = field(repr=False)
+    draw: Callable[[Int[np.ndarray, " b"], np.random.Generator], Float[np.ndarray, "b 2"]] = field(repr=False)
+    steer: Callable[[Int[np.ndarray, " b"], Float[np.ndarray, "b 2"]], Float[np.ndarray, "b 2"]] = field(repr=False)
     near: float
     waver: float = 0.15
     wander: float = 0.1
@@ -42,16 +42,16 @@ class Errands(Scripted):
 
     def choose(
         self, observations: Observations, memory: dict[str, np.ndarray], rng: np.random.Generator
-    ) -> Float[np.ndarray, "n 2"]:
-        n = len(memory["goal"])
+    ) -> Float[np.ndarray, "b 2"]:
+        ids, n = memory["id"], len(memory["id"])
         there = np.hypot(*(observations["position"] - memory["goal"]).T) < self.near
         fresh = memory["began"] | there
-        memory["goal"] = np.where(fresh[:, None], self.draw(rng), memory["goal"])
+        memory["goal"] = np.where(fresh[:, None], self.draw(ids, rng), memory["goal"])
         turns = rng.random(n) < self.about
         left = np.maximum(memory["turning"] - 1, 0)
         memory["turning"] = np.where(fresh, np.where(there & turns, rng.integers(1, 6, n), 0), left)
         memory["side"] = np.where(fresh, np.sign(rng.random(n) - 0.5), memory["side"])
-        action = self.steer(memory["goal"]) + self.waver * rng.standard_normal((n, 2))
+        action = self.steer(ids, memory["goal"]) + self.waver * rng.standard_normal((n, 2))
         about = np.stack([memory["side"] * rng.uniform(0.5, 1, n), np.zeros(n)], axis=1)
         action = np.where((memory["turning"] > 0)[:, None], about, action)
         anything = np.stack([rng.uniform(-1, 1, n), rng.random(n)], axis=1)

@@ -147,7 +147,14 @@ class House(NativeWorld):
 
     def play(self) -> Actor:
         """Behaviour to learn from: errands to random places, on about the shortest path."""
-        return Errands(lambda rng: self._floor(self._state).sample(rng), lambda to: self._steer(self._state, to), STEP / 2)
+
+        def now(ids: np.ndarray) -> np.ndarray:
+            if (ids >= self.num_envs).any():
+                raise ArmillaryError(f"house: its play steers environments 0 to {self.num_envs - 1}, got {ids.tolist()}")
+            return self._state[ids]
+
+        draw, steer = lambda ids, rng: self._floor(now(ids)).sample(rng), lambda ids, to: self._steer(now(ids), to)
+        return Errands(draw, steer, STEP / 2)
 
     # How it goes
 

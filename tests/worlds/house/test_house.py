@@ -1,5 +1,7 @@
 """The apartment as a judge sees it, and frozen: what it computes may not change unnoticed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from world_checks import assert_oracle_holds_along_the_shortest_path, assert_same, digest
@@ -175,6 +177,25 @@ def test_any_state_can_be_replayed():
     for action, observation in zip(drawn, played, strict=True):
         assert_same(other.step(action)[0], observation)
     assert_same(other.render_states(other.state), played[-1])
+
+
+def test_play_steers_those_environments_alone_that_act():
+    world = House(4, streams=("odometry",), layouts=[3, 5, 8, 13])
+    observation, _ = world.reset(seed=0)
+    play = replace(world.play(), waver=0.0, wander=0.0, about=0.0)
+    play.start(range(4))
+    play.act(observation)
+    before = {name: values.copy() for name, values in play._memory.items()}
+    some = np.array([3, 1])
+    action = play.act({name: values[some] for name, values in observation.items()}, some).values
+    goal = world.state.copy()
+    goal[:, POSITION] = play._memory["goal"]
+    np.testing.assert_allclose(action, world.oracle(world.state, goal)[some], atol=1e-6)
+    for name, values in play._memory.items():
+        np.testing.assert_array_equal(values[[0, 2]], before[name][[0, 2]])
+    play.start([7])
+    with pytest.raises(ArmillaryError, match=r"environments 0 to 3, got \[7\]"):
+        play.act({name: values[:1] for name, values in observation.items()}, [7])
 
 
 def test_play_gets_about_without_standing_at_walls():
