@@ -62,6 +62,11 @@ def watch(
         found = learn_normal(run, recording=recording, normal=normal, memory=memory)
         kept = f"{found.rows} rows that the model was not trained on"
         print(f"calibrated on {kept}; charts of {found.detector}", file=sys.stderr)
+        if found.seconds is None and seconds_per_row is None:
+            remedy = "to watch a table, say how long a row is (--seconds-per-row)"
+            print(
+                f"no clock: the recording has no column of time, and its rows are counted as steps; {remedy}", file=sys.stderr
+            )
     elif table is None:
         raise ArmillaryError("expected a table to watch, got none; name a file, or - for standard input")
     if table is None:

@@ -65,6 +65,11 @@ def test_without_controls_there_are_no_actions(tmp_path):
     assert (store.spec.action, store.spec.rate) == (NO_ACTION, None)
     assert store.spec["sensors"].channels == ("valve", "Pressure [bar]", "flow", "fault")
     assert "ignored (it is a clock; name it in time): t" in str(summary)
+    assert "no clock: each row is one step, and seconds are unknown; name the column of time (--time t)" in str(summary)
+    del (columns := plant())["t"]
+    assert "(--time COLUMN), or tell armillary watch how long a row is (--seconds-per-row)" in str(
+        imported(write(tmp_path / "plant.csv", columns), tmp_path, time=None, overwrite=True)[0]
+    )
 
 
 def test_dates_semicolons_and_decimal_commas(tmp_path):

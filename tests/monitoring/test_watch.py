@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -168,7 +169,7 @@ def test_normal_running_of_its_own(run, tmp_path):
         calibrate(tmp_path / "run", normal=tmp_path / "without")
 
 
-def test_the_command_says_by_its_status_whether_there_was_an_alarm(run, tmp_path, capsys):
+def test_the_command_says_by_its_status_whether_there_was_an_alarm(run, tmp_path, capsys, monkeypatch):
     columns = plant(300, 97)
     quiet = write(tmp_path / "quiet.csv", {name: values[:60] for name, values in columns.items()})
     columns[SENSORS[2]][150:] += 5
@@ -192,3 +193,8 @@ def test_the_command_says_by_its_status_whether_there_was_an_alarm(run, tmp_path
     said = capsys.readouterr().err
     assert "calibrated on 1170 rows" in said
     assert "charts of errors" in said
+    assert "no clock" not in said
+    without = replace(calibrate(run), seconds=None)
+    monkeypatch.setattr("armillary.monitoring.calibrate.calibrate", lambda *_, **__: without)
+    main(["watch", str(run), "--calibrate"])
+    assert "no clock: the recording has no column of time, and its rows are counted as steps" in capsys.readouterr().err

@@ -169,7 +169,7 @@ def import_table(
     )
     summary.uneven = reader.uneven / max(reader.steps, 1) if time else None
     summary.remarks += [
-        *([clock_note(first, clocks[first.name], expect(step, "a step"))] if clocks else []),
+        clock_note(first, clocks[first.name], expect(step, "a step")) if clocks else layout.no_clock_note(),
         *reader.remarks(summary.spec),
     ]
     return summary

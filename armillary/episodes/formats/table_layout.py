@@ -10,6 +10,7 @@ from armillary.errors import ArmillaryError
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
 
 SENSORS = "sensors"
+CLOCK = "it is a clock; name it in time"
 _ROW_NUMBERS = re.compile(r"unnamed: ?\d+|index|row|#|no\.?", re.IGNORECASE)
 
 
@@ -81,6 +82,14 @@ class TableLayout:
             remarks.append(f"words for yes and no are 1 and 0: {', '.join(words)}")
         return cls(sensors, list(controls), list(truth), time, episode, ignored, remarks)
 
+    def no_clock_note(self) -> str:
+        """What is assumed of a table without a time column, in a line for a person."""
+        clocks = [name for name, why in self.ignored.items() if why == CLOCK]
+        return (
+            "no clock: each row is one step, and seconds are unknown; name the column of time "
+            f"(--time {clocks[0] if clocks else 'COLUMN'}), or tell armillary watch how long a row is (--seconds-per-row)"
+        )
+
     @property
     def numbers(self) -> list[str]:
         """The columns that are read as numbers, in the order in which the reader splits them again."""
@@ -114,6 +123,6 @@ def _no_sensor(name: str, survey: Survey, pooled: Survey) -> str | None:
     if pooled.columns[name].kind not in ("number", "bool"):
         return pooled.columns[name].why
     if is_clock(name, survey):
-        return "it is a clock; name it in time"
+        return CLOCK
     counts = evidence.rises and evidence.total == evidence.number == evidence.high - evidence.low + 1
     return "row numbers" if counts and _ROW_NUMBERS.fullmatch(name) else None
