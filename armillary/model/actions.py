@@ -49,8 +49,8 @@ class ActionBlocks(nn.Module):
         self.register_buffer("mean", torch.zeros(self.size))
         self.register_buffer("std", torch.ones(self.size))
         self.register_buffer("spread", torch.ones(self.size))
-        self.register_buffer("low", torch.zeros(self.size) if discrete else torch.tensor(space.low).expand(skip, -1).flatten())
-        self.register_buffer("high", torch.ones(self.size) if discrete else torch.tensor(space.high).expand(skip, -1).flatten())
+        self.register_buffer("low", torch.zeros(self.size) if discrete else torch.tensor(space.low * skip))
+        self.register_buffer("high", torch.ones(self.size) if discrete else torch.tensor(space.high * skip))
         self.register_buffer("basis", torch.zeros(self.size, min(dim or self.size, self.size)))
         self.basis.diagonal().fill_(1)
 

@@ -100,3 +100,10 @@ def test_shapes_are_checked_in_tests():
     """The hook of conftest.py is on; without it every shape in a signature would be a comment."""
     with pytest.raises(TypeCheckError, match="blocks"):
         ActionBlocks(BOX, 2).fit(uniform(3, 2, 2))
+
+
+@pytest.mark.parametrize("low", [-2.0, -float("inf")])
+def test_blocks_of_a_single_number_learn_their_range(low):
+    blocks = fitted(ActionSpace("box", 1, (low,), (-low,)), 3, torch.tensor([[-1.0, 0.0, 1.0], [1.0, 0.5, -1.0]]))
+    assert blocks.low.tolist() == ([-2.0] * 3 if low == -2 else [-1.0, 0.0, -1.0])
+    blocks.load_state_dict(blocks.state_dict())
