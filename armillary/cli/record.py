@@ -44,6 +44,7 @@ def record(
     from armillary.acting.recording import named, record
     from armillary.evaluation.control.pairs import DEVELOPMENT_SEED
     from armillary.worlds import make
+    from armillary.worlds.gym import resizing_note
 
     if not 0 <= seed < DEVELOPMENT_SEED:
         raise ArmillaryError(f"seed {seed}: take one from 0 to {DEVELOPMENT_SEED - 1}; those beyond are for evaluation")
@@ -64,4 +65,6 @@ def record(
         about["left_out"] = left_out
     kept: dict[str, Any] = {"resume": resume, "overwrite": overwrite}
     record(env, who, out, episodes=episodes, seed=seed, info=about, **kept, progress=True)
+    if note := resizing_note(env):
+        print(note)
     return info(out)

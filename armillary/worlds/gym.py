@@ -19,7 +19,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict, Tuple
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorWrapper
 from gymnasium.wrappers import TimeLimit
 from jaxtyping import Int
 
@@ -173,6 +173,7 @@ class Sensed(gymnasium.ObservationWrapper):
     def __init__(self, env: gymnasium.Env, size: int, name: str) -> None:
         super().__init__(env)
         self.size, self.name = size, name
+        self.resized: dict[str, tuple[int, int]] = {}  # height and width of pictures before, by stream, once seen
         self._streams, self.left_out = streams_of(env.observation_space)
         self._rendered = env.render_mode == "rgb_array" and not any(stream.is_picture for stream in self._streams)
         spaces: dict[str, Any] = {"image": Box(0, 255, (size, size, 3), np.uint8)} if self._rendered else {}
@@ -195,8 +196,13 @@ class Sensed(gymnasium.ObservationWrapper):
         for stream in self._streams:
             part = parts[""] if "" in parts else parts[stream.name]
             values = as_stream(to_numpy(part)[None], stream)
-            seen[self._called(stream)] = (resize(values, self.size) if stream.is_picture else values)[0]
+            seen[self._called(stream)] = (self._at_size(values, stream.name) if stream.is_picture else values)[0]
         return seen
+
+    def _at_size(self, pictures: np.ndarray, name: str) -> np.ndarray:
+        if pictures.shape[1:3] != (self.size, self.size):
+            self.resized[name] = (pictures.shape[1], pictures.shape[2])
+        return resize(pictures, self.size)
 
     def _frame(self) -> np.ndarray:
         try:
@@ -207,7 +213,17 @@ class Sensed(gymnasium.ObservationWrapper):
             raise ArmillaryError(f"{self.name}: a frame is (H, W, C) uint8, and it rendered {type(frame).__name__}")
         if frame.shape[-1] == 4:
             warnings.warn(f"{self.name} renders with alpha, which is left out of its images", stacklevel=2)
-        return resize(as_stream(frame[None], Stream("image", "image", (*frame.shape[:2], 3))), self.size)[0]
+        return self._at_size(as_stream(frame[None], Stream("image", "image", (*frame.shape[:2], 3))), "image")[0]
+
+
+def resizing_note(world: Any) -> str | None:
+    """From which size to which a world has resized its pictures, in a line for a person; None if it has not."""
+    inner = world.env if isinstance(world, VectorWrapper) else world
+    if not isinstance(inner, GymWorld) or not (resized := inner.sensed[0].resized):
+        return None
+    size = inner.sensed[0].size
+    each = ", ".join(f"{name} from {height} x {width} to {size} x {size} px" for name, (height, width) in resized.items())
+    return f"resized: {each}; --options size=N, or size of own_world, sets another"
 
 
 def held_out_goals(
