@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from armillary.arguments import check_finite, observed
@@ -52,6 +52,8 @@ class Tracks:
     """First row of each row's track."""
     last: Int[Tensor, " n"]
     """Last row of each row's track."""
+    known: Bool[Tensor, "n d"]
+    """Which numbers of the latents stand for a stream that is there, see `Perception.known`."""
 
     @classmethod
     @torch.no_grad()
@@ -65,7 +67,8 @@ class Tracks:
         lengths = torch.tensor([len(track) for track in z])
         ends = lengths.cumsum(0)
         first, last = (ends - lengths).repeat_interleave(lengths), (ends - 1).repeat_interleave(lengths)
-        return cls(torch.cat(z), torch.cat(after), first, last)
+        known = [model.perception.known(there, z[0].shape[1]) for there in clips.track_presence()]
+        return cls(torch.cat(z), torch.cat(after), first, last, torch.stack(known).repeat_interleave(lengths, 0))
 
 
 @torch.no_grad()

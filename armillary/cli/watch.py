@@ -23,7 +23,7 @@ def watch(
     zone: str | None = None,
     gap: float | None = None,
     seconds_per_row: float | None = None,
-    missing: Literal["refuse", "skip", "hold", "interpolate"] = "refuse",
+    missing: Literal["refuse", "skip", "hold", "mask", "interpolate"] = "refuse",
     longest_gap: int = 5,
     mute: tuple[str, ...] = (),
 ) -> Any:
@@ -51,8 +51,9 @@ def watch(
         gap: seconds without a row that end an episode. Default: as at the import.
         seconds_per_row: seconds between rows, for a recording without a clock. Default: as in the calibration.
         missing: what to do about a missing number or time. refuse: stop; skip: judge the other columns without it; hold: repeat
-            the column's last number. interpolate, as in import, is refused: a row is judged before the next one is known.
-        longest_gap: rows over which a number is held. After that it counts as missing.
+            the column's last number; mask: the same as hold. interpolate, as in import, is refused: a row is judged before the
+            next one is known.
+        longest_gap: rows over which a number is held. After that the other columns are judged without it.
         mute: sensors that are not judged, such as one that is known to be broken. Default: none.
     """
     from armillary.monitoring.calibrate import calibrate as learn_normal

@@ -229,11 +229,22 @@ class Clips:
 
         With `stride` a multiple of `skip` that is one track an episode, else up to `skip` of them.
         """
-        position = np.searchsorted(self._start, self._row, "right") - 1
-        ends = (np.diff(self._row) != self.skip) | (np.diff(position) != 0)
-        for slots in np.split(np.arange(len(self._row)), np.flatnonzero(ends) + 1):
+        position, parts = self._tracks()
+        for slots in parts:
             first, row = slots[:1], self._row[slots[:1]]
             yield self._gather(position[first], row - self._start[position[first]], row, first, len(slots))
+
+    def track_presence(self) -> Iterator[dict[str, bool]]:
+        """Of each of the `tracks`, which optional streams it has."""
+        position, parts = self._tracks()
+        for slots in parts:
+            yield {name: bool(there[position[slots[0]]]) for name, there in self._present.items()}
+
+    def _tracks(self) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Position in `which` of the row in each slot, and the slots of each track."""
+        position = np.searchsorted(self._start, self._row, "right") - 1
+        ends = (np.diff(self._row) != self.skip) | (np.diff(position) != 0)
+        return position, np.split(np.arange(len(self._row)), np.flatnonzero(ends) + 1)
 
     def sequential(self, batch_size: int) -> Iterator[Batch]:
         """Every window once, in order; the last batch may be smaller. Made ahead in the background."""

@@ -3,7 +3,7 @@
 import copy
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Self
 
@@ -204,6 +204,11 @@ class EpisodeReader:
         """Of each optional one among these streams: (rows,) bool, whether it is there in these rows of the whole store."""
         episode = np.searchsorted(self.starts, rows, "right") - 1
         return {name: self.present[name][episode] for name in streams if name in self.present}
+
+    def complete(self, which: Iterable[int], streams: Iterable[str]) -> list[int]:
+        """Those of some episodes that have all of these streams."""
+        needed = [self.present[name] for name in streams if name in self.present]
+        return [int(number) for number in which if all(there[number] for there in needed)]
 
     @cached_property
     def infos(self) -> list[dict[str, Any]]:

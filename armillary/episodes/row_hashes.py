@@ -22,7 +22,7 @@ def row_hashes(episodes: Episodes, which: Iterable[int], streams: Iterable[str])
     """Sorted hashes of all stretches of these episodes, of what is sensed in them (float32); at most `MOST`."""
     found = [np.empty(0, np.uint64)]
     for number in which:
-        values = episodes.read(number, streams=list(streams))
+        values = episodes.read_rows(episodes.starts[number] + np.arange(episodes.lengths[number]), list(streams))
         rows = np.concatenate([episodes.spec[n].in_units(x).reshape(len(x), -1) for n, x in values.items()], axis=1)
         found.append(_of_rows(np.ascontiguousarray(rows, np.float32)))
         if sum(map(len, found)) > 4 * MOST:

@@ -186,7 +186,10 @@ def calibrate(
         _require_unseen(run, model, episodes, known)
         which, history = range(len(episodes.require_some())), _history(model, known) if known else []
         trained = []
-    channels = sensor_names(model.spec)
+    channels, names = sensor_names(model.spec), [stream.name for stream in model.spec.observed]
+    which, trained, held = episodes.complete(which, names), episodes.complete(trained, names), which
+    if len(held) and not which:
+        raise ArmillaryError(f"{episodes.path}: in each of {len(held)} episodes a sensor is absent; take others (--normal)")
     with one_thread(model.config.is_small):
         predictions, sensed, clocks = _predicted(model, episodes, which)
         earlier, earlier_sensed, earlier_clocks = _predicted(model, episodes, trained)
@@ -327,7 +330,7 @@ def _wider(
 def _history(model: WorldModel, recording: Episodes) -> list[np.ndarray]:
     """What the sensors showed in the training part, episode by episode."""
     found, rows, names = [], 0, [stream.name for stream in model.spec.observed]
-    for number in learned_from(model, recording):
+    for number in recording.complete(learned_from(model, recording), names):
         if rows < HISTORY:
             found.append(side_by_side(model.spec, recording.read(number, streams=names)))
             rows += len(found[-1])

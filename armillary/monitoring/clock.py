@@ -35,7 +35,7 @@ class Clock:
 
     step: float
     gap: float
-    missing: Literal["refuse", "skip", "hold"]
+    missing: Literal["refuse", "skip", "hold", "mask"]
     other: Counter[str] = field(default_factory=Counter)
     """How long steps were where the pace was another one, in s, as text."""
 

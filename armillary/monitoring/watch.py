@@ -26,7 +26,7 @@ from armillary.monitoring.monitor import alarm_level
 from armillary.monitoring.rows import Reading, Rows, only_tables, read_rows, tables
 from armillary.monitoring.watcher import Verdict, Watcher
 
-MISSING = ("refuse", "skip", "hold")
+MISSING = ("refuse", "skip", "hold", "mask")
 DEFAULT_PER_HOUR, DEFAULT_SHARE = 1.0, 1e-3
 """False alarms that are allowed by default: one an hour, and where rows are slow, one in a thousand rows."""
 
@@ -100,7 +100,7 @@ def watch(
     zone: str | None = None,
     gap: float | None = None,
     seconds_per_row: float | None = None,
-    missing: Literal["refuse", "skip", "hold"] = "refuse",
+    missing: Literal["refuse", "skip", "hold", "mask"] = "refuse",
     longest_gap: int = 5,
     mute: Sequence[str] = (),
     form: Literal["csv", "json"] = "csv",
@@ -118,7 +118,8 @@ def watch(
         time_unit, day_first, zone: as for `import_table`; default: as at the import.
         gap: seconds without a row that end an episode; default: as at the import.
         seconds_per_row: where the recording has no clock.
-        missing: refuse numbers and stamps that are missing, judge what is there (skip), or hold the last number of the column.
+        missing: refuse numbers and stamps that are missing, judge what is there (skip), or hold the last number of the column,
+            and then judge what is there; mask is another word for hold, for recordings that were imported so.
             There is no interpolation as in `import_table`, since a row is judged before the next number is known.
         longest_gap: rows over which a number is held; after that it is missing.
         mute: sensors that are not judged, and that nothing is predicted from.
@@ -145,7 +146,7 @@ def watch(
     clock = Clock(step, gap or calibration.gap or JUMP * step, missing)
     time = time or calibration.time
     columns = (time,) if isinstance(time, str) else tuple(time or ())
-    hold = longest_gap if missing == "hold" else 0
+    hold = longest_gap if missing in ("hold", "mask") else 0
     reading = Reading.of(calibration.reading, Asked(columns, time_unit, day_first, zone), step, hold)
     summary = Summary(step=step)
     sources = only_tables(tables(table), reading.header, summary.notes)

@@ -143,7 +143,10 @@ class Readout:
         streams = [stream for stream in episodes.spec.streams if stream.is_tabular and _told(stream, model)]
         if not streams:
             raise ArmillaryError(f"{episodes.path} has no vector to read off: neither sensors nor ground truth")
-        rows = np.concatenate([episodes.starts[e] + np.arange(episodes.lengths[e]) for e in which])
+        whole = episodes.complete(which, [stream.name for stream in streams])
+        rows = np.concatenate([np.empty(0, np.int64), *(episodes.starts[e] + np.arange(episodes.lengths[e]) for e in whole)])
+        if not len(rows):
+            raise ArmillaryError(f"{episodes.path}: a stream is absent from every episode, so that none can be read off")
         rows = rows[:: -(-len(rows) // FRAMES)]
         z = encode_rows(model, episodes, rows).astype(np.float64)
         target = np.concatenate([sine_cosine(s, v) for s, v in zip(streams, _read(episodes, streams, rows), strict=True)], 1)
@@ -171,7 +174,8 @@ class Readout:
         """For each of so many blocks ahead, the absolute errors (n, Q) of readings of open-loop predictions."""
         found: list[list[np.ndarray]] = [[] for _ in range(horizon)]
         skip, context = model.config.skip, model.config.context
-        for encoded in encode_episodes(model, episodes, which):
+        whole = episodes.complete(which, [stream.name for stream in self.streams])
+        for encoded in encode_episodes(model, episodes, whole):
             rows = episodes.starts[encoded.number] + np.arange(len(encoded.z))
             truth = np.concatenate(_read(episodes, self.streams, rows), axis=1).astype(np.float64)
             reach = min(horizon, (len(encoded.z) - 1) // skip - (context - 1))

@@ -152,6 +152,7 @@ class Latents:
         actions: (N, A) the standardised block after each; zeros after the last of an episode, which no window reads.
         starts: (W,) first row of each window of `length` frames.
         last: (N,) last row of each row's episode.
+        known: (N, D) which numbers of latents are there to be predicted.
     """
 
     def __init__(self, model: WorldModel, clips: Clips, length: int | None) -> None:
@@ -161,7 +162,7 @@ class Latents:
         if length <= context:
             raise ArmillaryError(f"length ({length}) must exceed context ({context})")
         tracks = Tracks.read(model, clips, model.actions.standardise)
-        self.z, self.actions, self.last = tracks.z, tracks.blocks, tracks.last
+        self.z, self.actions, self.last, self.known = tracks.z, tracks.blocks, tracks.last, tracks.known
         rows = torch.arange(len(self.z))
         lengths = (tracks.last - tracks.first + 1)[rows == tracks.first]
         self.length = length = min(length, max(least, int(np.median(lengths))))
@@ -189,7 +190,13 @@ class Dynamics(Stage):
     def __init__(self, model: WorldModel, latents: Latents, config: StageConfig) -> None:
         self.model, self.latents, self.batch, self.modules = model, latents, config.batch, [model.predictor.learned]
         self.offset = config.offset
-        parts = torch.arange(len(latents.starts)).split(TOGETHER)
+        whole = latents.known.all(1)[latents.starts].nonzero()[:, 0]
+        if not len(whole):
+            raise ArmillaryError(
+                f"no {latents.length} rows in a row have all streams, so that nothing shows how they go together; "
+                "import with another --missing, or --ignore what is hardly ever there"
+            )
+        parts = whole.split(TOGETHER)
         model.predictor.fit(self._offset(*latents.windows(part)) for part in parts)
         self.state = {"error": torch.ones(len(self.latents.starts))}
 
@@ -206,6 +213,9 @@ class Dynamics(Stage):
             later = distributed.shard(torch.from_numpy(rng.random(self.batch)))
             z = with_map(z, self.latents.later(shard, later).unsqueeze(1).expand_as(z), self.model.config.latent)
         squared = rollout(self.model.predictor.learned, *self._offset(z, actions, generator)).float()
+        known = self.latents.known[self.latents.starts[shard], : squared.shape[-1]].to(squared)[:, None]
+        if not known.all():  # what is absent counts for nothing
+            squared = squared * known * (known.shape[-1] / known.sum(-1, keepdim=True))
         error[chosen] = distributed.gather(squared[:, 0].detach().mean(-1)).to(error)
         return {"loss": squared.mean()}
 

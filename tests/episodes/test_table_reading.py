@@ -424,8 +424,8 @@ def test_short_gaps_are_filled_and_long_ones_skipped(tmp_path):
     reading = Reading(Asked(("time",)), hold=2)
     (rows,) = read_rows(path, ["flow"], reading)
     np.testing.assert_array_equal(rows.numbers[:, 0], [0, 0, 2, 3, 3, 3, NAN, 7, 8, 9])
-    with pytest.raises(ArmillaryError, match="missing is one of refuse, skip, hold, interpolate"):
-        import_table(path, tmp_path / "out", missing="mask", **options)
+    with pytest.raises(ArmillaryError, match="missing is one of refuse, skip, hold, interpolate, mask"):
+        import_table(path, tmp_path / "out", missing="drop", **options)
 
 
 @given(st.lists(st.one_of(st.just(NAN), st.integers(-9, 9)), min_size=1, max_size=40), st.integers(1, 39), st.integers(1, 6))

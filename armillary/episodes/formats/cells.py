@@ -97,6 +97,11 @@ class Evidence:
     high: float = float("-inf")
     rises: bool = True
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether some cell holds no number that float32 can."""
+        return self.number + self.yes_no < self.total or max(abs(self.low), abs(self.high)) > FLOAT32_MAX
+
     def __add__(self, other: "Evidence") -> "Evidence":
         both = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self) if f.type is int}
         low, high = min(self.low, other.low), max(self.high, other.high)

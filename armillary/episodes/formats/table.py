@@ -40,7 +40,7 @@ from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile, expect
 from armillary.spec import Spec
 
-MISSING = ("refuse", "skip", "hold", "interpolate")
+MISSING = ("refuse", "skip", "hold", "interpolate", "mask")
 Columns = dict[str, np.ndarray]
 
 
@@ -74,7 +74,7 @@ def import_table(
     ignore: Sequence[str] = (),
     gap: float | None = None,
     clock: Literal["rows", "hold"] = "rows",
-    missing: Literal["refuse", "skip", "hold", "interpolate"] = "refuse",
+    missing: Literal["refuse", "skip", "hold", "interpolate", "mask"] = "refuse",
     longest_gap: int = 5,
     longest: int = 100_000,
     max_episodes: int | None = None,
@@ -98,8 +98,9 @@ def import_table(
         gap: seconds without a row that end an episode. Default: ten times the median step.
         clock: rows: keep rows as they come; hold: put them on an even clock of the median step, holding the last value.
         missing: what to do about a missing number. refuse: stop; skip: drop the row, which ends the episode there; hold: repeat
-            the number before it; interpolate: fill the gap by a straight line. A row without a time is left out.
-        longest_gap: rows over which a gap is filled. A longer gap is treated as under skip.
+            the number before it; interpolate: fill the gap by a straight line; mask: as hold, and where the gap is longer keep
+            the rows without that sensor, in an episode of their own. A row without a time, a control or any sensor is left out.
+        longest_gap: rows over which a gap is filled. A longer gap is treated as under skip, or masked; with mask, 0 fills none.
         longest: longest episode, in rows. A longer one is cut into several.
         header: the first line names the columns. With --no-header they are called column 1, column 2 and so on.
         time_unit: unit of the column of time, if it holds numbers. Default: by the column's name, or the size of its numbers.
@@ -112,7 +113,7 @@ def import_table(
             message names file and row.
     """
     path = Path(path)
-    check_options(gap=gap, max_episodes=max_episodes, longest_gap=longest_gap)
+    check_options(gap=gap, max_episodes=max_episodes, longest_gap=longest_gap or (None if missing == "mask" else longest_gap))
     if missing not in MISSING:
         raise ArmillaryError(f"missing is one of {', '.join(MISSING)}, not {missing!r}; a store's vectors hold no NaN")
     if clock == "hold" and time is None:
@@ -126,7 +127,7 @@ def import_table(
     tables, skipped = _tables(files, header, path.is_dir())
     surveys = list(tables.values())
     first, pooled = next(iter(tables)), together(surveys)
-    layout = TableLayout.of(first, surveys[0], pooled, asked.columns, controls, truth, episode, ignore)
+    layout = TableLayout.of(first, surveys[0], pooled, asked.columns, controls, truth, episode, ignore, missing == "mask")
     for table in tables:
         table.require(layout.used)
     clocks, step = _clocks(tables, asked)
@@ -232,15 +233,19 @@ class _Reader:
     steps: int = 0
     uneven: int = 0
     again: int = 0
+    masked: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.gaps = Gaps(self.missing, self.longest_gap) if self.missing in ("hold", "interpolate") else None
+        how = "interpolate" if self.missing == "interpolate" else "hold"
+        fills = self.missing in ("hold", "interpolate", "mask") and self.longest_gap > 0
+        self.gaps = Gaps(how, self.longest_gap) if fills else None
 
     def remarks(self, spec: Spec) -> list[str]:
         """What a person should know of what was read, and is stored by this spec."""
         lines = [*self.jumps, *self.merging.notes(offset_channels(spec))]
         if self.gaps:
-            lines.append(f"{self.gaps.filled:,} missing numbers filled: {self.missing}, over at most {self.longest_gap} rows")
+            lines.append(f"{self.gaps.filled:,} missing numbers filled: {self.gaps.how}, over at most {self.longest_gap} rows")
+        lines += [f"{name} is absent from {count:,} rows, which are kept" for name, count in self.masked.items()]
         if self.again:
             lines.append(f"{self.again} lines that repeat the header passed over")
         return lines
@@ -254,6 +259,7 @@ class _Reader:
         held: list[Columns] = []
         tail: list[Columns] = []
         self._broken, self._run = False, None  # whether the row before was left out; what its column of episodes said
+        self._gone: np.ndarray | None = None  # which masked sensors were missing in it
         if self.gaps:
             self.gaps.start()
         for columns in self._columns(table, styles, timeline):
@@ -320,14 +326,18 @@ class _Reader:
             return
         if self.gaps:
             numbers = columns["numbers"] = self.gaps(numbers, begins)
-        whole = ~np.isnan(numbers).any(1)
+        sensors, masks = len(self.layout.sensors), len(self.layout.masked)
+        gone = np.isnan(numbers[:, sensors - masks : sensors])
+        needed = np.delete(numbers, np.arange(sensors - masks, sensors), axis=1)
+        whole = ~np.isnan(needed).any(1) & ~np.isnan(numbers[:, :sensors]).all(1)
         timed = ~np.isnan(columns["time"]) if "time" in columns else np.ones(len(numbers), bool)
         fit = whole & timed
         for reason, count in (("a number is missing", (~whole & timed).sum()), ("no time", (~timed).sum())):
             if count:
                 self.left_out[reason] += int(count)
-        begins = begins | np.concatenate([[self._broken], ~fit[:-1]])
-        self._broken = not fit[-1]
+        before = np.concatenate([gone[:1] if self._gone is None else self._gone, gone[:-1]])
+        begins = begins | np.concatenate([[self._broken], ~fit[:-1]]) | (gone != before).any(1)
+        self._broken, self._gone = not fit[-1], gone[-1:]
         starts = np.flatnonzero(begins | (np.arange(len(numbers)) == 0))
         for start, stop in zip(starts, [*starts[1:], len(numbers)], strict=True):
             kept = {name: values[start:stop][fit[start:stop]] for name, values in columns.items()}
@@ -360,7 +370,13 @@ class _Reader:
         parts = np.cumsum([len(self.layout.sensors), len(self.layout.controls)])
         sensors, controls, truth = np.split(numbers, parts, 1)
         labels = {name: truth[:, [i]] for i, name in enumerate(self.layout.truth)}
-        yield Episode({SENSORS: sensors}, controls[:-1].astype(np.float32), labels, about)
+        there = {SENSORS: sensors[:, : len(self.layout.whole)]} if self.layout.whole else {}
+        for i, name in enumerate(self.layout.masked, len(self.layout.whole)):
+            if np.isnan(sensors[0, i]):
+                self.masked[name] += len(sensors)
+            else:
+                there[name] = sensors[:, [i]]
+        yield Episode(there, controls[:-1].astype(np.float32), labels, about)
 
 
 def _joined(held: list[Columns]) -> Columns:

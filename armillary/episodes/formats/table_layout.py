@@ -23,6 +23,7 @@ class TableLayout:
         time, episode: the columns that order and divide rows.
         ignored: columns that stay out, and why.
         remarks: what a person should know of it.
+        masked: sensors that may be missing, each a stream of its own; the others are one stream.
     """
 
     sensors: list[str]
@@ -32,6 +33,7 @@ class TableLayout:
     episode: str | None
     ignored: dict[str, str]
     remarks: list[str]
+    masked: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -44,6 +46,7 @@ class TableLayout:
         truth: Sequence[str],
         episode: str | None,
         ignore: Sequence[str],
+        mask: bool = False,
     ) -> "TableLayout":
         """The layout of tables whose columns are the first's, which `pooled` surveys all together.
 
@@ -80,7 +83,9 @@ class TableLayout:
         ]
         if words := [name for name in (*sensors, *controls, *truth) if pooled.columns[name].kind == "bool"]:
             remarks.append(f"words for yes and no are 1 and 0: {', '.join(words)}")
-        return cls(sensors, list(controls), list(truth), time, episode, ignored, remarks)
+        masked = tuple(name for name in sensors if mask and pooled.columns[name].has_gaps)
+        sensors = [*(name for name in sensors if name not in masked), *masked]
+        return cls(sensors, list(controls), list(truth), time, episode, ignored, remarks, masked)
 
     def no_clock_note(self) -> str:
         """What is assumed of a table without a time column, in a line for a person."""
@@ -96,6 +101,11 @@ class TableLayout:
         return [*self.sensors, *self.controls, *self.truth]
 
     @property
+    def whole(self) -> list[str]:
+        """The sensors that are never missing, the first ones."""
+        return self.sensors[: len(self.sensors) - len(self.masked)]
+
+    @property
     def used(self) -> list[str]:
         """The columns that a table has to have."""
         return [*self.numbers, *self.time, *([self.episode] if self.episode else [])]
@@ -104,11 +114,13 @@ class TableLayout:
         """The streams and the action, at the rate of the usual step."""
         units = {name: table.unit(name) for name in self.numbers}
 
-        def vector(name: str, channels: Sequence[str], truth: bool = False) -> Stream:
+        def vector(name: str, channels: Sequence[str], truth: bool = False, optional: bool = False) -> Stream:
             unit = tuple(units[channel] for channel in channels)
-            return Stream(name, "vector", (len(channels),), unit=unit, channels=tuple(channels), truth=truth)
+            return Stream(name, "vector", (len(channels),), unit=unit, channels=tuple(channels), truth=truth, optional=optional)
 
-        streams = [vector(SENSORS, self.sensors), *(vector(name, [name], truth=True) for name in self.truth)]
+        streams = [vector(SENSORS, self.whole)] if self.whole else []
+        streams += [vector(name, [name], optional=True) for name in self.masked]
+        streams += [vector(name, [name], truth=True) for name in self.truth]
         action, unit = NO_ACTION, tuple(units[name] for name in self.controls)
         if self.controls:
             action = ActionSpace("box", len(self.controls), unit=unit, channels=tuple(self.controls))

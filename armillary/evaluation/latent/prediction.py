@@ -100,6 +100,8 @@ def evaluate_prediction(
     per_step = 1 / rate if rate else 1.0
     blocks = sorted({_blocks(h, rate, skip) for h in horizons})
     first = _starts(episodes, held_out, skip * (context - 1 + blocks[-1]), starts)
+    has = {number: {name: bool(there[number]) for name, there in episodes.present.items()} for number in first}
+    known = {number: model.perception.known(present, model.width).numpy() for number, present in has.items()}
     models = {"model": model}
     if untrained:
         with torch.random.fork_rng():
@@ -117,7 +119,7 @@ def evaluate_prediction(
             z = torch.from_numpy(np.concatenate([e.z * scale for e in encoded]))
         for block in blocks:
             guesses = {name: [x[:, block - 1] for x in imagined]}
-            parts = [_Part(e, first[e.number] + skip * (context - 1), skip * block) for e in encoded]
+            parts = [_Part(e, first[e.number] + skip * (context - 1), skip * block, known[e.number]) for e in encoded]
             if one is model:
                 guesses["persistence"] = [p.episode.z[p.row] for p in parts]
                 guesses["chance"] = [p.episode.z[rng.integers(len(p.episode.z), size=len(p.row))] for p in parts]
@@ -164,14 +166,16 @@ def _starts(episodes: Episodes, held_out: Sequence[int] | np.ndarray, reach: int
 
 @dataclass
 class _Part:
-    """One episode's share of a horizon: predicted from `row` (m,), `ahead` rows on."""
+    """One episode's share of a horizon: predicted from `row` (m,), `ahead` rows on, of the numbers that are `known` (D,)."""
 
     episode: Encoded
     row: np.ndarray
     ahead: int
+    known: np.ndarray
 
     def squared_error(self, guess: np.ndarray) -> np.ndarray:
-        return np.square(guess - self.episode.z[self.row + self.ahead]).mean(axis=1)
+        squared = np.square(guess - self.episode.z[self.row + self.ahead])
+        return squared.mean(axis=1) if self.known.all() else squared[:, self.known].mean(axis=1)
 
     def rows_off(self, guess: np.ndarray) -> np.ndarray:
         """Rows between the frame that is nearest to each guess (m, D), the first if several are, and the right one."""

@@ -12,6 +12,7 @@ streams are dropped (`drop`). They are dropped frame by frame: what one sense sh
 another will, which is what makes their latents agree. Dropped from whole clips, each sense had latents of its own.
 """
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
@@ -145,6 +146,16 @@ class Perception(nn.Module):
             features.append(feature if dropped is None else torch.where(dropped[i], self.absent[i], feature))
         z = self.projector(torch.cat(features, -1))
         return (z if cells is None else torch.cat([z, cells], -1)).unflatten(0, (batch, time))
+
+    def known(self, present: Mapping[str, bool], width: int) -> Bool[Tensor, " d"]:
+        """Which of the latent's `width` numbers stand for something in frames with (or without) these optional streams.
+
+        With a projector all do; without one, each is a feature of one stream.
+        """
+        if isinstance(self.projector, Projector):
+            return torch.ones(width, dtype=torch.bool)
+        pairs = zip(self.streams, self.encoders, strict=True)
+        return torch.cat([torch.full((encoder.features,), present.get(name, True)) for name, encoder in pairs])
 
     def _dropped(self, frames: int, present: dict[str, Bool[Tensor, "b t"]]) -> Bool[Tensor, "streams n 1"] | None:
         """Which streams are left out of which frames; None if that is none."""
