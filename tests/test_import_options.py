@@ -5,13 +5,16 @@ import inspect
 import pytest
 
 from armillary.cli import formats
+from armillary.episodes.formats.importing import Writing, import_units
 
 DIFFERENT = {"image_size": 64}  # the command line reduces images, unless it is told not to
 
 
 @pytest.mark.parametrize(("what", "name"), [(what, name) for what, names in formats.ABOUT.items() for name in names])
 def test_options_are_the_arguments(what, name):
-    arguments = inspect.signature(formats.function_of(what, name)).parameters
+    arguments = dict(inspect.signature(formats.function_of(what, name)).parameters)
+    if arguments.pop("writing", None):
+        arguments |= {option: inspect.signature(import_units).parameters[option] for option in Writing.__annotations__}
     options = inspect.signature(formats.options_of(what, name)).parameters
     assert set(options) == set(arguments) - {"progress"}
     for option, parameter in options.items():

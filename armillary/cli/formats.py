@@ -56,9 +56,13 @@ def call_format(what: str, name: str, program: str, arguments: list[str]) -> Any
 
 def options_of(what: str, name: str) -> type:
     """The arguments of a format's function as tyro reads them: a dataclass, `what` being import or export."""
-    function = function_of(what, name)
+    importing, function = import_module("armillary.episodes.formats.importing"), function_of(what, name)
     texts, hints, options = _texts(function), get_type_hints(function) | _TYPES, []
-    for option, parameter in signature(function).parameters.items():
+    parameters = dict(signature(function).parameters)
+    if parameters.pop("writing", None):
+        hints |= get_type_hints(importing.Writing)
+        parameters |= {name: signature(importing.import_units).parameters[name] for name in importing.Writing.__annotations__}
+    for option, parameter in parameters.items():
         if option != "progress":
             default = MISSING if parameter.default is Parameter.empty else parameter.default
             default = IMAGE_SIZE if option == "image_size" else default

@@ -19,6 +19,7 @@ from armillary import kinds
 from armillary.axes import check_axes, picture_shape, to_pictures
 from armillary.episodes import images
 from armillary.episodes.formats.depth import DEPTH, decode_depth
+from armillary.episodes.formats.importing import ImportSummary
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.spec import ActionSpace, Stream
 
@@ -177,6 +178,18 @@ class Column:
         if self.stream.is_tabular:
             return np.where(np.isfinite(numbers), taken, numbers)
         return np.where(np.isinf(numbers), np.nan, numbers) if self.stream.gaps else numbers
+
+
+@dataclass(kw_only=True)
+class ArraySummary(ImportSummary):
+    """What an import of arrays did: also how the kind of each stream was found, and a line where colours were not said."""
+
+    kinds: dict[str, str]
+    colours: list[str]
+
+    def notes(self) -> list[str]:
+        kinds = ", ".join(f"{name} {said}" for name, said in self.kinds.items())
+        return [f"kinds: {kinds}; give another as --kinds NAME=KIND", *self.colours]
 
 
 def colour_notes(columns: Iterable[Column]) -> list[str]:

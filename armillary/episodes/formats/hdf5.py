@@ -16,13 +16,13 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 
-from armillary.episodes.formats.arrays import Column, Hints, action_space, colour_notes, read_actions
+from armillary.episodes.formats.arrays import ArraySummary, Column, Hints, action_space, colour_notes, read_actions
 from armillary.episodes.formats.hdf5_layouts import SEEN, Place, Recording, arrays_of, left_out, open_recording
-from armillary.episodes.formats.importing import ImportSummary, Missing, Name, check_options, gaps, import_units, parts
+from armillary.episodes.formats.importing import Missing, Name, Writing, check_options, gaps, import_units, parts
 from armillary.episodes.formats.swm_layouts import reading
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile
@@ -32,28 +32,22 @@ ACTIONS = ("actions", "action")
 
 
 @dataclass(kw_only=True)
-class HDF5Summary(ImportSummary):
-    """What an import did.
+class HDF5Summary(ArraySummary):
+    """What an import did, and of how many episodes the last action is not stored, since what it led to is not in the file.
 
-    Args:
-        kinds: of each stream, how it was found.
-        colours: a line where the order of colours was not said.
-        unfollowed: episodes whose last action is not stored, since what it led to is not in the file; None without actions.
+    That is None without actions.
     """
 
-    kinds: dict[str, str]
-    colours: list[str]
     unfollowed: int | None = None
 
     def notes(self) -> list[str]:
-        kinds = ", ".join(f"{name} {said}" for name, said in self.kinds.items())
         if self.unfollowed is None:
             last = "no array is called actions or action, so there are no actions; name it with --action"
         elif self.unfollowed:
             last = f"of {self.unfollowed} episodes the last action is not stored: what it led to is not in the file"
         else:
             last = "the last action of every episode is stored, with what it led to as the last row"
-        return [f"kinds: {kinds}; give another as --kinds NAME=KIND", *self.colours, last]
+        return [*super().notes(), last]
 
 
 def import_hdf5(
@@ -74,10 +68,7 @@ def import_hdf5(
     image_size: int | None = None,
     longest: int = 10_000,
     missing: Missing = "skip",
-    max_episodes: int | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    progress: bool = True,
+    **writing: Unpack[Writing],
 ) -> HDF5Summary:
     """Read HDF5 files into a new store.
 
@@ -117,14 +108,13 @@ def import_hdf5(
         CorruptFile: a file that is truncated or damaged.
         MissingExtra: a package that is needed is not installed, such as h5py or Pillow.
     """
-    check_options(missing, image_size=image_size, max_episodes=max_episodes, rate=rate)
+    check_options(writing, missing, longest, image_size=image_size, rate=rate)
     path = Path(path)
     recording = open_recording(path, only=only, episode=episode, ends=ends)
-    hints = Hints.of(kinds, axes, bgr)
-    reading: dict[str, Any] = {"hints": hints, "streams": streams, "truth": truth, "action": action, "action_kind": action_kind}
-    options: dict[str, Any] = {"image_size": image_size, "longest": longest, "missing": missing, "max_episodes": max_episodes}
-    options |= {"resume": resume, "overwrite": overwrite}
-    return import_recording(recording, "HDF5", path, out, rate=rate, **reading, **options, progress=progress)
+    options: dict[str, Any] = {"streams": streams, "truth": truth, "action": action, "action_kind": action_kind, "rate": rate}
+    options |= {"hints": Hints.of(kinds, axes, bgr), "image_size": image_size, "longest": longest, "missing": missing}
+    options |= writing
+    return import_recording(recording, "HDF5", path, out, **options)
 
 
 def import_recording(
@@ -142,10 +132,7 @@ def import_recording(
     image_size: int | None,
     longest: int,
     missing: Missing,
-    max_episodes: int | None,
-    resume: bool,
-    overwrite: bool,
-    progress: bool,
+    **writing: Unpack[Writing],
 ) -> HDF5Summary:
     """The episodes of a recording of groups of arrays into a new store; see `import_hdf5`.
 
@@ -153,8 +140,6 @@ def import_recording(
         said: what the format is called.
         hints: kinds, axes and colours.
     """
-    if longest < 2:
-        raise ArmillaryError(f"longest is 2 rows or more, not {longest}")
     if missing == "refuse" and recording.skipped:
         raise CorruptFile(next(iter(recording.skipped.values())))
     first = recording.places[0]
@@ -184,10 +169,7 @@ def import_recording(
         colours=colour_notes(columns),
     )
     about = {"source": f"{said} {recording.layout} {path.name}"}
-    total = len(recording.places)
-    options: dict[str, Any] = {"total": total, "missing": missing, "max_episodes": max_episodes, "progress": progress}
-    options |= {"resume": resume, "overwrite": overwrite}
-    import_units(reader.units(), summary, info=about, **options)
+    import_units(reader.units(), summary, info=about, total=len(recording.places), missing=missing, **writing)
     summary.ignored = dict(sorted(ignored.items()))
     summary.unfollowed = reader.unfollowed if reader.action else None
     return summary

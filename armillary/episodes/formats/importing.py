@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar
 
 from rich.progress import Progress
 
@@ -67,6 +67,11 @@ class ImportSummary:
         """Lines of the report that this format alone has."""
         return []
 
+    def leave(self, reason: str, rows: int) -> None:
+        """Count rows that are left out."""
+        if rows:
+            self.left_out[reason] += rows
+
     def losses(self) -> list[str]:
         """Units and rows that are not stored, a line for each reason."""
         lines = [f"skipped {units}" for units in grouped(self.skipped)]
@@ -92,15 +97,26 @@ class ImportSummary:
         return "\n".join(lines)
 
 
-def check_options(missing: str = "skip", **numbers: float | None) -> None:
-    """Require that `missing` is one of its two words, and that numbers are positive or None.
+class Writing(TypedDict, total=False):
+    """How a new store is written; see `import_units`."""
+
+    max_episodes: int | None
+    resume: bool
+    overwrite: bool
+    progress: bool
+
+
+def check_options(writing: Writing, missing: str = "skip", longest: int = 2, **numbers: float | None) -> None:
+    """Require that `missing` is one of its two words, episodes have two rows or more, and numbers are positive or None.
 
     Raises:
         ArmillaryError: naming the option.
     """
     if missing not in ("skip", "refuse"):
         raise ArmillaryError(f"missing is 'skip' or 'refuse', not {missing!r}")
-    for name, number in numbers.items():
+    if longest < 2:
+        raise ArmillaryError(f"longest is 2 rows or more, not {longest}")
+    for name, number in {"max_episodes": writing.get("max_episodes"), **numbers}.items():
         if number is not None and not number > 0:
             raise ArmillaryError(f"{name} is a positive number or None, not {number}")
 

@@ -24,7 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -37,6 +37,7 @@ from armillary.episodes.formats.importing import (
     ImportSummary,
     Missing,
     Name,
+    Writing,
     check_options,
     gaps,
     grouped,
@@ -92,10 +93,7 @@ def import_lerobot(
     bgr: Sequence[str] = (),
     longest: int = 10_000,
     missing: Missing = "skip",
-    max_episodes: int | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    progress: bool = True,
+    **writing: Unpack[Writing],
 ) -> LeRobotSummary:
     """Read a LeRobot dataset from a folder into a new store; other arguments and errors are those of `import_hdf5`.
 
@@ -107,16 +105,15 @@ def import_lerobot(
         missing: what to do about cameras without any video, and about episodes that are missing or do not fit (a damaged file,
             NaN, lengths or times that do not match). skip: leave them out and list them; refuse: stop the import.
     """
-    check_options(missing, image_size=image_size, max_episodes=max_episodes)
-    if longest < 2:
-        raise ArmillaryError(f"longest is 2 rows or more, not {longest}")
+    check_options(writing, missing, longest, image_size=image_size)
     dataset = Dataset.open(Path(path))
     actions, everything = dataset.actions(action), dataset.cameras(None)
     chosen = dataset.cameras(cameras)
     if streams is not None and cameras is None:
         chosen = [name for name in everything if {name, name.split(".")[-1]} & set(streams)]
     swapped = dataset.named(bgr, chosen, "camera")
-    entries = dataset.entries[:max_episodes] if missing == "refuse" else dataset.entries
+    most = writing.get("max_episodes")
+    entries = dataset.entries[:most] if missing == "refuse" else dataset.entries
     skipped, lost = _absent(entries, chosen)
     if missing == "refuse" and (skipped or lost):
         what = "; ".join([*(f"every video of {name}" for name in lost), *grouped(skipped)])
@@ -140,18 +137,15 @@ def import_lerobot(
         missing_cameras=tuple(lost),
     )
     reader = _Reader(dataset, Films(dataset.entries, dataset.fps), spec, actions, swapped, image_size)
-    begin = units_stored(out) if resume else 0
+    begin = units_stored(out) if writing.get("resume") else 0
     return import_units(
         reader.units(present, longest, summary, begin),
         summary,
         info={"source": f"LeRobot {dataset.version} {dataset.root.name}", "robot": dataset.robot},
-        total=min(len(present), max_episodes or len(present)),
+        total=min(len(present), most or len(present)),
         begin=begin,
         missing=missing,
-        max_episodes=max_episodes,
-        resume=resume,
-        overwrite=overwrite,
-        progress=progress,
+        **writing,
     )
 
 
@@ -226,8 +220,7 @@ class _Reader:
 
         def one(future: "Future[tuple[Episode | None, int]]") -> Iterator[Episode]:
             episode, lost = future.result()
-            if lost:
-                summary.left_out["the film of a camera is a frame short"] += lost
+            summary.leave("the film of a camera is a frame short", lost)
             if episode is not None:
                 yield episode
 

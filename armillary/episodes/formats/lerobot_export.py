@@ -96,7 +96,7 @@ def export_lerobot(
         OSError: the folder cannot be written; nothing of it is then left.
     """
     began, path, episodes = perf_counter(), Path(path), Episodes.open(store).require_some()
-    check_options(rate=rate, max_episodes=max_episodes)
+    check_options({"max_episodes": max_episodes}, rate=rate)
     if not 0 <= crf <= 51:
         raise ArmillaryError(f"crf is 0 to 51, not {crf}")
     spec, rate = episodes.spec, rate or episodes.spec.rate

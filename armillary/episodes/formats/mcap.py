@@ -12,12 +12,12 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from armillary.episodes.formats.bag_files import BagFile
 from armillary.episodes.formats.db3_files import Db3File
 from armillary.episodes.formats.folders import files_in
-from armillary.episodes.formats.importing import Missing, Name, check_options, import_units, parts
+from armillary.episodes.formats.importing import Missing, Name, Writing, check_options, import_units, parts
 from armillary.episodes.formats.mcap_files import McapFile
 from armillary.episodes.formats.mcap_plan import plan_of
 from armillary.episodes.formats.mcap_rows import Rows, examine
@@ -44,10 +44,7 @@ def import_mcap(
     points: int = 1024,
     longest: int = 10_000,
     missing: Missing = "refuse",
-    max_episodes: int | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    progress: bool = True,
+    **writing: Unpack[Writing],
 ) -> McapSummary:
     """Read recordings of ROS into a new store; other arguments and errors are those of `import_hdf5`.
 
@@ -64,11 +61,8 @@ def import_mcap(
         missing: what to do about stale rows and unfit files. refuse: stop the import; skip: drop them, which ends the episode
             there.
     """
-    check_options(
-        missing, rate=rate, gap=gap, tolerance=tolerance, image_size=image_size, points=points, max_episodes=max_episodes
-    )
-    if longest < 2:
-        raise ArmillaryError(f"longest is 2 rows or more, not {longest}")
+    numbers = {"rate": rate, "gap": gap, "tolerance": tolerance, "image_size": image_size, "points": points}
+    check_options(writing, missing, longest, **numbers)
     if rate is not None and clock is not None:
         raise ArmillaryError(f"give the rate of the control clock or its topic, not both ({rate} and {clock!r})")
     path = Path(path)
@@ -104,13 +98,8 @@ def import_mcap(
                         yield str(file), rows.episode(first, last)
 
     about = {"source": f"{kind} {path.name}", "clock": plan.said, "streams": plan.rules}
-    options: dict[str, Any] = {
-        "total": sum(len(pieces) for *_, pieces in runs),
-        "missing": missing,
-        "max_episodes": max_episodes,
-    }
-    options |= {"resume": resume, "overwrite": overwrite}
-    return import_units(units(), summary, info=about, progress=progress, **options)
+    total = sum(len(pieces) for *_, pieces in runs)
+    return import_units(units(), summary, info=about, total=total, missing=missing, **writing)
 
 
 def _files(path: Path) -> list[Path]:

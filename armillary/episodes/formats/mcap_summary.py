@@ -26,11 +26,6 @@ class McapSummary(ImportSummary):
     uneven: int = 0
     irregular: dict[str, int] = field(default_factory=dict)
 
-    def leave(self, reason: str, rows: int) -> None:
-        """Count rows that are left out."""
-        if rows:
-            self.left_out[reason] = self.left_out.get(reason, 0) + rows
-
     def notes(self) -> list[str]:
         lines = [f"clock: {self.clock}; {self.on_clock:.1f} s of {self.in_files:.1f} s have every topic"]
         if self.uneven:

@@ -14,12 +14,12 @@ Source: https://minari.farama.org/content/dataset_standards.
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
-from armillary.episodes.formats.arrays import Column, Hints, action_space, colour_notes, read_actions
-from armillary.episodes.formats.importing import ImportSummary, Missing, Name, check_options, gaps, import_units
+from armillary.episodes.formats.arrays import ArraySummary, Column, Hints, action_space, colour_notes, read_actions
+from armillary.episodes.formats.importing import Missing, Name, Writing, check_options, gaps, import_units
 from armillary.episodes.formats.minari_layouts import Layout, Space, leaves, open_layout, space_of
 from armillary.episodes.formats.swm_layouts import reading
 from armillary.episodes.store import Episode
@@ -30,22 +30,13 @@ COMBINATIONS = 4096  # of several choices, at most
 
 
 @dataclass(kw_only=True)
-class MinariSummary(ImportSummary):
-    """What an import did.
+class MinariSummary(ArraySummary):
+    """What an import did; `actions` is what became of the action space."""
 
-    Args:
-        kinds: of each stream, how it was found.
-        colours: a line where the order of colours was not said.
-        actions: what became of the action space.
-    """
-
-    kinds: dict[str, str]
-    colours: list[str]
     actions: str
 
     def notes(self) -> list[str]:
-        kinds = ", ".join(f"{name} {said}" for name, said in self.kinds.items())
-        return [f"kinds: {kinds}; give another as --kinds NAME=KIND", *self.colours, f"actions: {self.actions}"]
+        return [*super().notes(), f"actions: {self.actions}"]
 
 
 def import_minari(
@@ -60,10 +51,7 @@ def import_minari(
     rate: float | None = None,
     image_size: int | None = None,
     missing: Missing = "skip",
-    max_episodes: int | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    progress: bool = True,
+    **writing: Unpack[Writing],
 ) -> MinariSummary:
     """Read a dataset of Minari into a new store; other arguments and errors are those of `import_hdf5`.
 
@@ -72,7 +60,7 @@ def import_minari(
         streams: keys of the observation that a model may see. Default: all.
         truth: arrays to keep as ground truth, which no model sees: keys of the observation, rewards, or infos/NAME.
     """
-    check_options(missing, image_size=image_size, max_episodes=max_episodes, rate=rate)
+    check_options(writing, missing, image_size=image_size, rate=rate)
     path = Path(path)
     dataset = open_layout(path)
     if not dataset.names:
@@ -101,14 +89,8 @@ def import_minari(
         for number in dataset.names:
             yield number, _episodes(dataset, number, columns, actions, name)
 
-    options: dict[str, Any] = {
-        "total": len(dataset.names),
-        "missing": missing,
-        "max_episodes": max_episodes,
-        "progress": progress,
-    }
-    options |= {"resume": resume, "overwrite": overwrite}
-    return import_units(units(), summary, info={"source": f"Minari {name}", "actions": actions.said}, **options)
+    about = {"source": f"Minari {name}", "actions": actions.said}
+    return import_units(units(), summary, info=about, total=len(dataset.names), missing=missing, **writing)
 
 
 def _choose(

@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from armillary.episodes.formats.declared import check_declared
 from armillary.episodes.formats.folders import files_in
 from armillary.episodes.formats.hdf5 import HDF5Summary, import_recording
 from armillary.episodes.formats.hdf5_layouts import Place, Recording, gathered, rows_of
-from armillary.episodes.formats.importing import Missing, check_options
+from armillary.episodes.formats.importing import Missing, Writing, check_options
 from armillary.errors import ArmillaryError, CorruptFile
 
 WHOLE = 64 << 20  # bytes of an array that is read at once
@@ -48,10 +48,7 @@ def import_npz(
     image_size: int | None = None,
     longest: int = 10_000,
     missing: Missing = "skip",
-    max_episodes: int | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    progress: bool = True,
+    **writing: Unpack[Writing],
 ) -> HDF5Summary:
     """Read NumPy archives into a new store; other arguments and errors are those of `import_hdf5`.
 
@@ -59,7 +56,7 @@ def import_npz(
         ends: arrays of flags that are set in the last row of an episode. Default: terminals, timeouts, terminations,
             truncations and dones, as far as they are there and `episode` is not given.
     """
-    check_options(missing, image_size=image_size, max_episodes=max_episodes, rate=rate)
+    check_options(writing, missing, longest, image_size=image_size, rate=rate)
     path = Path(path)
     if (path / "ep_len.npz").is_file():
         raise ArmillaryError(f"{path} is a recording of stable-worldmodel: armillary import swm {path}")
@@ -74,10 +71,9 @@ def import_npz(
         return Recording("rows", [Place(i, file, "/", some) for i, some in enumerate(rows)])
 
     options: dict[str, Any] = {"streams": streams, "truth": truth, "action": action, "action_kind": action_kind, "rate": rate}
-    options |= {"image_size": image_size, "longest": longest, "missing": missing, "max_episodes": max_episodes}
-    options |= {"resume": resume, "overwrite": overwrite}
-    recording = gathered(path, files, find, _opened)
-    return import_recording(recording, "npz", path, out, hints=Hints.of(kinds, axes, bgr), **options, progress=progress)
+    options |= {"hints": Hints.of(kinds, axes, bgr), "image_size": image_size, "longest": longest, "missing": missing}
+    options |= writing
+    return import_recording(gathered(path, files, find, _opened), "npz", path, out, **options)
 
 
 class _Arrays(dict[str, "_Array"]):

@@ -16,14 +16,14 @@ its own, or for a gap that is given, nothing is held, and an episode ends. A fol
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 from jaxtyping import Float64
 
 from armillary.episodes.formats.clocks import JUMP, stretches
 from armillary.episodes.formats.folders import files_in, hidden, natural
-from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units, parts
+from armillary.episodes.formats.importing import ImportSummary, Missing, Writing, check_options, import_units, parts
 from armillary.episodes.formats.table_clock import UNEVEN, Asked, is_clock
 from armillary.episodes.formats.table_files import SUFFIXES, Survey, open_table
 from armillary.episodes.formats.table_log import Log, last_before, read_log, rows_until, usual_step
@@ -71,14 +71,11 @@ def import_streams(
     drift: float = 0.1,
     longest: int = 100_000,
     missing: Missing = "refuse",
-    max_episodes: int | None = None,
     header: bool = True,
     time_unit: str | None = None,
     day_first: bool | None = None,
     zone: str | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    progress: bool = True,
+    **writing: Unpack[Writing],
 ) -> StreamsSummary:
     """Read folders of tables into a new store; other arguments and errors are those of `import_table`.
 
@@ -97,9 +94,9 @@ def import_streams(
             out and list them.
     """
     path = Path(path)
-    check_options(missing, rate=rate, gap=gap, max_episodes=max_episodes)
-    if longest < 2 or drift < 0:
-        raise ArmillaryError(f"longest is 2 rows or more and drift not below 0 s; got {longest} and {drift}")
+    check_options(writing, missing, longest, rate=rate, gap=gap)
+    if drift < 0:
+        raise ArmillaryError(f"drift not below 0 s; got {drift}")
     inside = sorted((folder for folder in path.iterdir() if not hidden(folder, path)), key=natural) if path.is_dir() else []
     folders = [path] if _tables(path) else [folder for folder in inside if _tables(folder)]
     if not folders:
@@ -124,10 +121,7 @@ def import_streams(
         info={"source": f"tables {path.name}", "clock": f"{rate:g} Hz", "rules": layout.rules, "drift": drift},
         total=len(folders),
         missing=missing,
-        max_episodes=max_episodes,
-        resume=resume,
-        overwrite=overwrite,
-        progress=progress,
+        **writing,
     )
 
 
@@ -282,8 +276,7 @@ class _Reader:
         for name, log in logs.items():
             fit &= ticks - log.times[held[name]] <= (self.gap or JUMP * usual_step(log.times))
         found = stretches(fit, np.zeros(len(ticks), bool))
-        if left := len(ticks) - sum(stop - start for start, stop in found):
-            self.summary.left_out["a table pauses"] += left
+        self.summary.leave("a table pauses", len(ticks) - sum(stop - start for start, stop in found))
         sensed = {name: self._sensed(name, logs[name], ticks, held[name]) for name in self.layout.sensors}
 
         def column(at: tuple[str, str]) -> np.ndarray:

@@ -18,10 +18,11 @@ Source: stable_worldmodel 0.1.1, https://github.com/galilai-group/stable-worldmo
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
-from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units
+from armillary.episodes.formats.importing import ImportSummary, Missing, Writing, check_options, import_units
 from armillary.episodes.formats.swm_layouts import Layout, open_layout, reading
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile
@@ -45,10 +46,7 @@ def import_swm(
     streams: Sequence[str] | None = None,
     truth: Sequence[str] = (),
     missing: Missing = "skip",
-    max_episodes: int | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    progress: bool = True,
+    **writing: Unpack[Writing],
 ) -> SwmSummary:
     """Read a recording of stable-worldmodel into a new store; other arguments and errors are those of `import_hdf5`.
 
@@ -56,7 +54,7 @@ def import_swm(
         path: the recording: a .lance folder, an .h5 or .hdf5 file, a folder with one of them, or one of .npz and JPEG files.
         streams: columns that a model may see. Default: the images named pixels*, or else proprio, state and observation.
     """
-    check_options(missing, image_size=image_size, max_episodes=max_episodes)
+    check_options(writing, missing, image_size=image_size)
     recording = open_layout(Path(path))
     total = len(recording.lengths)
     if not total:
@@ -74,12 +72,9 @@ def import_swm(
             ignored=dict(sorted({**ignored, **recording.unread}.items())),
         ),
         info={"source": f"stable-worldmodel {recording.layout} {recording.root.name}"},
-        total=min(total, max_episodes or total),
+        total=min(total, writing.get("max_episodes") or total),
         missing=missing,
-        max_episodes=max_episodes,
-        resume=resume,
-        overwrite=overwrite,
-        progress=progress,
+        **writing,
     )
 
 

@@ -14,13 +14,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Unpack
 
 import numpy as np
 
 from armillary.episodes.formats.folders import files_in
 from armillary.episodes.formats.gaps import Gaps
-from armillary.episodes.formats.importing import ImportSummary, Name, check_options, import_units
+from armillary.episodes.formats.importing import ImportSummary, Name, Writing, check_options, import_units
 from armillary.episodes.formats.table_clock import (
     JUMP,
     UNEVEN,
@@ -77,14 +77,11 @@ def import_table(
     missing: Literal["refuse", "skip", "hold", "interpolate", "mask"] = "refuse",
     longest_gap: int = 5,
     longest: int = 100_000,
-    max_episodes: int | None = None,
     header: bool = True,
     time_unit: str | None = None,
     day_first: bool | None = None,
     zone: str | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    progress: bool = True,
+    **writing: Unpack[Writing],
 ) -> TableSummary:
     """Read tables of sensors into a new store; other arguments and errors are those of `import_hdf5`.
 
@@ -113,13 +110,12 @@ def import_table(
             message names file and row.
     """
     path = Path(path)
-    check_options(gap=gap, max_episodes=max_episodes, longest_gap=longest_gap or (None if missing == "mask" else longest_gap))
+    filled = longest_gap or (None if missing == "mask" else longest_gap)
+    check_options(writing, longest=longest, gap=gap, longest_gap=filled)
     if missing not in MISSING:
         raise ArmillaryError(f"missing is one of {', '.join(MISSING)}, not {missing!r}; a store's vectors hold no NaN")
     if clock == "hold" and time is None:
         raise ArmillaryError("to hold rows on an even clock takes the time column; name it in time")
-    if longest < 2:
-        raise ArmillaryError(f"longest is 2 rows or more, not {longest}")
     asked = Asked(((time,) if isinstance(time, str) else tuple(time)) if time else (), time_unit, day_first, zone)
     files = files_in(path, SUFFIXES)
     if not files:
@@ -163,10 +159,7 @@ def import_table(
         summary,
         info={"source": f"table {path.name}", "clock": clock, "time": one, "gap": gap, "missing": missing, "reading": reading},
         total=len(tables),
-        max_episodes=max_episodes,
-        resume=resume,
-        overwrite=overwrite,
-        progress=progress,
+        **writing,
     )
     summary.uneven = reader.uneven / max(reader.steps, 1) if time else None
     summary.remarks += [

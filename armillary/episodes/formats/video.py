@@ -18,13 +18,14 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 from jaxtyping import Float64
 
 from armillary.episodes.formats.clocks import JUMP, stretches
 from armillary.episodes.formats.folders import files_in, hidden, natural
-from armillary.episodes.formats.importing import ImportSummary, Missing, check_options, import_units, parts
+from armillary.episodes.formats.importing import ImportSummary, Missing, Writing, check_options, import_units, parts
 from armillary.episodes.formats.table_clock import UNEVEN
 from armillary.episodes.formats.table_log import last_before, usual_step
 from armillary.episodes.formats.video_actions import ActionTable, find_table
@@ -87,10 +88,7 @@ def import_video(
     image_size: int | None = None,
     longest: int = 3000,
     missing: Missing = "skip",
-    max_episodes: int | None = None,
-    resume: bool = False,
-    overwrite: bool = False,
-    progress: bool = True,
+    **writing: Unpack[Writing],
 ) -> VideoSummary:
     """Read videos and folders of images into a new store, as a stream `image` (and `image_2` and so on of further tracks).
 
@@ -108,9 +106,9 @@ def import_video(
             memory.
     """
     path = Path(path)
-    check_options(missing, rate=rate, image_size=image_size, max_episodes=max_episodes)
-    if longest < 2 or drift < 0:
-        raise ArmillaryError(f"longest is 2 rows or more and drift not below 0 s; got {longest} and {drift}")
+    check_options(writing, missing, longest, rate=rate, image_size=image_size)
+    if drift < 0:
+        raise ArmillaryError(f"drift not below 0 s; got {drift}")
     videos = _find(path)
     tables = {} if controls is not None and not controls else _tables(videos)
     first = next(iter(tables.values()), None)
@@ -145,10 +143,7 @@ def import_video(
         },
         total=len(videos),
         missing=missing,
-        max_episodes=max_episodes,
-        resume=resume,
-        overwrite=overwrite,
-        progress=progress,
+        **writing,
     )
 
 
@@ -266,7 +261,7 @@ class _Reader:
         times = {track: video.times(self.source, track) for track in self.names}
         begin, whole = times[first][0], times[first]
         times = {track: np.unique(stamps) for track, stamps in times.items()}
-        self._leave(f"{name}: another frame has the same time", len(whole) - len(times[first]))
+        self.summary.leave(f"{name}: another frame has the same time", len(whole) - len(times[first]))
         frames = times[first] - begin
         clock = self._clock(video, frames)
         actions = np.empty((len(clock), 0), np.float32)
@@ -293,8 +288,8 @@ class _Reader:
                 some = {stream: values[low:high] for stream, values in pixels.items()}
                 yield Episode(some, actions[start + low : start + high - 1], info=info)
         what = "frames that cannot be decoded" + ", or without one of another video stream" * (len(self.names) > 1)
-        self._leave(f"{name}: {what}", int((inside & ~there).sum()))
-        self._leave(f"{name}: alone between such frames", int((there & ~taken).sum()))
+        self.summary.leave(f"{name}: {what}", int((inside & ~there).sum()))
+        self.summary.leave(f"{name}: alone between such frames", int((there & ~taken).sum()))
         if not taken.any():
             raise CorruptFile(f"{video.path}: no two frames after each other can be decoded")
 
@@ -306,10 +301,6 @@ class _Reader:
         decoded = video.frames(self.source, track, times, distinct)
         held = (frame for frame, count in zip(decoded, repeated, strict=True) for frame in repeat(frame, count))
         return (None if late else frame for frame, late in zip(held, gone, strict=True))
-
-    def _leave(self, reason: str, rows: int) -> None:
-        if rows:
-            self.summary.left_out[reason] += rows
 
     def _clock(self, video: _Video, frames: Float64[np.ndarray, " f"]) -> Float64[np.ndarray, " t"]:
         """When each row is, in seconds since the first frame: on an even clock, or with the frames."""
@@ -343,8 +334,8 @@ class _Reader:
         """First row and row after the last of each episode."""
         steps = np.diff(clock)
         found = stretches(np.ones(len(clock), bool), np.concatenate([[False], steps > JUMP * np.median(steps)]))
-        if alone := len(clock) - sum(stop - start for start, stop in found):
-            self.summary.left_out["alone between two jumps of the clock"] += alone
+        alone = len(clock) - sum(stop - start for start, stop in found)
+        self.summary.leave("alone between two jumps of the clock", alone)
         return [
             (start + first, start + last) for start, stop in found for first, last in parts(stop - start, self.summary.longest)
         ]
