@@ -40,7 +40,7 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         CorruptFile: it is truncated, or no file of ours.
     """
     if not Path(path).is_file():
-        raise ArmillaryError(f"{path}: no such file")
+        raise ArmillaryError(f"{path}: no such file; expected a checkpoint, or the folder of a trained run")
     try:
         with safe_open(path, "pt") as file:
             header = parse_json((file.metadata() or {})[KEY], path)

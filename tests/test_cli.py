@@ -378,7 +378,7 @@ def test_import_of_what_is_no_dataset(path, made, tmp_path, refused):
         (("two_room", "--options", "door"), "name=value"),
         (("two_room", "--options", "num_envs=3"), "--envs"),
         (("two_room", "--seed", 10_000), "for evaluation"),
-        (("two_room", "--episodes", 0), "--episodes: expected a whole number from 1, got 0"),
+        (("two_room", "--episodes", 0), "--episodes is a whole number from 1, not 0"),
         (("two_room", "--steps", 0), "at least 1"),
         (("two_room", "--actor", "random", "--hold", 0), "at least 1"),
         (("two_room", "--hold", 3), "--hold is for --actor random"),

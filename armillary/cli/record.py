@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import Positional
 
+from armillary.arguments import whole
 from armillary.cli.info import info
 from armillary.cli.shared import StorePath, parse_options
 from armillary.errors import ArmillaryError
@@ -51,20 +52,16 @@ def record(
     chosen = parse_options(options)
     if set(chosen) & {"num_envs", "max_steps"}:
         raise ArmillaryError("num_envs and max_steps are no --options; use --envs and --steps")
-    for option, value in (("episodes", episodes), ("envs", envs)):
-        if value < 1:
-            raise ArmillaryError(f"--{option}: expected a whole number from 1, got {value}")
+    episodes, envs = whole(episodes, "--episodes", 1), whole(envs, "--envs", 1)
     env = make(world, num_envs=min(envs, episodes), max_steps=steps, **chosen)
-    about = {}
     if hold != 1 and actor != "random":
         raise ArmillaryError(f"--hold is for --actor random, and this is {actor}")
     who = named(actor, env, hold)
     if who.needs_goals:  # episodes begin where their goal is drawn, not by themselves
         env = make(world, num_envs=min(envs, episodes), max_steps=steps, autoreset_mode="Disabled", **chosen)
-    if left_out := getattr(env, "left_out", None):
-        about["left_out"] = left_out
+    left_out = getattr(env, "left_out", None)
     kept: dict[str, Any] = {"resume": resume, "overwrite": overwrite}
-    record(env, who, out, episodes=episodes, seed=seed, info=about, **kept, progress=True)
+    record(env, who, out, episodes=episodes, seed=seed, info={"left_out": left_out} if left_out else {}, **kept, progress=True)
     if note := resizing_note(env):
         print(note)
     return info(out)

@@ -258,8 +258,6 @@ class WorldModel(nn.Module):
         """
         require_finished(path)
         path = Path(path) / MODEL if Path(path).is_dir() else Path(path)
-        if not path.exists():
-            raise ArmillaryError(f"{path}: no such file; expected a checkpoint, or the folder of a trained run")
         tensors, header = weights.read(path)
         if header.get("format") != FORMAT:
             raise CorruptFile(f"{path}: expected checkpoint format {FORMAT}, got {header.get('format')}; train the model again")

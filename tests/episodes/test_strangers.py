@@ -14,10 +14,10 @@ from armillary.episodes.formats import hdf5_files
 from armillary.episodes.formats.declared import FREE, RATIO, check_declared, check_parquet
 from armillary.episodes.formats.hdf5 import import_hdf5
 from armillary.episodes.formats.lerobot import import_lerobot
-from armillary.episodes.formats.mcap_checks import check_chunks
+from armillary.episodes.formats.mcap_files import check_chunks
 from armillary.episodes.formats.minari import import_minari
 from armillary.episodes.formats.places import fill, inside
-from armillary.episodes.formats.ros_definitions import fields_of, is_headed
+from armillary.episodes.formats.ros_files import fields_of, is_headed
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.files import parse_json
 

@@ -20,8 +20,7 @@ from armillary.episodes.formats.folders import files_in
 from armillary.episodes.formats.importing import Missing, Name, Writing, check_options, import_units, parts
 from armillary.episodes.formats.mcap_files import McapFile
 from armillary.episodes.formats.mcap_plan import plan_of
-from armillary.episodes.formats.mcap_rows import Rows, examine
-from armillary.episodes.formats.mcap_summary import McapSummary
+from armillary.episodes.formats.mcap_rows import McapSummary, Rows, examine
 from armillary.episodes.formats.ros_files import RosFile
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile

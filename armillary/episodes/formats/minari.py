@@ -20,7 +20,7 @@ import numpy as np
 
 from armillary.episodes.formats.arrays import ArraySummary, Column, Hints, action_space, colour_notes, read_actions
 from armillary.episodes.formats.importing import Missing, Name, Writing, check_options, gaps, import_units
-from armillary.episodes.formats.minari_layouts import Layout, Space, leaves, open_layout, space_of
+from armillary.episodes.formats.minari_layouts import HDF5, Arrow, Space, leaves, open_layout, space_of
 from armillary.episodes.formats.swm_layouts import reading
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile
@@ -129,7 +129,7 @@ def _named(path: str) -> str:
     return path
 
 
-def _episodes(dataset: Layout, number: int, columns: list[Column], actions: "_Actions", source: str) -> Iterator[Episode]:
+def _episodes(dataset: HDF5 | Arrow, number: int, columns: list[Column], actions: "_Actions", source: str) -> Iterator[Episode]:
     """The episode of this number, checked; a CorruptFile says what is wrong with it, with the figure."""
     with reading("the file"):
         arrays, said = dataset.episode(number)
@@ -175,7 +175,7 @@ class _Actions:
     sizes: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, space: Space | None, dataset: Layout) -> "_Actions":
+    def of(cls, space: Space | None, dataset: HDF5 | Arrow) -> "_Actions":
         """From the space that the metadata say, or else from the arrays.
 
         Raises:

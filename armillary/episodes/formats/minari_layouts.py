@@ -1,14 +1,15 @@
 """The layouts of Minari: one HDF5 file, or a folder of Arrow or Parquet files for each episode; and its spaces, which are JSON.
 
-Both give an episode as arrays by path: `observations` (or `observations/<key>` of a dictionary, `observations/_index_<i>` of a
-tuple) and `infos/...` with a row more than `actions`, `rewards`, `terminations` and `truncations`.
+Both have the metadata of the dataset, with its spaces as JSON, and the numbers of its episodes in order (`names`). An `episode`
+is arrays by path, and what is said of it: `observations` (or `observations/<key>` of a dictionary, `observations/_index_<i>` of
+a tuple) and `infos/...` with a row more than `actions`, `rewards`, `terminations` and `truncations`.
 
 Source: https://github.com/Farama-Foundation/Minari (minari/dataset/_storages, minari/serialization.py).
 """
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -23,22 +24,7 @@ Space = dict[str, Any]
 HDF5_FILE, METADATA = "main_data.hdf5", "metadata.json"
 
 
-class Layout(Protocol):
-    """What an importer needs of a dataset.
-
-    Attributes:
-        metadata: of the dataset, with its spaces as JSON.
-        names: numbers of the episodes, in order.
-    """
-
-    metadata: dict[str, Any]
-    names: list[int]
-
-    def episode(self, name: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Arrays by path, and what is said of the episode."""
-
-
-def open_layout(path: Path) -> Layout:
+def open_layout(path: Path) -> "HDF5 | Arrow":
     """The dataset at this path: its folder, the `data` in it, or the file in that.
 
     Raises:

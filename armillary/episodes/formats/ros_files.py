@@ -1,7 +1,9 @@
 """Files of ROS messages: which topics there are, when their messages came, and the messages in that order.
 
 What the three formats share: MCAP (mcap_files.py), SQLite of ROS 2 (db3_files.py) and bags of ROS 1 (bag_files.py). Times come
-from the index of a file, without reading a message. Of a topic that nobody asks for, the definition is not parsed.
+from the index of a file, without reading a message. Of a topic that nobody asks for, the definition is not parsed. Of others,
+only the fields are handed to a parser: that of `mcap-ros2-support` has regular expressions of quadratic and exponential cost,
+on comments and on the names of constants, neither of which takes part in decoding.
 """
 
 import io
@@ -19,10 +21,14 @@ import numpy as np
 from jaxtyping import Int64
 
 from armillary.episodes.faults import _reason
-from armillary.episodes.formats.ros_definitions import fields_of, is_headed
 from armillary.errors import ArmillaryError, CorruptFile, require
 
 SOME = 20  # messages at either end of a topic that tell how late it is
+DEFINITION = 1 << 18
+"""Characters of a message definition, at most; MoveIt's longest has a quarter of that."""
+LINE = 1000
+_SEPARATOR = re.compile(r"=+|MSG: .*")
+_HEADER = re.compile(r"(std_msgs/)?(msg/)?Header +header")
 _STANDS_FOR = {"srv": "a service", "action": "an action server"}
 
 
@@ -154,3 +160,32 @@ class Bounded(io.BufferedReader):
     def read(self, size: int | None = -1) -> bytes:
         left = os.fstat(self.fileno()).st_size - self.tell()
         return super().read(max(0, left) if size is None or size < 0 else min(size, max(0, left)))
+
+
+def fields_of(definition: bytes) -> str:
+    """A message definition with its fields alone, without comments, constants and empty lines.
+
+    Raises:
+        CorruptFile: too long, no text, or a field of no size, of which a message could declare any number.
+    """
+    if len(definition) > DEFINITION:
+        raise CorruptFile(f"a message definition has {len(definition):,} bytes, and {DEFINITION:,} at most are read")
+    text = definition.decode(errors="replace")  # comments of ROS 1 are of any encoding
+    kept = []
+    for line in text.replace("\t", " ").splitlines():
+        line = line.partition("#")[0].strip()
+        if len(line) > LINE:
+            raise CorruptFile(f"a message definition has a line of {len(line):,} characters, and {LINE:,} at most are read")
+        kind, _, rest = line.partition(" ")
+        if re.search(r"\[0*\]$", kind) and not kind.endswith("[]"):
+            raise CorruptFile(f"a message definition has the field {line!r}, of no elements")
+        if "\ufffd" in line:
+            raise CorruptFile(f"a message definition is no text: {line!r}")
+        if _SEPARATOR.fullmatch(line) or (line and "=" not in rest):
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def is_headed(fields: str) -> bool:
+    """Whether messages of a definition, as `fields_of` gives it, begin with a header."""
+    return bool(_HEADER.match(fields))
