@@ -134,7 +134,9 @@ def test_pictures_are_rendered_where_the_observation_has_none():
     world = own_world(Plain, 2, sample_goal=own_fakes.sample_goal, success=success, size=8)
     observation, _ = world.reset(seed=0)
     assert {name: values.shape for name, values in observation.items()} == {"image": (2, 8, 8, 3), "vector": (2, 2)}
-    assert resizing_note(world) == "resized: image from 16 x 16 to 8 x 8 px; --options size=N, or size of own_world, sets another"
+    assert (
+        resizing_note(world) == "resized: image from 16 x 16 to 8 x 8 px; --options size=N, or size of own_world, sets another"
+    )
     assert resizing_note(own_world(Plain, 2, sample_goal=own_fakes.sample_goal, success=success, size=16)) is None
     assert resizing_note(make("two_room")) is None
 
@@ -175,7 +177,10 @@ def test_what_cannot_be_judged_is_said(build, message):
 def test_it_is_recorded_learned_and_judged_from_the_command_line(name, tmp_path, capsys):
     recording, run = str(tmp_path / "recording"), str(tmp_path / "run")
     cli.main(["record", name, "--out", recording, "--episodes", "12", "--steps", "8"])
-    assert "resized: image from 16 x 16 to 64 x 64 px; --options size=N, or size of own_world, sets another" in capsys.readouterr().out
+    assert (
+        "resized: image from 16 x 16 to 64 x 64 px; --options size=N, or size of own_world, sets another"
+        in capsys.readouterr().out
+    )
     tiny = [f"--recipe.{field}" for field in ("stages.0.steps=6", "stages.1.steps=6", "model.width=8")]
     cli.main(["train", recording, "--out", run, "--config.no-progress", "two-room", *tiny])
     capsys.readouterr()

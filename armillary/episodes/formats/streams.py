@@ -24,7 +24,7 @@ from jaxtyping import Float64
 from armillary.episodes.formats.clocks import JUMP, stretches
 from armillary.episodes.formats.folders import files_in, hidden, natural
 from armillary.episodes.formats.importing import ImportSummary, Missing, Writing, check_options, import_units, parts
-from armillary.episodes.formats.table_clock import UNEVEN, Asked, is_clock
+from armillary.episodes.formats.table_clock import UNEVEN, Asked, TimeUnit, is_clock
 from armillary.episodes.formats.table_files import SUFFIXES, Survey, open_table
 from armillary.episodes.formats.table_log import Log, last_before, read_log, rows_until, usual_step
 from armillary.episodes.store import Episode
@@ -72,7 +72,7 @@ def import_streams(
     longest: int = 100_000,
     missing: Missing = "refuse",
     header: bool = True,
-    time_unit: str | None = None,
+    time_unit: TimeUnit | None = None,
     day_first: bool | None = None,
     zone: str | None = None,
     **writing: Unpack[Writing],

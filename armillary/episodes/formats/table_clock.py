@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,7 +22,8 @@ from armillary.episodes.formats.dates import DAY, Order, dates, has_zone, is_day
 from armillary.episodes.formats.table_files import Part, Survey, Table, unit_of
 from armillary.errors import ArmillaryError, CorruptFile, expect
 
-UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": DAY}
+TimeUnit = Literal["ns", "us", "ms", "s", "min", "h", "d"]
+UNITS: dict[str, float] = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": DAY}
 UNEVEN = 0.1  # of a step
 JUMP = 10  # steps, if no gap is given
 SAMPLE = 200_000
