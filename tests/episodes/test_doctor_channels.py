@@ -92,6 +92,61 @@ def test_a_reset_inside_an_episode_is_found_with_its_row(tmp_path, resets, verdi
     assert resets == 0 or "episode 0 row 40, episode 1 row 40" in row.value
 
 
+def waves(rng, rows=60):
+    return np.sin(rng.uniform(0.05, 0.6, 3) * np.arange(rows)[:, None] + rng.uniform(0, 6, 3))
+
+
+def decays(rng, rows=60):
+    return rng.uniform(-3, 3, 2) * np.exp(-rng.uniform(0.02, 1.5, 2) * np.arange(rows)[:, None])
+
+
+def ball(rng, rows=100, seconds=0.05):
+    """The height and velocity of a ball that bounces."""
+    height, velocity, seen = rng.uniform(0.5, 2), 0.0, []
+    for _ in range(rows):
+        seen.append((height, velocity))
+        velocity -= 9.81 * seconds
+        height += velocity * seconds
+        if height < 0:
+            height, velocity = -0.8 * height, -0.8 * velocity
+    return np.array(seen)
+
+
+def point(rng, rows=100, seconds=0.1):
+    """The position and velocity of a point that is pushed about inside four walls."""
+    position, velocity, seen = *rng.uniform(-1, 1, (2, 2)), []
+    for push in np.repeat(rng.uniform(-1, 1, (rows // 4, 2)), 4, axis=0):
+        seen.append([*position, *velocity])
+        velocity = velocity + 0.05 * push
+        position = position + seconds * velocity
+        out = np.abs(position) > 1
+        position = np.where(out, np.sign(position) * (2 - np.abs(position)), position)
+        velocity = np.where(out, -velocity, velocity)
+    return np.array(seen)
+
+
+@pytest.mark.parametrize("move", [waves, decays, ball, point])
+def test_what_moves_smoothly_or_bounces_does_not_jump(tmp_path, move):
+    rng = np.random.default_rng(0)
+    smooth = [move(rng).astype(np.float32) for _ in range(20)]
+    spec = Spec((Stream("state", "vector", smooth[0].shape[1:]),), NO_ACTION)
+    episodes = [Episode({"state": state}, np.empty((len(state) - 1, 0), np.float32)) for state in smooth]
+    row = examine(tmp_path, spec, episodes)["jumps"]
+    assert (row.verdict, row.value) == ("ok", "0")
+
+
+@pytest.mark.parametrize("row", [1, 50, 99])
+@pytest.mark.parametrize("move", [ball, point])
+def test_a_reset_of_what_bounces_is_found(tmp_path, move, row):
+    rng = np.random.default_rng(0)
+    states = [move(rng).astype(np.float32) for _ in range(20)]
+    places = states[3].shape[1] // 2
+    states[3][row:, :places] += np.where(states[3][row, :places] > 0, -1, 1)
+    spec = Spec((Stream("state", "vector", states[0].shape[1:]),), NO_ACTION)
+    episodes = [Episode({"state": state}, np.empty((99, 0), np.float32)) for state in states]
+    assert f"episode 3 row {row}" in examine(tmp_path, spec, episodes)["jumps"].value
+
+
 def test_a_cut_in_a_film_is_found(tmp_path):
     rng, films = np.random.default_rng(0), []
     for number in range(6):
