@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 import tyro
+from spatial import localise, locate_by_mean, locate_by_odometry, locate_motion, predict_scans, walks
 
 from armillary.acting.agent import Agent
 from armillary.acting.baselines import Oracle
@@ -28,14 +29,6 @@ from armillary.episodes.record import record
 from armillary.episodes.store import Episodes
 from armillary.evaluation.control.evaluate import evaluate
 from armillary.evaluation.control.pairs import TEST_SEED, EvalSet, make_eval_set
-from armillary.evaluation.latent.spatial import (
-    localise,
-    locate_by_mean,
-    locate_by_odometry,
-    locate_motion,
-    predict_scans,
-    walks,
-)
 from armillary.files import write_whole
 from armillary.latents import learned_from
 from armillary.model.world_model import WorldModel

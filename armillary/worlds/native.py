@@ -95,16 +95,16 @@ class NativeWorld(VectorEnv, ABC):
     # What a world is
 
     @abstractmethod
-    def _new_state(self, rng: np.random.Generator) -> np.ndarray:
-        """The state (S,) in which an episode begins."""
+    def _new_states(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """States (n, S) in which episodes begin. A factor that is on leaves what else is drawn as it was."""
 
     @abstractmethod
     def _advance(self, actions: np.ndarray) -> None:
         """One env step: bring `self._state` on, under actions (N, n) float64 within the bounds, or choices (N,)."""
 
     @abstractmethod
-    def render_states(self, states: np.ndarray) -> dict[str, np.ndarray]:
-        """The observations in states (n, S)."""
+    def _sense(self, state: np.ndarray) -> dict[str, np.ndarray]:
+        """The observations in states (n, S) that can be."""
 
     @abstractmethod
     def _possible(self, states: np.ndarray) -> np.ndarray:
@@ -119,9 +119,13 @@ class NativeWorld(VectorEnv, ABC):
 
     def _observe(self) -> dict[str, np.ndarray]:
         """The observations now."""
-        return self.render_states(self._state)
+        return self._sense(self._state)
 
     # What follows from that
+
+    def render_states(self, states: np.ndarray) -> dict[str, np.ndarray]:
+        """The observations in states (n, S)."""
+        return self._sense(self._checked(states))
 
     @property
     def all_factors(self) -> tuple[str, ...]:
@@ -221,7 +225,7 @@ class NativeWorld(VectorEnv, ABC):
     def _begin(self, mask: np.ndarray, state: np.ndarray | None = None) -> None:
         """Start episodes where `mask` is true, from `state` (N, S) or a random one."""
         for i in np.flatnonzero(mask):
-            self._state[i] = self._new_state(self._streams[i]) if state is None else state[i]
+            self._state[i] = self._new_states(1, self._streams[i])[0] if state is None else state[i]
         self._begun(mask)
         self._steps[mask], self._done = 0, self._done & ~mask
 

@@ -1,5 +1,6 @@
 """One environment of a vectorised world as a plain `gymnasium.Env`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -47,3 +48,8 @@ class Single(gymnasium.Env):
         """The current image (H, W, 3) uint8, or None without a render mode."""
         frames = self.world.render()
         return None if frames is None else frames[0]
+
+
+def single_of(world: type[NativeWorld]) -> Callable[..., Single]:
+    """What makes a world of this class as a plain `gymnasium.Env`, with the options of the class."""
+    return lambda **options: Single(world(1, autoreset_mode=AutoresetMode.DISABLED, **options))

@@ -18,7 +18,6 @@ counts. Sources: issues 23 of lucas-maes/le-wm, 271 and 326 of galilai-group/sta
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -29,7 +28,7 @@ from armillary.spec import ActionSpace, Spec, Stream
 from armillary.worlds.cube.play import CubePlay, PickAndPlace
 from armillary.worlds.cube.simulator import CONTROL_STEP, LYING, PLACE, QUATERNION, REPEAT, STATE_SIZE, VELOCITY, simulator
 from armillary.worlds.native import NativeWorld
-from armillary.worlds.single import Single
+from armillary.worlds.single import single_of
 
 VERSION = "2"  # of what is done with OGBench's package
 TOLERANCE = 0.04  # m
@@ -62,13 +61,11 @@ class Cube(NativeWorld):
     `hand_turn` (N, 2) as cosine and sine, and `gripper` (N, 2), how far it is closed and how hard it presses, 0 to 1.
 
     Args:
-        num_envs: N.
         size: height and width of the image in px.
         arm: the arm senses itself: `hand`, `hand_turn` and `gripper` are no ground truth, but observed.
         factors: there are none.
-        max_steps: an episode is truncated after these, or never; 40 are OGBench's limit of 200 control steps.
-        autoreset_mode: "NextStep", or "Disabled" for evaluation, where episodes begin by `reset` alone.
-        render_mode: "rgb_array", or None.
+        max_steps: as for `NativeWorld`; 40 are OGBench's limit of 200 control steps.
+        num_envs, autoreset_mode, render_mode: as for `NativeWorld`.
 
     Attributes:
         needs_observations: whether images are drawn. Where nobody sees them, as with random actions, switch it off: they are
@@ -109,8 +106,8 @@ class Cube(NativeWorld):
         """OGBench's play: its oracle picks the cube up and places it, again and again, with errors in its actions."""
         return CubePlay(self._simulator.table, self._simulator.reach)
 
-    def _new_state(self, rng: np.random.Generator) -> np.ndarray:
-        return self._simulator.new_state(int(rng.integers(2**31)))
+    def _new_states(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        return np.stack([self._simulator.new_state(int(rng.integers(2**31))) for _ in range(n)])
 
     def _advance(self, actions: np.ndarray) -> None:
         for i, action in enumerate(actions):
@@ -187,7 +184,7 @@ class Cube(NativeWorld):
         play, begin = self.play(), rng.integers(40 - LAX_OFFSET, size=n)
         play.start(range(n))
         play.rng = rng
-        states = [np.stack([self._new_state(rng) for _ in range(n)])]
+        states = [self._new_states(n, rng)]
         for _ in range(begin.max() + LAX_OFFSET):
             actions = play.act(self._sense(states[-1], drawn=False)).values
             states.append(np.stack([self._simulator.advance(*pair) for pair in zip(states[-1], actions, strict=True)]))
@@ -198,21 +195,14 @@ class Cube(NativeWorld):
         """Success as the field counts it, at the first touch, over all states (T, n, 68) on the way to goals (n, 68); (n,)."""
         return np.any([self.success(state, goal) for state in states], axis=0)
 
-    def render_states(self, states: np.ndarray) -> dict[str, np.ndarray]:
-        """The observations in states (n, 68)."""
-        return self._sense(self._checked(states), drawn=self.needs_observations)
-
     # What both share
 
-    def _observe(self) -> dict[str, np.ndarray]:
-        return self._sense(self._state, drawn=self.needs_observations)
-
-    def _sense(self, states: np.ndarray, drawn: bool) -> dict[str, np.ndarray]:
-        size = self._simulator.size
-        image = np.zeros((len(states), size, size, 3), np.uint8)
-        for i, state in enumerate(states if drawn else ()):
-            image[i] = self._simulator.render(state)
-        truth = [self._simulator.truth(state) for state in states]
+    def _sense(self, state: np.ndarray, drawn: bool | None = None) -> dict[str, np.ndarray]:
+        size, drawn = self._simulator.size, self.needs_observations if drawn is None else drawn
+        image = np.zeros((len(state), size, size, 3), np.uint8)
+        for i, one in enumerate(state if drawn else ()):
+            image[i] = self._simulator.render(one)
+        truth = [self._simulator.truth(one) for one in state]
         return {"image": image} | {
             s.name: np.array([t[s.name] for t in truth], np.float32).reshape(-1, *s.shape) for s in STREAMS
         }
@@ -224,6 +214,4 @@ class Cube(NativeWorld):
         return states
 
 
-def single(**options: Any) -> Single:
-    """A cube world as a plain `gymnasium.Env`, with the options of `Cube`."""
-    return Single(Cube(1, autoreset_mode=AutoresetMode.DISABLED, **options))
+single = single_of(Cube)

@@ -24,12 +24,12 @@ from jaxtyping import Float, Float32
 from armillary.actor import Actor
 from armillary.errors import ArmillaryError
 from armillary.spec import ActionSpace, Spec, Stream
+from armillary.worlds.disc import POSITION, LaidOutWorld
 from armillary.worlds.house.casting import View, photograph, pixel_slopes, scan
 from armillary.worlds.house.floor import Floor
 from armillary.worlds.house.layouts import BOXES, FURNITURE, KINDS, SIZE, WALLS, draw_layout
 from armillary.worlds.house.play import Errands
-from armillary.worlds.native import NativeWorld
-from armillary.worlds.single import Single
+from armillary.worlds.single import single_of
 
 VERSION = "1"  # of physics and rendering
 
@@ -43,7 +43,7 @@ CHUNK = 32  # environments sensed at a time, so that they stay in the cache
 STREAMS = "image", "depth", "scan", "points", "odometry"
 
 # Columns of the state vector; from LAYOUT on they last an episode.
-POSITION, HEADING, ODOMETRY, COUNT = slice(0, 2), 2, slice(3, 6), 6  # m, rad (never wrapped), what it last said, steps taken
+HEADING, ODOMETRY, COUNT = 2, slice(3, 6), 6  # after the position (m): rad (never wrapped), what it last said, steps taken
 LAYOUT = slice(7, None)
 NUMBER, DRIFTS = 7, slice(8, 10)  # of the episode, for its noise; relative errors of its odometry
 CAMERA, NOISE = 10, 11  # height, m; spread of depth and scan, m
@@ -66,7 +66,7 @@ FACTORS: dict[str, tuple[int | slice, Any, Any]] = {
 }
 
 
-class House(NativeWorld):
+class House(LaidOutWorld):
     """The apartment, a native Gymnasium vector environment and a `World`.
 
     Actions are (N, 2): the turn in [-1, 1], as a share of 60 degrees to the left, then the way ahead in [0, 1], as a share of
@@ -77,7 +77,6 @@ class House(NativeWorld):
     and `heading` (N, 1), rad, which is never wrapped.
 
     Args:
-        num_envs: N.
         size: height and width of images in px, a multiple of 16 of at least 32.
         beams: of the scan.
         streams: what is sensed, of image, depth, scan, points and odometry.
@@ -86,10 +85,8 @@ class House(NativeWorld):
             seeds. Those that seeds give are seen ones, too.
         factors: what else is drawn for each episode (factors of variation): "wall_colour", "floor_colour", "furniture_colour",
             "light" (how much, and from where), "camera" (its height), "noise" (of scan and depth).
-        max_steps: an episode is truncated after these, or never.
         threshold: success is a distance below this, m.
-        autoreset_mode: "NextStep", or "Disabled" for evaluation, where episodes begin by `reset` alone.
-        render_mode: "rgb_array", or None.
+        num_envs, max_steps, autoreset_mode, render_mode: as for `NativeWorld`.
 
     Raises:
         ArmillaryError: an option out of its range.
@@ -99,6 +96,7 @@ class House(NativeWorld):
     factors_of_variation = FACTORS
     layout = LAYOUT
     layout_said = "walls, furniture and all factors"
+    unit, obstacles, rounds = "m", "walls and furniture", 50
 
     def __init__(
         self,
@@ -122,9 +120,8 @@ class House(NativeWorld):
             raise ArmillaryError(
                 f"house: streams are some of {', '.join(STREAMS)}, with image where there is a render mode, not {streams!r}"
             )
-        if not isinstance(threshold, int | float | np.number):
-            raise ArmillaryError(f"house: threshold is a number of metres, not {threshold!r}")
-        self.size, self.beams, self.threshold, self.layouts = size, beams, threshold, self._allowed_layouts(layouts)
+        self.size, self.beams, self.threshold = size, beams, self._threshold(threshold, "metres")
+        self._lay_out(layouts, draw_layout)
         self.version = f"{VERSION}/{size}px/{beams}beams/threshold{threshold:g}"
         sensed = {
             "image": Stream("image", "image", (size, size, 3)),
@@ -153,20 +150,17 @@ class House(NativeWorld):
                 raise ArmillaryError(f"house: its play steers environments 0 to {self.num_envs - 1}, got {ids.tolist()}")
             return self._state[ids]
 
-        draw, steer = lambda ids, rng: self._floor(now(ids)).sample(rng), lambda ids, to: self._steer(now(ids), to)
+        draw, steer = lambda ids, rng: self.free_space(now(ids)).sample(rng), lambda ids, to: self._steer(now(ids), to)
         return Errands(draw, steer, STEP / 2)
 
     # How it goes
-
-    def _new_state(self, rng: np.random.Generator) -> np.ndarray:
-        return self._new_states(1, rng)[0]
 
     def _advance(self, actions: np.ndarray) -> None:
         state = self._state
         turned = TURN * actions[:, 0]
         heading = state[:, HEADING] + turned
         ahead = np.stack([np.cos(heading), np.sin(heading)], axis=1)
-        position = self._floor(state).move(state[:, POSITION], STEP * actions[:, 1:] * ahead)
+        position = self.free_space(state).move(state[:, POSITION], STEP * actions[:, 1:] * ahead)
         moved = position - state[:, POSITION]
         made = np.stack([(moved * ahead).sum(1), ahead[:, 0] * moved[:, 1] - ahead[:, 1] * moved[:, 0], turned], axis=1)
         state[:, POSITION], state[:, HEADING] = position, heading
@@ -175,41 +169,6 @@ class House(NativeWorld):
         state[:, ODOMETRY] = made * (1 + np.stack([scale, scale, bend], axis=1)) + SLIP * _noise(state, 0, 3)
 
     # The judge's side
-
-    def sample_pairs(
-        self, n: int, rng: np.random.Generator, *, min_distance: float = 1.0, max_distance: float = np.inf
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Start and goal states, (n, S) each, that share a layout; poses uniform over free space, within the constraints.
-
-        Args:
-            min_distance, max_distance: least and greatest `shortest_path` of a pair, in env steps.
-
-        Raises:
-            ArmillaryError: the constraints leave next to nothing.
-        """
-        pairs, found = [np.empty((2, 0, self._state.shape[1]))], 0
-        for _ in range(50):
-            start = self._new_states(max(n - found, 16), rng)
-            goal = start.copy()
-            goal[:, POSITION] = self._floor(goal).sample(rng)
-            goal[:, HEADING] = rng.uniform(-np.pi, np.pi, len(goal))
-            steps = self._steps_between(start, goal)
-            pairs.append(np.stack([start, goal])[:, (steps >= min_distance) & (steps <= max_distance)])
-            found += pairs[-1].shape[1]
-            if found >= n:
-                start, goal = np.concatenate(pairs, axis=1)[:, :n]
-                return start, goal
-        raise ArmillaryError(
-            f"house: found {found} of {n} pairs with min_distance={min_distance} and max_distance={max_distance} steps; "
-            "ask for nearer goals, or for a wider range"
-        )
-
-    def shortest_path(self, start: np.ndarray, goal: np.ndarray) -> np.ndarray:
-        """Fewest env steps from start to goal states (n, S), as a real number; (n,). Infinite where there is no way.
-
-        The length of the shortest path by the greatest step. Counted to the goal's position itself, and without turning.
-        """
-        return self._steps_between(*self._pair(start, goal))
 
     def oracle(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """Actions (n, 2) that walk the shortest path from states to goals (n, S) and stop there.
@@ -220,60 +179,37 @@ class House(NativeWorld):
         state, goal = self._pair(state, goal)
         return self._steer(state, goal[:, POSITION])
 
-    def success(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
-        """Whether the robot is less than `threshold` m from the goal, in states (n, S); (n,) bool. Headings do not count.
-
-        Nor do walls: what is on the other side of one, within the threshold, is at the goal.
-        """
-        state, goal = self._pair(state, goal)
-        return np.hypot(*(state - goal)[:, POSITION].T) < self.threshold
-
-    def render_states(self, states: np.ndarray) -> dict[str, np.ndarray]:
-        """The observations in states (n, S)."""
-        return self._sense(self._checked(states))
-
     # What both share
 
-    def _allowed_layouts(self, layouts: str | int | Sequence[int]) -> str | np.ndarray:
-        """The part of all layouts that is drawn from, or the boxes (k, BOXES, 5) of those there are."""
-        if isinstance(layouts, str) and layouts in ("random", "seen", "unseen"):
-            return layouts
-        seeds = np.arange(layouts) if isinstance(layouts, int | np.integer) else np.asarray(layouts)
-        if seeds.ndim != 1 or not seeds.size or seeds.dtype.kind not in "iu" or (seeds < 0).any():
-            raise ArmillaryError(f"house: layouts is 'random', 'seen', 'unseen', how many, or seeds, not {layouts!r}")
-        return np.stack([draw_layout(np.random.default_rng(seed), "seen") for seed in seeds])
-
     def _new_states(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """States in which episodes begin. A factor that is on leaves what else is drawn as it was."""
         state = np.zeros((n, self._state.shape[1]))
         state[:, CAMERA], state[:, BRIGHTNESS], state[:, LIGHT] = 1.0, 1.0, 0.6
         state[:, WALL_RGB], state[:, FLOOR_RGB] = WALL_COLOUR, FLOOR_COLOUR
         state[:, NUMBER] = rng.integers(2**31, size=n)
         state[:, DRIFTS] = DRIFT * rng.standard_normal((n, 2))
         uniform = rng.random(state.shape)
-        if isinstance(self.layouts, str):
-            boxes = np.stack([draw_layout(rng, self.layouts) for _ in range(n)])
-        else:
-            boxes = self.layouts[rng.integers(len(self.layouts), size=n)]
+        boxes = self._draw_layouts(n, rng)
         kinds = np.abs(boxes[:, WALLS:, 4, None] - KINDS[:, 2]).argmin(axis=2)
         state[:, FURNITURE_RGB], state[:, LAYOUT_BOXES] = FURNITURE_COLOURS[kinds].reshape(n, -1), boxes.reshape(n, -1)
         self._vary(state, uniform)
-        state[:, POSITION] = self._floor(state).sample(rng)
-        state[:, HEADING] = rng.uniform(-np.pi, np.pi, n)
-        return state
+        return self._place(state, rng)
+
+    def _place(self, states: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        super()._place(states, rng)[:, HEADING] = rng.uniform(-np.pi, np.pi, len(states))
+        return states
 
     def _boxes(self, state: np.ndarray) -> np.ndarray:
         return state[:, LAYOUT_BOXES].reshape(-1, BOXES, 5)
 
-    def _floor(self, state: np.ndarray) -> Floor:
+    def free_space(self, state: np.ndarray) -> Floor:
         return Floor(np.ascontiguousarray(self._boxes(state)[..., :4]), RADIUS)
 
     def _steps_between(self, start: np.ndarray, goal: np.ndarray) -> np.ndarray:
-        return self._floor(start).distance(start[:, POSITION], goal[:, POSITION]) / STEP
+        return self.free_space(start).distance(start[:, POSITION], goal[:, POSITION]) / STEP
 
     def _steer(self, state: np.ndarray, place: np.ndarray) -> np.ndarray:
         """Actions (n, 2) from states on the shortest way to places (n, 2)."""
-        return towards(state, self._floor(state).next_bend(state[:, POSITION], place))
+        return towards(state, self.free_space(state).next_bend(state[:, POSITION], place))
 
     def _sense(self, state: np.ndarray) -> dict[str, np.ndarray]:
         parts = [self._sense_some(state[begin : begin + CHUNK]) for begin in range(0, max(len(state), 1), CHUNK)]
@@ -307,20 +243,10 @@ class House(NativeWorld):
             points[..., 3 + channel] = image[:, every, every, channel] / np.float32(255) + 0 * ahead
         return points.reshape(len(state), CLOUD**2, 6)
 
-    def _observe(self) -> dict[str, np.ndarray]:
-        return self._sense(self._state)
-
     def _possible(self, states: np.ndarray) -> np.ndarray:
-        """States as (n, S) float64, moved out of walls by no more than rounding to float32 puts them in."""
         if not np.isfinite(states).all():
             raise ArmillaryError("house: the numbers of a state are finite")
-        free = self._floor(states).nearest_free(states[:, POSITION])
-        outside = ~(np.abs(free - states[:, POSITION]).max(axis=1) < 1e-3)
-        if outside.any():
-            i = int(outside.argmax())
-            raise ArmillaryError(f"house: state {i} at {states[i, POSITION].tolist()} m is not clear of walls and furniture")
-        states[:, POSITION] = free
-        return states
+        return super()._possible(states)
 
 
 def towards(state: np.ndarray, place: Float[np.ndarray, "n 2"]) -> Float32[np.ndarray, "n 2"]:
@@ -357,6 +283,4 @@ def _mixed(x: np.ndarray) -> np.ndarray:
     return x ^ x >> np.uint64(31)
 
 
-def single(**options: Any) -> Single:
-    """An apartment as a plain `gymnasium.Env`, with the options of `House`."""
-    return Single(House(1, autoreset_mode=AutoresetMode.DISABLED, **options))
+single = single_of(House)

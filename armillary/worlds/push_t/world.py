@@ -22,15 +22,15 @@ from gymnasium.vector import AutoresetMode
 from armillary.actor import Actor
 from armillary.errors import ArmillaryError
 from armillary.spec import ActionSpace, Spec, Stream
-from armillary.worlds.drawing import cover, distinct, draw, hue_colour, paint
-from armillary.worlds.native import NativeWorld
+from armillary.worlds.drawing import cover, draw, hue_colour, paint
+from armillary.worlds.from_above import SeenFromAbove
 from armillary.worlds.push_t import tee
 from armillary.worlds.push_t.arena import THICK, TICK, Arena, controlled
 from armillary.worlds.push_t.boxes import draw_boxes
 from armillary.worlds.push_t.expert import expert
 from armillary.worlds.push_t.play import FacePushing
 from armillary.worlds.push_t.ways import MARGIN
-from armillary.worlds.single import Single
+from armillary.worlds.single import single_of
 
 VERSION = "1"  # of physics and rendering
 
@@ -57,7 +57,7 @@ FACTORS: dict[str, tuple[int | slice, Any, Any]] = {
 }
 
 
-class PushT(NativeWorld):
+class PushT(SeenFromAbove):
     """The Push-T world, a native Gymnasium vector environment and a `World`.
 
     Actions are (N, 2) in [-1, 1], along x and y (down), clipped: the share of the greatest displacement.
@@ -65,16 +65,13 @@ class PushT(NativeWorld):
     and `angle` (N, 1) in rad, which does not wrap. The block's position is the middle of the T's top edge.
 
     Args:
-        num_envs: N.
         size: height and width of the image in px, at least 16; the arena is 512 px, whatever it is.
         factors: what is drawn for each episode (factors of variation): "friction" of the T (0 otherwise), "block_colour",
             "agent_colour", "floor_colour", "background" (a plane wave: a gradient or stripes on the floor).
         control: "velocity"; or "absolute", where actions are targets in px, from 0 to 512. Pairs, paths, play and the oracle
             are of "velocity" alone.
         action_repeat: control steps of 0.1 s that a step makes; the disc moves up to 15 px along each axis in one.
-        max_steps: an episode is truncated after these, or never.
-        autoreset_mode: "NextStep", or "Disabled" for evaluation, where episodes begin by `reset` alone.
-        render_mode: "rgb_array", or None.
+        num_envs, max_steps, autoreset_mode, render_mode: as for `NativeWorld`.
 
     Raises:
         ArmillaryError: an option out of its range.
@@ -117,7 +114,7 @@ class PushT(NativeWorld):
         common = {"factors": factors, "max_steps": max_steps, "autoreset_mode": autoreset_mode, "render_mode": render_mode}
         bounds = {"agent": SEEN, "block": SEEN, "angle": (-TURNED, TURNED)}
         super().__init__(num_envs, spec, LAYOUT.stop, bounds=bounds, **common)
-        self._arena, self._base = Arena(), np.empty((num_envs, size, size, 3), np.uint8)
+        self._arena = Arena()
 
     def play(self) -> Actor:
         """Behaviour to learn from: pushes against all sides of the T.
@@ -129,12 +126,6 @@ class PushT(NativeWorld):
         return FacePushing(self.reach)
 
     # How it goes
-
-    def _new_state(self, rng: np.random.Generator) -> np.ndarray:
-        return self._starts(1, rng)[0]
-
-    def _begun(self, mask: np.ndarray) -> None:
-        self._base[mask] = self._base_images(self._state[mask])
 
     def _advance(self, actions: np.ndarray) -> None:
         self._state = self._moved(self._state, actions)
@@ -179,7 +170,7 @@ class PushT(NativeWorld):
         self._counted("sample_pairs")
         pairs: list[np.ndarray] = []
         for _ in range(100):
-            history = self._played(self._starts(2 * (n - len(pairs)) + 8, rng), steps, rng)
+            history = self._played(self._new_states(2 * (n - len(pairs)) + 8, rng), steps, rng)
             for start, later in zip(history[0], history[1:].swapaxes(0, 1), strict=True):
                 first = np.broadcast_to(start, later.shape)
                 distance = self.shortest_path(first, later)
@@ -233,16 +224,10 @@ class PushT(NativeWorld):
         """Whether the T is within 20 px and 20 degrees of the goal's, wherever the disc is, in states (n, 24); (n,) bool."""
         return np.asarray((self._error(*self._pair(state, goal)) < 1).all(axis=1))
 
-    def render_states(self, states: np.ndarray) -> dict[str, np.ndarray]:
-        """The observations in states (n, 24)."""
-        states = self._checked(states)
-        which, index = distinct(states[:, LAYOUT])
-        return self._sense(states, self._base_images(states[which])[index])
-
     # What both share
 
-    def _starts(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """States to begin in: the T about the middle, turned anyhow, the disc anywhere else. No factor changes another."""
+    def _new_states(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """States to begin in: the T about the middle, turned anyhow, the disc anywhere else."""
         state, uniform = np.zeros((n, LAYOUT.stop)), rng.random((n, LAYOUT.stop))
         state[:, BLOCK_RGB], state[:, AGENT_RGB], state[:, FLOOR_RGB] = BLOCK_COLOUR, AGENT_COLOUR, FLOOR_COLOUR
         self._vary(state, uniform)
@@ -278,9 +263,8 @@ class PushT(NativeWorld):
         floor = np.tile(np.outer(inside, inside), (len(state), 1, 1))
         return paint(floor, (np.tile(WALL_COLOUR, (len(state), 1)).astype(float), state[:, FLOOR_RGB]), state[:, WAVE])
 
-    def _sense(self, state: np.ndarray, base: np.ndarray) -> dict[str, np.ndarray]:
-        """What is sensed; `base` (n, size, size, 3) is drawn over."""
-        pose, n = _pose(state), len(state)
+    def _sense_over(self, state: np.ndarray, base: np.ndarray, index: np.ndarray) -> dict[str, np.ndarray]:
+        pose, n, base = _pose(state), len(state), base[index]
         pose[:, :2] *= self.scale
         draw_boxes(base, pose, tee.CENTRES * self.scale, tee.HALVES * self.scale, state[:, BLOCK_RGB])
         radius = np.full(n, tee.RADIUS * self.scale)
@@ -290,9 +274,6 @@ class PushT(NativeWorld):
     def _truth(self, state: np.ndarray) -> dict[str, np.ndarray]:
         columns = {"agent": AGENT, "block": BLOCK, "angle": ANGLE}
         return {name: state[:, column].astype(np.float32) for name, column in columns.items()}
-
-    def _observe(self) -> dict[str, np.ndarray]:
-        return self._sense(self._state, self._base.copy())
 
     def _possible(self, states: np.ndarray) -> np.ndarray:
         places = np.concatenate([states[:, AGENT], _pose(states)[:, :2]], axis=1)
@@ -313,6 +294,4 @@ def _pose(state: np.ndarray) -> np.ndarray:
     return tee.pose_at(state[:, BLOCK], state[:, ANGLE])
 
 
-def single(**options: Any) -> Single:
-    """A Push-T world as a plain `gymnasium.Env`, with the options of `PushT`."""
-    return Single(PushT(1, autoreset_mode=AutoresetMode.DISABLED, **options))
+single = single_of(PushT)

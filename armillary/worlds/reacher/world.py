@@ -28,7 +28,7 @@ from armillary.worlds.reacher.arm import DAMPING, LIMIT, TIMESTEP, TORQUE, Arm
 from armillary.worlds.reacher.drawing import VIEW, draw_arm, joints
 from armillary.worlds.reacher.opengl import OpenGL
 from armillary.worlds.reacher.play import ArmPlay
-from armillary.worlds.single import Single
+from armillary.worlds.single import single_of
 
 VERSION = "1"  # of physics and rendering
 THRESHOLD = 0.05  # rad
@@ -63,16 +63,13 @@ class Reacher(NativeWorld):
     past full turns), `velocity` (N, 2) in rad/s and `fingertip` (N, 2), x and y (up) in m from the shoulder.
 
     Args:
-        num_envs: N.
         size: height and width of the image in px, at least 16.
         factors: what else is drawn for each episode (factors of variation): "strength" of the motors (which no single image
             shows), "link_colours", "floor_colour", "background" (a plane wave: a gradient or stripes on the floor).
         action_repeat: time steps of 0.02 s that a step holds its torques for.
-        max_steps: an episode is truncated after these, or never.
         threshold: success is a distance below this of each joint, rad.
         renderer: "numpy", or "mujoco" for MuJoCo's own, which needs OpenGL and draws no background.
-        autoreset_mode: "NextStep", or "Disabled" for evaluation, where episodes begin by `reset` alone.
-        render_mode: "rgb_array", or None.
+        num_envs, max_steps, autoreset_mode, render_mode: as for `NativeWorld`.
 
     Raises:
         ArmillaryError: an option out of its range, or no OpenGL where it is asked for.
@@ -131,8 +128,12 @@ class Reacher(NativeWorld):
 
     # How it goes
 
-    def _new_state(self, rng: np.random.Generator) -> np.ndarray:
-        return self._postures(self._layouts(1, rng), rng)[0]
+    def _new_states(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        state = np.zeros((n, LAYOUT.stop))
+        state[:, STRENGTH] = 1
+        state[:, UPPER_RGB], state[:, FOREARM_RGB], state[:, FLOOR_RGB] = UPPER_COLOUR, FOREARM_COLOUR, FLOOR_COLOUR
+        self._vary(state, rng.random(state.shape))
+        return self._postures(state, rng)
 
     def _advance(self, actions: np.ndarray) -> None:
         torque = actions * self._state[:, [STRENGTH]]
@@ -152,7 +153,7 @@ class Reacher(NativeWorld):
         Raises:
             ArmillaryError: no two postures are so far apart.
         """
-        start = self._postures(self._layouts(n, rng), rng)
+        start = self._new_states(n, rng)
         goal = start.copy()
         missing, min_distance = np.ones(n, bool), max(0.2 / self.seconds, 2) if min_distance is None else min_distance
         for _ in range(1000):
@@ -189,20 +190,7 @@ class Reacher(NativeWorld):
         """Whether each joint is less than `threshold` rad from the goal, in states (n, 18); (n,) bool."""
         return np.asarray((np.abs(self._gap(*self._pair(state, goal))) < self.threshold).all(axis=1))
 
-    def render_states(self, states: np.ndarray) -> dict[str, np.ndarray]:
-        """The observations in states (n, 18)."""
-        return self._sense(self._checked(states))
-
     # What both share
-
-    def _layouts(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """States with a random layout and no posture yet. A factor that is on leaves what else is drawn as it was."""
-        state = np.zeros((n, LAYOUT.stop))
-        state[:, STRENGTH] = 1
-        state[:, UPPER_RGB], state[:, FOREARM_RGB], state[:, FLOOR_RGB] = UPPER_COLOUR, FOREARM_COLOUR, FLOOR_COLOUR
-        uniform = rng.random(state.shape)
-        self._vary(state, uniform)
-        return state
 
     def _postures(self, layouts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The same layouts, at rest at random angles."""
@@ -225,9 +213,6 @@ class Reacher(NativeWorld):
             "fingertip": joints(angle)[:, 2].astype(np.float32),
         }
 
-    def _observe(self) -> dict[str, np.ndarray]:
-        return self._sense(self._state)
-
     def _possible(self, states: np.ndarray) -> np.ndarray:
         good = np.isfinite(states).all(axis=1) & (states[:, STRENGTH] > 0)
         good &= (np.abs(states[:, MOTION]) < (TURNED, np.pi, FASTEST, FASTEST)).all(axis=1)
@@ -240,6 +225,4 @@ class Reacher(NativeWorld):
         return states
 
 
-def single(**options: Any) -> Single:
-    """A reacher world as a plain `gymnasium.Env`, with the options of `Reacher`."""
-    return Single(Reacher(1, autoreset_mode=AutoresetMode.DISABLED, **options))
+single = single_of(Reacher)

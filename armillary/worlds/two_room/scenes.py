@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from armillary.errors import ArmillaryError
+from armillary.worlds.disc import POSITION
 from armillary.worlds.scenes import Scenes, splice
 from armillary.worlds.two_room.rooms import Rooms
-from armillary.worlds.two_room.state import AGENT_RGB, POSITION
 
 if TYPE_CHECKING:
     from armillary.worlds.two_room.world import TwoRoom
@@ -60,11 +60,11 @@ def two_room_scenes(
         rng, kept, found = np.random.default_rng((seed, number)), [], 0
         for _ in range(ROUNDS):
             layout, _ = world.sample_pairs(CANDIDATES, rng)
-            positions, actions, good = make(layout[:, POSITION], world.rooms_of(layout), rng)
+            positions, actions, good = make(layout[:, POSITION], world.free_space(layout), rng)
             states = np.broadcast_to(layout[:, None, None], (*positions.shape[:3], layout.shape[1])).copy()
             states[..., POSITION] = positions
             if name == "colour":
-                states[:, 1, :, AGENT_RGB] = OTHER_COLOUR
+                states[:, 1, :, world.factors_of_variation["agent_colour"][0]] = OTHER_COLOUR
             states = splice(states, EVENT) if states.shape[1] == 2 else states
             kept.append((states[good], actions[good]))
             found += int(good.sum())

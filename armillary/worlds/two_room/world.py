@@ -22,23 +22,13 @@ from armillary.actor import Actor
 from armillary.episodes.scripted import Random
 from armillary.errors import ArmillaryError
 from armillary.spec import ActionSpace, Spec, Stream
-from armillary.worlds.drawing import base_images, distinct, draw, hue_colour
-from armillary.worlds.native import NativeWorld
+from armillary.worlds.disc import POSITION, DiscWorld
+from armillary.worlds.drawing import base_images, draw, hue_colour
+from armillary.worlds.from_above import SeenFromAbove
 from armillary.worlds.scenes import Scenes
-from armillary.worlds.single import Single
+from armillary.worlds.single import single_of
 from armillary.worlds.two_room.rooms import Rooms
 from armillary.worlds.two_room.scenes import two_room_scenes
-from armillary.worlds.two_room.state import (
-    AGENT_RADIUS,
-    AGENT_RGB,
-    DOOR,
-    FLOOR_RGB,
-    LAYOUT,
-    POSITION,
-    THICKNESS,
-    WALL_RGB,
-    WAVE,
-)
 
 VERSION = "1"  # of physics and rendering
 
@@ -46,6 +36,12 @@ VERSION = "1"  # of physics and rendering
 RADIUS, WALL, GAP, MOVE, THRESHOLD = 2.5, 4.0, 12.0, 2.5, 3.2
 DOORS = 12.0, 52.0  # range of the door's centre
 AGENT_COLOUR, WALL_COLOUR, FLOOR_COLOUR = (220, 40, 40), (50, 55, 70), (230, 230, 225)
+
+# Columns of the state vector; all but the position are the layout, which lasts an episode.
+LAYOUT = slice(2, 18)
+DOOR, AGENT_RADIUS, THICKNESS = 2, 3, 4
+AGENT_RGB, WALL_RGB, FLOOR_RGB = slice(5, 8), slice(8, 11), slice(11, 14)
+WAVE = slice(14, 18)  # a plane wave on the floor: amplitude (0-255), periods along x and y, phase (rad)
 
 # factor -> the columns that it draws, uniformly from low to high; lengths in px of a 64 px image.
 # The agent's colour is a hue.
@@ -59,24 +55,21 @@ FACTORS: dict[str, tuple[int | slice, Any, Any]] = {
 }
 
 
-class TwoRoom(NativeWorld):
+class TwoRoom(SeenFromAbove, DiscWorld):
     """The two-room world, a native Gymnasium vector environment and a `World`.
 
     Actions are (N, 2) in [-1, 1], along x and y (down), clipped: the share of the greatest displacement, held for a step.
     Observations are `image` (N, size, size, 3) uint8 and, as ground truth, `position` (N, 2) and `door` (N, 1) in px.
 
     Args:
-        num_envs: N.
         size: height and width of the image in px, at least 16; all lengths scale with it.
         door: "fixed" in the middle of the wall, "random" in each episode, or the places (y of the centre, px) to draw from:
             those left out are unseen doors.
         factors: what else is drawn for each episode (factors of variation): "radius" of the agent, "thickness" of walls,
             "agent_colour", "wall_colour", "floor_colour", "background" (a plane wave: a gradient or stripes on the floor).
         action_repeat: moves of up to 2.5 px (of 64) along each axis that a step makes.
-        max_steps: an episode is truncated after these, or never.
         threshold: success is a distance below this in px, 3.2 (of 64) where it is None.
-        autoreset_mode: "NextStep", or "Disabled" for evaluation, where episodes begin by `reset` alone.
-        render_mode: "rgb_array", or None.
+        num_envs, max_steps, autoreset_mode, render_mode: as for `NativeWorld`.
 
     Raises:
         ArmillaryError: an option out of its range.
@@ -105,9 +98,7 @@ class TwoRoom(NativeWorld):
         self.size, self.scale = size, size / 64
         self.doors = self._allowed_doors(door)
         self.step_length = action_repeat * MOVE * self.scale  # px along an axis
-        if not isinstance(threshold, int | float | np.number | None):
-            raise ArmillaryError(f"two_room: threshold is a number of px, not {threshold!r}")
-        self.threshold = THRESHOLD * self.scale if threshold is None else threshold
+        self.threshold = self._threshold(THRESHOLD * self.scale if threshold is None else threshold, "px")
         self.version = f"{VERSION}/{size}px/repeat{action_repeat}/threshold{self.threshold:g}"
         unit = (f"{self.step_length:g} px",) * 2
         spec = Spec(
@@ -120,7 +111,6 @@ class TwoRoom(NativeWorld):
         )
         common = {"factors": factors, "max_steps": max_steps, "autoreset_mode": autoreset_mode, "render_mode": render_mode}
         super().__init__(num_envs, spec, LAYOUT.stop, bounds={"position": (0, size), "door": (0, size)}, **common)
-        self._base = np.empty((num_envs, size, size, 3), np.uint8)
 
     def play(self) -> Actor:
         """Behaviour to learn from: random actions."""
@@ -128,17 +118,11 @@ class TwoRoom(NativeWorld):
 
     # How it goes
 
-    def _new_state(self, rng: np.random.Generator) -> np.ndarray:
-        state = self._layouts(1, rng)
-        state[:, POSITION] = self.rooms_of(state).sample(rng)
-        return state[0]
-
-    def _begun(self, mask: np.ndarray) -> None:
-        self._base[mask] = self._base_images(self._state[mask])
+    def _new_states(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        return self._place(self._layouts(n, rng), rng)
 
     def _advance(self, actions: np.ndarray) -> None:
-        displacement = actions * self.step_length
-        self._state[:, POSITION] = self.rooms_of(self._state).move(self._state[:, POSITION], displacement)
+        self._state[:, POSITION] = self.free_space(self._state).move(self._state[:, POSITION], actions * self.step_length)
 
     # The judge's side
 
@@ -156,27 +140,18 @@ class TwoRoom(NativeWorld):
         """
         start = self._layouts(n, rng)
         goal = start.copy()
-        rooms, missing = self.rooms_of(start), np.ones(n, bool)
+        rooms, missing = self.free_space(start), np.ones(n, bool)
         for _ in range(1000):
-            drawn = [rooms.sample(rng) for _ in range(2)]
-            sides = [rooms.side(position) for position in drawn]
+            drawn = [self._place(start.copy(), rng) for _ in range(2)]
+            sides = [rooms.side(state[:, POSITION]) for state in drawn]
             right = cross is None or (sides[0] * sides[1] == (-1 if cross else 1))
-            right &= self._steps_between(rooms, *drawn) >= min_distance
-            for state, position in zip((start, goal), drawn, strict=True):
-                state[missing & right, POSITION] = position[missing & right]
+            right &= self._steps_between(*drawn) >= min_distance
+            for state, new in zip((start, goal), drawn, strict=True):
+                state[missing & right] = new[missing & right]
             missing &= ~right
             if not missing.any():
                 return start, goal
         raise ArmillaryError(f"two_room: found no pairs with cross={cross} and min_distance={min_distance} steps; lower it")
-
-    def shortest_path(self, start: np.ndarray, goal: np.ndarray) -> np.ndarray:
-        """Fewest env steps from start to goal states (n, 18), as a real number; (n,).
-
-        A step goes up to `step_length` along x and along y, so its length is a Chebyshev distance, and steps can be no fewer
-        than the Chebyshev length of the shortest path by `step_length`. Counted to the goal itself, not to its threshold.
-        """
-        start, goal = self._pair(start, goal)
-        return self._steps_between(self.rooms_of(start), start[:, POSITION], goal[:, POSITION])
 
     def oracle(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """Actions (n, 2) that walk the shortest path from states to goals (n, 18) and stop there.
@@ -184,7 +159,7 @@ class TwoRoom(NativeWorld):
         A step aims at the farthest bend of the path (or the goal) that is in sight, so each bend costs up to a step.
         """
         state, goal = self._pair(state, goal)
-        position, rooms = state[:, POSITION], self.rooms_of(state)
+        position, rooms = state[:, POSITION], self.free_space(state)
         # A little off the walls, so that rounding of actions to float32 does not leave it behind a corner.
         path = replace(rooms, wall=rooms.wall + 1e-4, slack=rooms.slack - 1e-4).path(position, goal[:, POSITION])
         target = path[:, 1]
@@ -193,17 +168,6 @@ class TwoRoom(NativeWorld):
             target = np.where(in_sight[:, None], bend, target)
         wanted = (target - position) / self.step_length
         return (wanted / np.maximum(np.abs(wanted).max(axis=1, keepdims=True), 1)).astype(np.float32)
-
-    def success(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
-        """Whether the agent is less than `threshold` px from the goal, in states (n, 18); (n,) bool."""
-        state, goal = self._pair(state, goal)
-        return np.hypot(*(state - goal)[:, POSITION].T) < self.threshold
-
-    def render_states(self, states: np.ndarray) -> dict[str, np.ndarray]:
-        """The observations in states (n, 18)."""
-        states = self._checked(states)
-        which, index = distinct(states[:, LAYOUT])
-        return self._sense(states, self._base_images(states[which]), index)
 
     def scenes(self, n: int, seed: int, skip: int = 1) -> list[Scenes]:
         """n scenes of each property that can be violated (`scenes.py`)."""
@@ -223,7 +187,7 @@ class TwoRoom(NativeWorld):
         return doors
 
     def _layouts(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """States with a random layout and no position yet. A factor that is on leaves what else is drawn as it was."""
+        """States with a random layout and no position yet."""
         state, lengths = np.zeros((n, LAYOUT.stop)), [AGENT_RADIUS, THICKNESS]
         state[:, lengths] = RADIUS, WALL
         state[:, AGENT_RGB], state[:, WALL_RGB], state[:, FLOOR_RGB] = AGENT_COLOUR, WALL_COLOUR, FLOOR_COLOUR
@@ -238,39 +202,24 @@ class TwoRoom(NativeWorld):
             state[:, DOOR] = self.doors[(uniform[:, DOOR] * len(self.doors)).astype(int)]
         return state
 
-    def rooms_of(self, state: np.ndarray) -> Rooms:
-        """The walls and doors of states (n, 18)."""
+    def free_space(self, state: np.ndarray) -> Rooms:
         radius, wall = state[:, AGENT_RADIUS], state[:, THICKNESS]
         reach, slack = self.size / 2 - wall - radius, GAP * self.scale / 2 - radius
         return Rooms(self.size / 2, reach, wall / 2 + radius, state[:, DOOR], slack)
 
-    def _steps_between(self, rooms: Rooms, start: np.ndarray, goal: np.ndarray) -> np.ndarray:
-        legs = np.diff(rooms.path(start, goal), axis=1)
+    def _steps_between(self, start: np.ndarray, goal: np.ndarray) -> np.ndarray:
+        """A step goes up to `step_length` along x and along y, so its length is a Chebyshev distance."""
+        legs = np.diff(self.free_space(start).path(start[:, POSITION], goal[:, POSITION]), axis=1)
         return np.abs(legs).max(axis=-1).sum(axis=-1) / self.step_length
 
     def _base_images(self, state: np.ndarray) -> np.ndarray:
         colours = state[:, WALL_RGB], state[:, FLOOR_RGB]
         return base_images(self.size, state[:, THICKNESS], state[:, DOOR], GAP * self.scale, colours, state[:, WAVE])
 
-    def _sense(self, state: np.ndarray, base: np.ndarray, index: np.ndarray) -> dict[str, np.ndarray]:
+    def _sense_over(self, state: np.ndarray, base: np.ndarray, index: np.ndarray) -> dict[str, np.ndarray]:
         image = draw(base, index, state[:, POSITION], state[:, AGENT_RADIUS], state[:, AGENT_RGB])
         position, door = state[:, POSITION].astype(np.float32), state[:, DOOR, None].astype(np.float32)
         return {"image": image, "position": position, "door": door}
 
-    def _observe(self) -> dict[str, np.ndarray]:
-        return self._sense(self._state, self._base, np.arange(self.num_envs))
 
-    def _possible(self, states: np.ndarray) -> np.ndarray:
-        """States as (n, 18) float64, moved out of walls by no more than rounding to float32 puts them in."""
-        free = self.rooms_of(states).nearest_free(states[:, POSITION])
-        outside = ~(np.abs(free - states[:, POSITION]).max(axis=1) < 1e-3)
-        if outside.any():
-            i = int(outside.argmax())
-            raise ArmillaryError(f"two_room: state {i} at {states[i, POSITION].tolist()} px is not clear of walls")
-        states[:, POSITION] = free
-        return states
-
-
-def single(**options: Any) -> Single:
-    """A two-room world as a plain `gymnasium.Env`, with the options of `TwoRoom`."""
-    return Single(TwoRoom(1, autoreset_mode=AutoresetMode.DISABLED, **options))
+single = single_of(TwoRoom)

@@ -45,7 +45,7 @@ class Tunnels(TwoRoom):
         before = self._state[:, :2].copy()
         result = super().step(actions)
         straight = before + np.clip(actions, -1, 1) * self.step_length
-        free = np.abs(self.rooms_of(self._state).nearest_free(straight) - straight).max(axis=1) < 1e-9
+        free = np.abs(self.free_space(self._state).nearest_free(straight) - straight).max(axis=1) < 1e-9
         self._state[free, :2] = straight[free]
         return result
 

@@ -2,11 +2,8 @@
 
 import numpy as np
 import pytest
-
-from armillary.episodes.record import record
-from armillary.episodes.store import Episodes
-from armillary.evaluation.latent import spatial
-from armillary.evaluation.latent.spatial import (
+import spatial
+from spatial import (
     Walk,
     localise,
     locate_by_mean,
@@ -15,6 +12,9 @@ from armillary.evaluation.latent.spatial import (
     predict_scans,
     walks,
 )
+
+from armillary.episodes.record import record
+from armillary.episodes.store import Episodes
 from armillary.latents import Encoded
 from armillary.model.config import ModelConfig
 from armillary.model.world_model import WorldModel
