@@ -134,3 +134,13 @@ class Started:
         if unknown := [i for i in ids if i not in self._rows]:
             raise OutOfRange(f"environments {unknown} were not started; call start with their ids first")
         return np.array([self._rows[i] for i in ids], np.int64)
+
+    def require_goals(self, rows: np.ndarray, has_goal: np.ndarray, remedy: str = "give start their goals") -> None:
+        """Require that the environments of these rows have a goal: of N, `has_goal` (N,) says which have.
+
+        Raises:
+            ArmillaryError: one has none.
+        """
+        if not has_goal[rows].all():
+            lost = self.ids[rows][~has_goal[rows]].tolist()
+            raise ArmillaryError(f"environments {lost} have no goal; {remedy}")

@@ -22,7 +22,7 @@ from torch import Tensor
 from armillary.acting.config import AgentConfig, default_planner, load_habit
 from armillary.acting.decisions import Decisions
 from armillary.acting.habit import Habit, propose
-from armillary.acting.memory import Memory
+from armillary.acting.memory import Memory, grown
 from armillary.acting.plans import merge, take
 from armillary.actor import Action, Actor, Observations, Started
 from armillary.arguments import observed, seed_of, whole
@@ -168,10 +168,9 @@ class Agent(Actor):
         rows = self._started.add(named)
         if new := self.num_envs - len(self._steps):
             self.memory.grow(new)
-            self.goal = Goal(torch.cat([self.goal.z, self.goal.z.new_zeros(new, self.model.width)]))
-            self._steps, self._episodes, self._has_goal = (
-                np.append(each, np.zeros(new, each.dtype)) for each in (self._steps, self._episodes, self._has_goal)
-            )
+            self.goal = Goal(grown(self.goal.z, new))
+            kept = self._steps, self._episodes, self._has_goal
+            self._steps, self._episodes, self._has_goal = (grown(each, new) for each in kept)
             if self.last_plan is not None:
                 self.last_plan = merge(self.last_plan, [], rows[:0], self.num_envs)
         for row, environment in zip(rows.tolist(), named.tolist(), strict=True):
@@ -223,9 +222,7 @@ class Agent(Actor):
         steps, decided = self._steps[rows], np.zeros(len(rows), bool)
         kept = np.flatnonzero(steps % skip == 0)
         due = kept[steps[kept] % (skip * self.execute) == 0]
-        if not self._has_goal[rows[due]].all():
-            lost = self._started.ids[rows[due]][~self._has_goal[rows[due]]]
-            raise ArmillaryError(f"environments {lost.tolist()} have no goal; give start their goals, or call set_goal")
+        self._started.require_goals(rows[due], self._has_goal, "give start their goals, or call set_goal")
         if len(kept):
             seen = self._seen(observations, len(rows))
             at_once = self._decision if len(due) == len(kept) else None

@@ -6,36 +6,24 @@ from typing import Any
 
 import numpy as np
 
+from armillary.acting.memory import grown
 from armillary.actor import TRUE_STATE, Action, Actor, Observations, Started
 from armillary.arguments import seed_of
-from armillary.episodes.scripted import uniform
-from armillary.errors import ArmillaryError
+from armillary.episodes.scripted import Scripted, uniform
 from armillary.spec import ActionSpace
 
 DRAWN = 64  # actions that are drawn for an environment at a time
 
 
 @dataclass
-class DoNothing(Actor):
+class DoNothing(Scripted):
     """Zero actions; the first choice of a discrete space."""
 
-    needs_observations = False
+    needs_observations = needs_truth = False
     space: ActionSpace
 
-    def __post_init__(self) -> None:
-        self.reset()
-
-    def reset(self, seed: int | None = None) -> None:
-        """Forget every environment."""
-        self._started = Started()
-
-    def start(self, ids: Any, goals: Observations | None = None) -> None:
-        """See `Actor.start`."""
-        self._started.add(ids)
-
-    def act(self, observations: Observations, ids: Any = None) -> Action:
-        """See `Actor.act`."""
-        return Action(np.zeros((len(self._started.rows(ids)), *self.space.shape), self.space.dtype), "scripted")
+    def choose(self, observations: Observations, memory: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+        return np.zeros((len(memory["began"]), *self.space.shape), self.space.dtype)
 
 
 @dataclass
@@ -66,8 +54,7 @@ class RandomBaseline(Actor):
         known, rows = len(self._started), self._started.add(ids)
         new = self._started.ids[known:].tolist()
         self._generators += [np.random.default_rng((self.seed, i)) for i in new]
-        self._steps = np.append(self._steps, np.zeros(len(new), int))
-        self._drawn = np.concatenate([self._drawn, np.zeros((len(new), *self._drawn.shape[1:]), self._drawn.dtype)])
+        self._steps, self._drawn = grown(self._steps, len(new)), grown(self._drawn, len(new))
         self._steps[rows] = 0
 
     def act(self, observations: Observations, ids: Any = None) -> Action:
@@ -110,8 +97,7 @@ class Oracle(Actor):
         Raises:
             ArmillaryError: an environment has no goal, or was not started.
         """
-        rows = self._started.rows(ids).tolist()
-        if lost := [row for row in rows if row not in self._goals]:
-            raise ArmillaryError(f"environments {self._started.ids[lost].tolist()} have no goal; give start their goals")
-        goals = np.stack([self._goals[row] for row in rows])
+        rows = self._started.rows(ids)
+        self._started.require_goals(rows, np.isin(np.arange(len(self._started)), list(self._goals)))
+        goals = np.stack([self._goals[row] for row in rows.tolist()])
         return Action(self.expert(observations[TRUE_STATE], goals), "scripted")

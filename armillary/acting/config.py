@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from armillary.acting.habit import Habit, HabitConfig
-from armillary.costs.cost import Cost
-from armillary.costs.registry import make_cost, parse_cost
+from armillary.costs.registry import parse_cost
 from armillary.errors import ArmillaryError, CorruptFile, PluginError
 from armillary.model.world_model import WorldModel
 from armillary.planning import CEM, Planner
@@ -43,10 +42,6 @@ class AgentConfig:
     def planner_for(self, model: WorldModel) -> Planner:
         """The planner, or the model's default."""
         return default_planner(model) if self.planner is None else self.planner
-
-    def cost_for(self, model: WorldModel) -> Cost:
-        """The cost, made for the model; see `make_cost` for errors."""
-        return make_cost(model, self.cost)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-able.

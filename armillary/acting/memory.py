@@ -5,6 +5,7 @@ of equally long histories together, so that a context is always as long as what 
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from armillary.imagination import Context
+
+
+def grown(kept: Any, new: int) -> Any:
+    """An array or a tensor (N, ...) with so many rows of zeros after its own."""
+    if isinstance(kept, Tensor):
+        return torch.cat([kept, kept.new_zeros(new, *kept.shape[1:])])
+    return np.concatenate([kept, np.zeros((new, *kept.shape[1:]), kept.dtype)])
 
 
 class Memory:
@@ -32,8 +40,7 @@ class Memory:
 
     def grow(self, new: int) -> None:
         """Room for so many more environments."""
-        self.lengths = np.append(self.lengths, np.zeros(new, np.int64))
-        self.z, self.blocks = (torch.cat([kept, kept.new_zeros(new, *kept.shape[1:])]) for kept in (self.z, self.blocks))
+        self.lengths, self.z, self.blocks = grown(self.lengths, new), grown(self.z, new), grown(self.blocks, new)
 
     def reset(self, indices: np.ndarray) -> None:
         """Forget these environments' histories."""

@@ -15,10 +15,12 @@ import numpy as np
 
 from armillary.errors import ArmillaryError
 
+CONFIDENCE = 0.95
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, and the interval in which it lies with the stated confidence (95% unless said otherwise)."""
+    """A number, and the interval in which it lies with a confidence of 95%."""
 
     value: float
     low: float
@@ -29,7 +31,7 @@ class Estimate:
         return f"{100 * self.value:.0f}% [{100 * self.low:.0f}, {100 * self.high:.0f}]"
 
 
-def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
+def wilson(successes: int, n: int) -> Estimate:
     """The share of successes with Wilson's score interval.
 
     Raises:
@@ -37,7 +39,7 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
     """
     if n < 1 or not 0 <= successes <= n:
         raise ArmillaryError(f"an interval needs at least one trial and at most as many successes, not {successes} of {n}")
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     share, centre = successes / n, (successes + z * z / 2) / (n + z * z)
     half = z / (n + z * z) * np.sqrt(n * share * (1 - share) + z * z / 4)
     # At 0 and n successes the bound is the share itself; rounding must not push it past that.
@@ -48,9 +50,7 @@ def bootstrap(
     *values: np.ndarray,
     groups: np.ndarray | None = None,
     statistic: Callable[..., float] = np.mean,
-    confidence: float = 0.95,
     samples: int = 1000,
-    seed: int = 0,
 ) -> Estimate:
     """`statistic(*values)` with the percentile interval of resampling whole groups with replacement.
 
@@ -63,12 +63,12 @@ def bootstrap(
         raise ArmillaryError("an interval needs at least one value")
     _, member = np.unique(np.arange(n) if groups is None else groups, return_inverse=True)
     rows = np.split(np.argsort(member, kind="stable"), np.cumsum(np.bincount(member))[:-1])
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     drawn = []
     for _ in range(samples):
         picked = np.concatenate([rows[i] for i in rng.integers(len(rows), size=len(rows))])
         drawn.append(statistic(*(v[picked] for v in values)))
-    low, high = np.nanquantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.nanquantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Estimate(float(statistic(*values)), float(low), float(high))
 
 

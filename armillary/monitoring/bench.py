@@ -34,18 +34,8 @@ from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, expect
 from armillary.evaluation.statistics import Estimate
 from armillary.model.world_model import WorldModel
-from armillary.monitoring.baselines import (
-    MOVING_WINDOW,
-    Fit,
-    Judge,
-    Rows,
-    ecod,
-    isolation_forest,
-    linear_forecaster,
-    moving_z,
-    persistence,
-    principal_components,
-)
+from armillary.monitoring import baselines
+from armillary.monitoring.baselines import MOVING_WINDOW, Fit, Judge, Rows
 from armillary.monitoring.bench_scores import BUFFER, LEVEL, Watched, lead, measure, missed_bars, per_series, scores
 from armillary.monitoring.detector import Detector
 from armillary.monitoring.monitor import alarm_level
@@ -99,8 +89,8 @@ def bench_monitor(
         progress: show progress bars.
 
     Returns:
-        JSON-able: `tables[protocol][part][method]` with the fields of `Scores`, `leads[protocol][part][method]` as `lead` has
-        them, `series[protocol][method]` as `per_series` has them, `missed[protocol]`, and what was run, on what.
+        JSON-able: `tables[protocol][part][method]` as `scores` has them, `leads[protocol][part][method]` as `lead`
+        has them, `series[protocol][method]` as `per_series` has them, `missed[protocol]`, and what was run, on what.
 
     Raises:
         ArmillaryError: the data are not there, or there is no such protocol.
@@ -115,8 +105,8 @@ def bench_monitor(
     series = [one for one in series if not development or one.name in DEVELOPMENT]
     if not series:
         raise ArmillaryError(f"{path}: no series of {benchmark} is for development; run them all")
-    methods = _methods(seeds)
-    baselines = [name for method in methods[1:-1] for name in method.names]
+    methods, allowed = _methods(seeds), None if benchmark == "skab" else LEVEL
+    beside = [name for method in methods[1:-1] for name in method.names]
     result: dict[str, dict[str, Any]] = {"tables": {}, "leads": {}, "series": {}, "missed": {}}
     with one_thread():
         for protocol in protocols:
@@ -127,18 +117,18 @@ def bench_monitor(
                 description = f"{protocol}: {next(iter(method.names))}"
                 for fit, batch in track(turns, description, console=plain_console(stderr=True), disable=not progress):
                     learned = expect(normal, "a normal run") if protocol == "free" else _first(batch[0])
-                    for name, of in _judged(fit, method, learned, batch, protocol, _allowed(benchmark)).items():
+                    for name, of in _judged(fit, method, learned, batch, protocol, allowed).items():
                         watched.setdefault(name, []).extend(of)
             watched[ALWAYS] = [
                 replace(one, surprise=np.zeros(len(one.p)), p=np.zeros(len(one.p))) for one in watched["persistence"]
             ]
             measured = {name: [measure(one) for one in of] for name, of in watched.items()}
             result["series"][protocol] = {name: per_series(of) for name, of in measured.items()}
-            result["missed"][protocol] = missed_bars(result["series"][protocol], OURS, [*baselines, ALWAYS])
+            result["missed"][protocol] = missed_bars(result["series"][protocol], OURS, [*beside, ALWAYS])
             tables, leads = result["tables"].setdefault(protocol, {}), result["leads"].setdefault(protocol, {})
             for part, names in _parts([one.name for one in series]).items():
                 kept = {name: [one for one in of if one.name in names] for name, of in measured.items()}
-                tables[part] = {name: _plain(vars(scores(of))) for name, of in kept.items()}
+                tables[part] = {name: _plain(scores(of)) for name, of in kept.items()}
                 leads[part] = {name: _plain(lead(kept[OURS], of)) for name, of in kept.items() if name != OURS}
     return {
         "benchmark": benchmark,
@@ -159,12 +149,12 @@ def _methods(seeds: Sequence[int]) -> list[Method]:
     """The world model first, and untrained last; baselines between."""
     return [
         Method([partial(world_model, seed=seed) for seed in seeds], {OURS: True, ERRORS_ALONE: False}),
-        Method([linear_forecaster], {"linear forecaster": False}),
-        Method([principal_components], {"PCA (T2 + Q)": False}),
-        Method([moving_z], {"moving z": False}),
-        Method([isolation_forest], {"isolation forest": False}, one_sided=True),
-        Method([ecod], {"ECOD": False}, one_sided=True),
-        Method([persistence], {"persistence": False}),
+        Method([baselines.linear_forecaster], {"linear forecaster": False}),
+        Method([baselines.principal_components], {"PCA (T2 + Q)": False}),
+        Method([baselines.moving_z], {"moving z": False}),
+        Method([baselines.isolation_forest], {"isolation forest": False}, one_sided=True),
+        Method([baselines.ecod], {"ECOD": False}, one_sided=True),
+        Method([baselines.persistence], {"persistence": False}),
         Method([partial(world_model, seed=seed, trained=False) for seed in seeds], {UNTRAINED: True}),
     ]
 
@@ -182,22 +172,18 @@ def _judged(
     return watched
 
 
-def calibrated(fit: Fit, normal: Series, method: Method, folds: int = FOLDS) -> tuple[Judge, dict[str, Detector]]:
+def calibrated(fit: Fit, normal: Series, method: Method) -> tuple[Judge, dict[str, Detector]]:
     """A method fitted on normal rows, and detectors of the errors that it makes on parts that it was not fitted on."""
-    rows, ends = normal.rows, np.linspace(0, len(normal.rows), folds + 1).astype(int)
+    rows, ends = normal.rows, np.linspace(0, len(normal.rows), FOLDS + 1).astype(int)
     errors, clocks = [], []
     for start, stop in pairwise(ends):
         of = fit([part for part in (rows[:start], rows[stop:]) if len(part)])(rows[:stop])[-(stop - start) :]
         errors.append(of)
         clocks.append(normal.clock[stop - len(of) : stop])
-    shared: dict[str, Any] = {
-        "error_clocks": clocks,
-        "level_clocks": [normal.clock],
-        "step_s": normal.step,
-        "one_sided": method.one_sided,
-    }
+    of_normal: dict[str, Any] = {"error_clocks": clocks, "level_clocks": [normal.clock], "step_s": normal.step}
     return fit([rows]), {
-        name: Detector.fit(errors, [rows] if with_levels else (), **shared) for name, with_levels in method.names.items()
+        name: Detector.fit(errors, [rows] if with_levels else (), **of_normal, one_sided=method.one_sided)
+        for name, with_levels in method.names.items()
     }
 
 
@@ -213,10 +199,6 @@ def _first(series: Series) -> Series:
     """The rows that are normal by the protocol."""
     kept = slice(series.normal)
     return replace(series, rows=series.rows[kept], fault=series.fault[kept], clock=series.clock[kept])
-
-
-def _allowed(benchmark: Benchmark) -> float | None:
-    return None if benchmark == "skab" else LEVEL
 
 
 def _plain(estimates: Mapping[str, Estimate]) -> dict[str, dict[str, float | None]]:

@@ -1,4 +1,4 @@
-"""What a method's alarms are worth on a test recording, and over many of them: `Measured`, `Scores`, `lead`, `missed_bars`."""
+"""What a method's alarms are worth on a test recording, and over many of them: `Measured`, `scores`, `lead`, `missed_bars`."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -56,27 +56,6 @@ class Measured:
     delay: float
 
 
-@dataclass(frozen=True)
-class Scores:
-    """One line of a table.
-
-    Args:
-        f1, false_alarm_rate, missed_alarm_rate: of all rows together, at `LEVEL`.
-        vus_pr, auc_pr: mean over series with a fault.
-        event_recall, false_alarms, delay: share of the events that were caught; false alarms that began, as a multiple of those
-            that were allowed; the median delay, in s, of the events that were caught (NaN where none was).
-    """
-
-    f1: Estimate
-    false_alarm_rate: Estimate
-    missed_alarm_rate: Estimate
-    vus_pr: Estimate
-    auc_pr: Estimate
-    event_recall: Estimate
-    false_alarms: Estimate
-    delay: Estimate
-
-
 def measure(watched: Watched) -> Measured:
     """What there is to say of one series."""
     found = judge_events(alarms(watched.p, watched.allowed), watched.fault)
@@ -90,24 +69,30 @@ def measure(watched: Watched) -> Measured:
     )
 
 
-def scores(measured: Sequence[Measured]) -> Scores:
-    """One line of a table, from all series and seeds of a method."""
-    rows, events = (np.array([getattr(one, name) for one in measured], float) for name in ("rows", "events"))
+def scores(measured: Sequence[Measured]) -> dict[str, Estimate]:
+    """One line of a table, from all series and seeds of a method.
+
+    - `f1`, `false_alarm_rate`, `missed_alarm_rate`: of all rows together, at `LEVEL`;
+    - `vus_pr`, `auc_pr`: mean over series with a fault;
+    - `event_recall`, `false_alarms`, `delay`: share of the events that were caught; false alarms that began, as a multiple of
+      those that were allowed; the median delay, in s, of the events that were caught (NaN where none was).
+    """
     series = np.array([one.name for one in measured])
 
-    def estimate(values: np.ndarray, statistic: Any = np.nanmean) -> Estimate:
+    def estimate(part: str, statistic: Any = np.nanmean) -> Estimate:
+        values = np.array([getattr(one, part) for one in measured], float)
         return bootstrap(values, groups=series, statistic=statistic, samples=RESAMPLES)
 
-    return Scores(
-        f1=estimate(rows, _f1),
-        false_alarm_rate=estimate(rows, lambda counts: Confusion(*counts.sum(0)).false_alarm_rate),
-        missed_alarm_rate=estimate(rows, lambda counts: Confusion(*counts.sum(0)).missed_alarm_rate),
-        vus_pr=estimate(np.array([one.vus_pr for one in measured])),
-        auc_pr=estimate(np.array([one.auc_pr for one in measured])),
-        event_recall=estimate(events, lambda of: _ratio(*of[:, :2].sum(0))),
-        false_alarms=estimate(events, lambda of: _ratio(*of[:, 2:].sum(0))),
-        delay=estimate(np.array([one.delay for one in measured]), _median),
-    )
+    return {
+        "f1": estimate("rows", _f1),
+        "false_alarm_rate": estimate("rows", lambda counts: Confusion(*counts.sum(0)).false_alarm_rate),
+        "missed_alarm_rate": estimate("rows", lambda counts: Confusion(*counts.sum(0)).missed_alarm_rate),
+        "vus_pr": estimate("vus_pr"),
+        "auc_pr": estimate("auc_pr"),
+        "event_recall": estimate("events", lambda of: _ratio(*of[:, :2].sum(0))),
+        "false_alarms": estimate("events", lambda of: _ratio(*of[:, 2:].sum(0))),
+        "delay": estimate("delay", _median),
+    }
 
 
 def lead(ours: Sequence[Measured], theirs: Sequence[Measured]) -> dict[str, Estimate]:

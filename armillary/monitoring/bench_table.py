@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from armillary.suite.tables import as_table
+
 PUBLISHED = {
     "Conv-AE": (0.78, 0.1355, 0.2802),
     "MSET": (0.78, 0.3973, 0.1413),
@@ -35,12 +37,12 @@ def render(result: dict[str, Any]) -> str:
     for protocol, parts in result["tables"].items():
         for part, rows in parts.items():
             lines = [[method, *(_cell(name, scores[name]) for name in COLUMNS)] for method, scores in rows.items()]
-            pages.append(f"Protocol {protocol}, {part}\n\n" + _table(["", *COLUMNS.values()], lines))
+            pages.append(f"Protocol {protocol}, {part}\n\n" + as_table(["", *COLUMNS.values()], lines))
             ahead = [
                 [method, *(_cell(name, differences[name], 3) for name in differences)]
                 for method, differences in result["leads"][protocol][part].items()
             ]
-            pages.append("By how much the world model is before\n\n" + _table(["", COLUMNS["f1"], COLUMNS["vus_pr"]], ahead))
+            pages.append("By how much the world model is before\n\n" + as_table(["", COLUMNS["f1"], COLUMNS["vus_pr"]], ahead))
         if not skab:
             pages += _each_series(result["series"][protocol])
         missed = result["missed"][protocol] or ["none"]
@@ -49,7 +51,7 @@ def render(result: dict[str, Any]) -> str:
         published = [
             [name, f"{f1:.2f}", f"{100 * false:.1f}", f"{100 * missed:.1f}"] for name, (f1, false, missed) in PUBLISHED.items()
         ]
-        pages.append("Published, protocol own, 34 files\n\n" + _table(["", "F1", "FAR, %", "MAR, %"], published))
+        pages.append("Published, protocol own, 34 files\n\n" + as_table(["", "F1", "FAR, %", "MAR, %"], published))
     return "\n\n".join(pages)
 
 
@@ -64,7 +66,7 @@ def _each_series(methods: dict[str, dict[str, dict[str, list[Any]]]]) -> list[st
             false = f"{_number(one['false_alarms'], 1)} ({_number(one['allowed'], 1)})"
             caught = f"{_number(one['caught'], 1)} of {one['events']:.0f}"
             lines.append([method, *areas, false, caught, _number(one["delay"] / 3600 if one["delay"] is not None else None, 1)])
-        pages.append(f"{name}, mean over seeds\n\n" + _table(header, lines))
+        pages.append(f"{name}, mean over seeds\n\n" + as_table(header, lines))
     return pages
 
 
@@ -83,8 +85,3 @@ def _cell(name: str, estimate: dict[str, Any], digits: int = 2) -> str:
     scale, digits = 100 if name in PERCENT else 1, 0 if name in WHOLE else 1 if name == "false_alarms" else digits
     value, low, high = (f"{scale * estimate[bound]:.{digits}f}" for bound in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
-
-
-def _table(header: list[str], lines: list[list[str]]) -> str:
-    rows = [header, ["---"] * len(header), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -231,7 +231,8 @@ class Watcher:
         if everything.level_shares is not None:
             by_level = everything.by_level & complete & (on == 0).all(1)
             unusual = np.where(by_level[:, None], everything.level_shares, unusual)
-        verdict = self._verdict(n, silent, row_p, surprise, unusual, on, nothing, count)
+        said = (np.where(nothing, np.nan, of) for of in (row_p, surprise))
+        verdict = self._verdict(silent, *said, unusual, np.where(nothing[:, None], 0, on), count)
         m = max(0, count - silent)
         streak = _streaks(on[:m], before.streak)
         keep = slice(max(0, len(before.x) + count - self.reach), len(before.x) + count)
@@ -306,29 +307,20 @@ class Watcher:
         return n, None, None
 
     def _verdict(
-        self,
-        n: int,
-        silent: int,
-        row_p: np.ndarray,
-        surprise: np.ndarray,
-        unusual: np.ndarray,
-        on: np.ndarray,
-        nothing: np.ndarray,
-        count: int,
+        self, silent: int, row_p: np.ndarray, surprise: np.ndarray, unusual: np.ndarray, on: np.ndarray, count: int
     ) -> Verdict:
-        full_p, full_surprise = np.full(n, np.nan), np.full(n, np.nan)
-        shares, full_on = np.full((n, on.shape[1]), np.nan), np.zeros((n, on.shape[1]), np.int64)
-        full_p[silent:] = np.where(nothing, np.nan, row_p)
-        full_surprise[silent:] = np.where(nothing, np.nan, surprise)
+        """Of `count` rows, of which the first are silent."""
+
+        def whole(values: np.ndarray, missing: float) -> np.ndarray:
+            return np.concatenate([np.full((silent, *values.shape[1:]), missing, values.dtype), values])[:count]
+
         certain = np.isinf(unusual)
         weight = np.where(certain.any(1, keepdims=True), certain, unusual)
-        shares[silent:] = weight / np.maximum(weight.sum(1, keepdims=True), 1e-12)
-        full_on[silent:] = np.where(nothing[:, None], 0, on)
-        alarm = alarms(full_p, self.level, self._on) & ~np.isnan(full_p)
-        parts = (full_surprise, full_p, alarm, shares, full_on)
-        surprise, p, alarm, shares, on = (part[:count] for part in parts)
+        shares = whole(weight / np.maximum(weight.sum(1, keepdims=True), 1e-12), np.nan)
+        p, on = whole(row_p, np.nan), whole(on, 0)
+        alarm = alarms(p, self.level, self._on) & ~np.isnan(p)
         self._on = bool(alarm[-1])
-        return Verdict(surprise, p, alarm, *self._began(alarm, on), shares, on)
+        return Verdict(whole(surprise, np.nan), p, alarm, *self._began(alarm, on), shares, on)
 
     def _began(self, alarm: np.ndarray, on: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where an alarm begins, and of which sensors: those that were in none, or not stuck or moved, for `memory` rows."""

@@ -24,11 +24,7 @@ from armillary.planning.planner import Draw, Planner, Score
 
 @dataclass
 class CEM(Planner):
-    """Cross-entropy method.
-
-    Raises:
-        ArmillaryError: settings that make no search.
-    """
+    """Cross-entropy method."""
 
     samples: int = 64
     """candidates in an iteration"""

@@ -26,11 +26,7 @@ from armillary.planning.problem import Problem
 
 @dataclass
 class GradientPlanner(Planner):
-    """Adam on action sequences. Parameters of model and cost are left alone, and collect no gradients.
-
-    Raises:
-        ArmillaryError: settings that make no search.
-    """
+    """Adam on action sequences. Parameters of model and cost are left alone, and collect no gradients."""
 
     differentiates: ClassVar[bool] = True
 

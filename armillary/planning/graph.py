@@ -34,11 +34,7 @@ from armillary.planning.streams import RandomStreams
 
 @dataclass
 class GraphSearch(Planner):
-    """Breadth-first search among imagined places, then `refine`.
-
-    Raises:
-        ArmillaryError: settings that make no search.
-    """
+    """Breadth-first search among imagined places, then `refine`."""
 
     actions: int = 24
     """actions tried at each place"""

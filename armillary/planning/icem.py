@@ -30,11 +30,7 @@ from armillary.planning.planner import Draw, Score
 
 @dataclass
 class ICEM(CEM):
-    """Improved cross-entropy method.
-
-    Raises:
-        ArmillaryError: settings that make no search.
-    """
+    """Improved cross-entropy method."""
 
     samples: int = 86
     """candidates in the first iteration"""

@@ -19,11 +19,7 @@ from armillary.planning.planner import Draw, Planner, Score
 
 @dataclass
 class MPPI(Planner):
-    """Path integral control in a few rounds with falling spread.
-
-    Raises:
-        ArmillaryError: settings that make no search.
-    """
+    """Path integral control in a few rounds with falling spread."""
 
     samples: int = 64
     """candidates in an iteration"""

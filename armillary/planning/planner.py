@@ -59,7 +59,11 @@ class Found(NamedTuple):
 
 @dataclass
 class Planner(ABC):
-    """Base class: a planner is a `search` in whitened coordinates."""
+    """Base class: a planner is a `search` in whitened coordinates.
+
+    Raises:
+        ArmillaryError: settings that make no search.
+    """
 
     differentiates: ClassVar[bool] = False
     """whether `search` takes gradients of the score"""

@@ -12,11 +12,7 @@ from armillary.planning.planner import Draw, Planner, Score
 
 @dataclass
 class RandomShooting(Planner):
-    """The best of `samples` sequences around the start.
-
-    Raises:
-        ArmillaryError: settings that make no search.
-    """
+    """The best of `samples` sequences around the start."""
 
     samples: int = 256
     """candidates; by default as many as the CEM and MPPI imagine"""

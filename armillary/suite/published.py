@@ -107,15 +107,12 @@ def _planners(results: Path) -> str:
 
 def _senses(results: Path) -> str:
     """By kind of stream: R2 of what it means, read off the latent, an untrained encoder and raw pixels."""
+    probes = [(row, probe) for row in ("model", "untrained", "pixels") for probe in ("ridge", "mlp")]
     body = []
     for kind, found in _read(results / "senses.json").items():
-        r2 = found["r2"]
-        cells = [_r2(r2.get(row, {}).get(kind_of)) for row, kind_of in _PROBES]
+        cells = [_r2(found["r2"].get(row, {}).get(probe)) for row, probe in probes]
         body.append([f"`{kind}`: {found['quantity']}", *cells])
-    return as_table(["R2 on held-out episodes", *(f"{row}, {kind}" for row, kind in _PROBES)], body)
-
-
-_PROBES = tuple((row, kind) for row in ("model", "untrained", "pixels") for kind in ("ridge", "mlp"))
+    return as_table(["R2 on held-out episodes", *(f"{row}, {probe}" for row, probe in probes)], body)
 
 
 def _speed(results: Path) -> str:
@@ -130,7 +127,12 @@ def _speed(results: Path) -> str:
         ["rendering two rooms, 64 px, one core", f"{frames:,.0f} frames/s", "`python benchmarks/render.py`"],
         *(
             [f"clips of 4 frames, 224 px, one core, {said}", f"{clips[key]:,.0f} clips/s", "`python benchmarks/clips.py`"]
-            for key, said in _CLIPS.items()
+            for key, said in {
+                ("raw", "mapped"): "rendered, decoded cache",
+                ("raw", "streamed"): "rendered, streamed from the store",
+                ("jpeg", "mapped"): "camera (JPEG), decoded cache",
+                ("jpeg", "streamed"): "camera (JPEG), streamed from the store",
+            }.items()
         ),
         ["`armillary watch`, 8 sensors, CSV in and out", f"{watch:,.0f} rows per CPU second", "`python benchmarks/watch.py`"],
         [
@@ -140,14 +142,6 @@ def _speed(results: Path) -> str:
         ],
     ]
     return as_table(["", "measured", "command"], body)
-
-
-_CLIPS = {
-    ("raw", "mapped"): "rendered, decoded cache",
-    ("raw", "streamed"): "rendered, streamed from the store",
-    ("jpeg", "mapped"): "camera (JPEG), decoded cache",
-    ("jpeg", "streamed"): "camera (JPEG), streamed from the store",
-}
 
 
 def _gpu(results: Path) -> str:
@@ -203,12 +197,10 @@ def _peer_plans(results: Path) -> str:
         found = rows[name]
         costs = rows["exact"]["cost_of_their_plan"] if name == "theirs" else found["cost_of_plan"]
         cost = f"{np.mean(costs):.3f} ({min(costs):.3f} to {max(costs):.3f})"
-        ranks = (f"{min(found[key]):.4f}" if key in found else "" for key in _RANKS)
+        keys = "rank_correlation_wide", "rank_correlation_narrow"
+        ranks = (f"{min(found[key]):.4f}" if key in found else "" for key in keys)
         body.append([name, f"{found['median']:.3g}", cost, *ranks])
     return as_table(["", "seconds", "cost of the plan (seeds)", "rank correlation, plans all over", "around theirs"], body)
-
-
-_RANKS = ("rank_correlation_wide", "rank_correlation_narrow")
 
 
 def _diagnose(results: Path) -> str:
@@ -221,32 +213,39 @@ def _demo(results: Path) -> str:
     """The demo's world over training seeds."""
     found = _read(results / "two_room_fixed.json")
     runs = found["runs"]
-    body = [[f"goal {where}, % of {runs[0]['episodes']} held", percent(found[key]["seeds"])] for where, key in _GOALS]
-    rows = [run["cross_room"] for run in runs]
-    for name, label in (
-        ("oracle", "oracle"),
-        ("random", "random"),
-        ("untrained", "untrained"),
-        ("shuffled", "actions shuffled"),
-    ):
-        body.append([f"{label}, goal in the other room", percent([row[name]["success"] for row in rows])])
-    body.append(["training, s", _range([run["train_seconds"] for run in runs])])
+    goals = ("in the other room", "cross_room"), ("anywhere", "any_goal")
+    body = [[f"goal {where}, % of {runs[0]['episodes']} held", percent(found[key]["seeds"])] for where, key in goals]
+    for name in ("oracle", "random", "untrained", "shuffled"):
+        label = "actions shuffled" if name == "shuffled" else name
+        body.append([f"{label}, goal in the other room", percent([run["cross_room"][name]["success"] for run in runs])])
+    seconds = [run["train_seconds"] for run in runs]
+    body.append(["training, s", f"{min(seconds):.1f} to {max(seconds):.1f}"])
     return as_table(["", "seeds " + " / ".join(str(run["seed"]) for run in runs)], body)
-
-
-_GOALS = (("in the other room", "cross_room"), ("anywhere", "any_goal"))
 
 
 def _robot(results: Path) -> str:
     """By what was learned from: error and retrieval on a robot's later recordings."""
-    cells = _read(results / "unitree_g1.json")["cells"]
-    body = []
-    for name, learned in _LEARNED.items():
-        found = [cell["prediction"]["rows"]["model"] for key, cell in cells.items() if key.rsplit(", seed", 1)[0] == name]
-        for said, measure, tell in _ROBOT:
+    return _of_robot(results, {"10-39": "30 episodes", "10-49": "39 episodes"})
+
+
+def _robot_others(results: Path) -> str:
+    """Each sense alone, and a random split beside the one forward in time."""
+    alone = {f"10-39, {sense} alone": f"30 episodes, {sense} alone" for sense in ("state", "camera")}
+    return _of_robot(results, {**alone, "random split": "39 episodes, random split"})
+
+
+def _of_robot(results: Path, cells: Mapping[str, str]) -> str:
+    """A table of these cells, by name and what is said of each, over the seeds that there are."""
+    known, body = _read(results / "unitree_g1.json")["cells"], []
+    for name, learned in cells.items():
+        found = [cell["prediction"]["rows"]["model"] for key, cell in known.items() if key.rsplit(", seed", 1)[0] == name]
+        for said, measure, tell in (
+            ("error, % of persistence's", "error", percent),
+            ("time error of retrieval, s", "time_error", _seconds),
+        ):
             columns = zip(*([at[measure] for at in row] for row in found), strict=True)
-            body.append([f"{said}: {learned}", *map(tell, columns)])
-    return as_table(["", "0.5 s ahead", "1 s", "2 s"], body)
+            body += [[f"{said}: {learned}", *map(tell, columns)]] if found else []
+    return as_table(["", "0.5 s ahead", "1 s", "2 s"], body) if body else "Not run yet."
 
 
 def _seconds(estimates: Sequence[Mapping[str, float]]) -> str:
@@ -256,68 +255,21 @@ def _seconds(estimates: Sequence[Mapping[str, float]]) -> str:
     return f"{' / '.join(values)} [{min(e['low'] for e in estimates):.2f}, {max(e['high'] for e in estimates):.2f}]"
 
 
-_LEARNED = {"10-39": "30 episodes", "10-49": "39 episodes"}
-_ROBOT = (("error, % of persistence's", "error", percent), ("time error of retrieval, s", "time_error", _seconds))
-_OTHERS = {
-    "10-39, state alone": "30 episodes, state alone",
-    "10-39, camera alone": "30 episodes, camera alone",
-    "random split": "39 episodes, random split",
-}
-
-
-def _robot_others(results: Path) -> str:
-    """Each sense alone, and a random split beside the one forward in time."""
-    cells, body = _read(results / "unitree_g1.json")["cells"], []
-    for name, learned in _OTHERS.items():
-        if cell := cells.get(f"{name}, seed 0"):
-            row = cell["prediction"]["rows"]["model"]
-            body += [[f"{said}: {learned}", *(tell([at[measure]]) for at in row)] for said, measure, tell in _ROBOT]
-    return as_table(["", "0.5 s ahead", "1 s", "2 s"], body) if body else "Not run yet."
-
-
 def _monitoring(results: Path) -> str:
     """By method: scores on public benchmarks of monitoring, means over seeds and series."""
     skab, nab, tep = (_read(results / f"monitor_{name}.json") for name in ("skab", "nab", "tep"))
     pump, single, plant = skab["tables"]["own"], nab["tables"]["own"], tep["tables"]["free"]
     body = []
-    for name in _METHODS:
+    for name in ("world model", "linear forecaster", "PCA (T2 + Q)", "isolation forest", "ECOD", "an alarm always on"):
         scores = pump["all files"][name]
         series = nab["series"]["own"][name].values()
         most = max(np.mean(one["false_alarms"]) / np.mean(one["allowed"]) for one in series)
         normal = np.mean(tep["series"]["free"][name]["d00_te.dat"]["false_alarms"])
-        cells = [
-            f"{scores['f1']['value']:.3f} / {scores['vus_pr']['value']:.3f}",
-            f"{single['all files'][name]['auc_pr']['value']:.2f}",
-        ]
-        cells += [f"{most:.1f}", f"{plant['all files'][name]['auc_pr']['value']:.2f} / {normal:.1f}"]
-        body.append([name, *cells])
+        pumps = f"{scores['f1']['value']:.3f} / {scores['vus_pr']['value']:.3f}"
+        cells = [f"{single['all files'][name]['auc_pr']['value']:.2f}", f"{most:.1f}"]
+        body.append([name, pumps, *cells, f"{plant['all files'][name]['auc_pr']['value']:.2f} / {normal:.1f}"])
     head = ["", "SKAB, F1 / VUS-PR", "NAB, AUC-PR", "NAB, most false alarms / allowed", "TEP, AUC-PR / false alarms in d00_te"]
     return as_table(head, body)
-
-
-_METHODS = ("world model", "linear forecaster", "PCA (T2 + Q)", "isolation forest", "ECOD", "an alarm always on")
-
-
-def _range(values: Sequence[float]) -> str:
-    return f"{min(values):.1f} to {max(values):.1f}"
-
-
-BLOCKS: Mapping[str, Callable[[Path], str]] = {
-    "demo": _demo,
-    "house": _house,
-    "diagnose": _diagnose,
-    "peer": _peer,
-    "peer_plans": _peer_plans,
-    "gpu": _gpu,
-    "control": _control,
-    "shift": _shift,
-    "planners": _planners,
-    "senses": _senses,
-    "speed": _speed,
-    "monitoring": _monitoring,
-    "robot": _robot,
-    "robot_others": _robot_others,
-}
 
 
 def _first(run: Run) -> dict[str, Any]:
@@ -331,11 +283,9 @@ def _success(table: Mapping[str, Any], row: str) -> dict[str, float] | None:
 
 def _floor(tables: Sequence[Mapping[str, Any]]) -> str:
     """Means over seeds of the rows that know nothing."""
-    means = (np.mean([table["rows"][row]["success"]["value"] for table in tables]) for row in _NOTHING)
+    rows = "random", "untrained", "shuffled"
+    means = (np.mean([table["rows"][row]["success"]["value"] for table in tables]) for row in rows)
     return " / ".join(f"{100 * mean:.1f}" for mean in means)
-
-
-_NOTHING = ("random", "untrained", "shuffled")
 
 
 def _r2(estimates: Mapping[str, Any] | None) -> str:
@@ -343,3 +293,7 @@ def _r2(estimates: Mapping[str, Any] | None) -> str:
         return ""
     one = estimates if "value" in estimates else next(iter(estimates.values()))
     return f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
+
+
+_ALL = (_demo, _house, _diagnose, _peer, _peer_plans, _gpu, _control, _shift, _planners, _senses, _speed, _monitoring, _robot)
+BLOCKS: Mapping[str, Callable[[Path], str]] = {block.__name__[1:]: block for block in (*_ALL, _robot_others)}

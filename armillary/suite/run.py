@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from armillary.acting.agent import Agent
 from armillary.acting.config import HABIT, AgentConfig, load_habit
@@ -142,9 +143,8 @@ def run_task(
     def keep() -> None:
         write_whole(path, as_json(result, indent=1) + "\n")
 
-    console.rule(f"{name}, seed {seed}: record")
     recorded = not again and (folder / RECORDING).exists() and Episodes.open(folder / RECORDING).unfinished is None
-    with _timed() as spent:
+    with _part(console, f"{name}, seed {seed}: record") as spent:
         episodes = _recording(task, seed, folder / RECORDING, _mark(name, seed), again, progress)
     if "recording" not in result or not recorded:
         facts = {key: episodes.info[key] for key in ("policy", "versions")}
@@ -152,10 +152,9 @@ def run_task(
         result["recording"] = {"commit": at, **facts, **({} if recorded else spent)}
         keep()
 
-    console.rule(f"{name}, seed {seed}: train")
     resumed = any((folder / part).exists() for part in (MODEL, STATE))
     config = TrainConfig(seed=seed, progress=progress)
-    with _timed() as spent:
+    with _part(console, f"{name}, seed {seed}: train") as spent:
         kept: dict[str, Any] = {"streams": task.senses, "held_out": HELD_OUT, "device": device, "resume": resumed}
         model = fit(episodes, folder, RECIPES[task.recipe], config, **kept)
     if "training" not in result or not resumed:
@@ -164,7 +163,7 @@ def run_task(
         result |= {"training": {"commit": at, **facts, **({} if resumed else spent)}, "sets": {}, "shift": {}}
         keep()
 
-    how = AgentConfig.of(model)
+    how, small = AgentConfig.of(model), model.config.is_small
     agent = Agent.of(model, how, load_habit(folder, model, how), seed=seed)
     first, *_ = task.sets.values()
     parts = [("sets", label, goals, pairs) for label, goals in task.sets.items()]
@@ -173,8 +172,7 @@ def run_task(
     for kind, label, goals, count in parts:
         if label in result[kind]:
             continue
-        console.rule(f"{name}, seed {seed}: {'shifted ' * (kind == 'shift')}{label}")
-        with _timed() as spent, one_thread(model.config.is_small):
+        with _part(console, f"{name}, seed {seed}: {'shifted ' * (kind == 'shift')}{label}", small) as spent:
             world, chosen = draw_pairs(task, goals, count, seed, runs / "pairs")
             if kind == "sets":
                 others = methods(agent, episodes, seed, task.without) if goals is first else {}
@@ -192,16 +190,14 @@ def run_task(
         console.print(f"model {success.percent()}, {spent['seconds']:.0f} s" + ("" if table.ok else ", A CHECK IS RED"))
         keep()
     if "development" not in result:
-        console.rule(f"{name}, seed {seed}: development pairs")
-        with _timed() as spent, one_thread(model.config.is_small):
+        with _part(console, f"{name}, seed {seed}: development pairs", small) as spent:
             world, chosen = draw_pairs(task, first, pairs, seed, runs / "pairs", DEVELOPMENT_SEED)
             table = evaluate(world, chosen, others={"model": agent}, singles=0, seed=seed)
         result["development"] = {"commit": at, **_plain(table), **spent}
         keep()
     world = make(task.world, num_envs=task.batch, max_steps=None, autoreset_mode="Disabled", **task.options)
     if isinstance(world, HasFieldProtocol) and "lax" not in result:
-        console.rule(f"{name}, seed {seed}: by the field's rule")
-        with _timed() as spent, one_thread(model.config.is_small):
+        with _part(console, f"{name}, seed {seed}: by the field's rule", small) as spent:
             table = evaluate_field_protocol(world, agent, pairs, TEST_SEED)
         result["lax"] = {"commit": at, **table, **spent}
         keep()
@@ -308,9 +304,11 @@ def _plain(table: ControlResult) -> dict[str, Any]:
 
 
 @contextmanager
-def _timed() -> Generator[dict[str, float]]:
-    """Seconds of what is within, `seconds` on the wall and `cpu_seconds` of this process; there once it has ended."""
+def _part(console: Console, title: str, small: bool = False) -> Generator[dict[str, float]]:
+    """A part of a run, on one thread where it is small; its `seconds` on the wall and `cpu_seconds` once it has ended."""
+    console.rule(title)
     spent: dict[str, float] = {}
     wall, cpu = time.perf_counter(), time.process_time()
-    yield spent
+    with one_thread(small):
+        yield spent
     spent |= {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from armillary.acting.habit.cloning import Habit
+from armillary.acting.memory import grown
 from armillary.actor import Action, Actor, Observations, Started
 from armillary.device import together
-from armillary.errors import ArmillaryError
 from armillary.latents import encode_frames, encode_goals
 from armillary.model.world_model import WorldModel
 
@@ -43,11 +43,9 @@ class HabitActor(Actor):
         goal = None if goals is None else encode_goals(self.model, goals, len(named))
         rows = self._started.add(named)
         if new := len(self._started) - len(self._steps):
-            self._goal, self._z = (torch.cat([old, old.new_zeros(new, *old.shape[1:])]) for old in (self._goal, self._z))
-            self._steps, self._has_goal, self._actions = (
-                np.concatenate([old, np.zeros((new, *old.shape[1:]), old.dtype)])
-                for old in (self._steps, self._has_goal, self._actions)
-            )
+            self._goal, self._z = grown(self._goal, new), grown(self._z, new)
+            kept = self._steps, self._has_goal, self._actions
+            self._steps, self._has_goal, self._actions = (grown(each, new) for each in kept)
         self._steps[rows] = 0
         if goal is not None:
             self._goal[rows], self._has_goal[rows] = goal, True
@@ -59,9 +57,7 @@ class HabitActor(Actor):
             ArmillaryError: an environment has no goal, or was not started.
         """
         rows, skip = self._started.rows(ids), self.model.config.skip
-        if not self._has_goal[rows].all():
-            lost = self._started.ids[rows][~self._has_goal[rows]]
-            raise ArmillaryError(f"environments {lost.tolist()} have no goal; give start their goals")
+        self._started.require_goals(rows, self._has_goal)
         steps = self._steps[rows]
         decided = steps % skip == 0
         if decided.any():

@@ -155,7 +155,6 @@ def make_eval_set(
     seed: int,
     *,
     budget: float = 2.0,
-    extra: int | None = None,
     hold: int = 3,
     random_hold: int = 1,
     rollouts: int = 40,
@@ -168,7 +167,7 @@ def make_eval_set(
     Args:
         world: any number of environments; many are faster.
         seed: of the pairs, not among `forbidden_seeds`, the seeds of the recordings.
-        budget: env steps of a pair as a multiple of its shortest path, rounded up, plus `extra` (default: `hold`). In a world
+        budget: env steps of a pair as a multiple of its shortest path, rounded up, plus `hold`. In a world
             without a shortest path, the env steps themselves.
         hold: steps that the goal must be held for at the end.
         random_hold: steps that the random policy holds an action for; held ones wander farther.
@@ -181,7 +180,7 @@ def make_eval_set(
     """
     n, seed = whole(n, "the number of pairs", 1), seed_of(seed)
     _refuse(seed, forbidden_seeds)
-    extra, rng = hold if extra is None else extra, np.random.default_rng((seed, PAIRS))
+    rng = np.random.default_rng((seed, PAIRS))
     space, measured = world.stream_spec.action, world if isinstance(world, HasShortestPath) else None
     kept: list[tuple[np.ndarray, ...]] = []
     rejected = {"solved at the start": 0, "solved by doing nothing": 0, "solved by a random policy": 0}
@@ -192,7 +191,7 @@ def make_eval_set(
             distance, steps = np.full(len(start), np.nan), np.full(len(start), math.ceil(budget))
         else:
             distance = measured.shortest_path(start, goal)
-            steps = np.ceil(budget * distance).astype(np.int64) + extra
+            steps = np.ceil(budget * distance).astype(np.int64) + hold
         reasons = {}
         reasons["solved at the start"] = world.success(start, goal)
         reasons["solved by doing nothing"] = run(world, DoNothing(space), start, goal, steps).success.any(axis=0)
@@ -212,7 +211,7 @@ def make_eval_set(
         raise ArmillaryError(f"only {found} of {n} pairs passed ({rejected}); take harder goals, by a larger min_distance")
     start, goal, distance, steps = (np.concatenate(x)[:n] for x in zip(*kept, strict=True))
     asked = ", ".join(f"{name}={value}" for name, value in constraints.items()) or "none"
-    how = f"ceil({budget:g} x shortest path) + {extra}" if measured is not None else f"{math.ceil(budget)}"
+    how = f"ceil({budget:g} x shortest path) + {hold}" if measured is not None else f"{math.ceil(budget)}"
     rule = f"budget = {how} env steps; constraints: {asked}"
     identity = (world.name, world.version, options or {}, seed)
     known = distance if measured is not None else None

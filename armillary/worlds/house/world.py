@@ -87,9 +87,6 @@ class House(LaidOutWorld):
             "light" (how much, and from where), "camera" (its height), "noise" (of scan and depth).
         threshold: success is a distance below this, m.
         num_envs, max_steps, autoreset_mode, render_mode: as for `NativeWorld`.
-
-    Raises:
-        ArmillaryError: an option out of its range.
     """
 
     name = "house"
@@ -195,7 +192,8 @@ class House(LaidOutWorld):
         return self._place(state, rng)
 
     def _place(self, states: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        super()._place(states, rng)[:, HEADING] = rng.uniform(-np.pi, np.pi, len(states))
+        states = super()._place(states, rng)
+        states[:, HEADING] = rng.uniform(-np.pi, np.pi, len(states))
         return states
 
     def _boxes(self, state: np.ndarray) -> np.ndarray:

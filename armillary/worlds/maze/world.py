@@ -76,9 +76,6 @@ class Maze(SeenFromAbove, LaidOutWorld):
             steps alone, needs more than twice the shortest path for some pairs.
         threshold: success is a distance below this in px, 3.2 (of 64) where it is None.
         num_envs, max_steps, autoreset_mode, render_mode: as for `NativeWorld`.
-
-    Raises:
-        ArmillaryError: an option out of its range.
     """
 
     name = "maze"

@@ -72,9 +72,6 @@ class PushT(SeenFromAbove):
             are of "velocity" alone.
         action_repeat: control steps of 0.1 s that a step makes; the disc moves up to 15 px along each axis in one.
         num_envs, max_steps, autoreset_mode, render_mode: as for `NativeWorld`.
-
-    Raises:
-        ArmillaryError: an option out of its range.
     """
 
     name = "push_t"

@@ -70,9 +70,6 @@ class TwoRoom(SeenFromAbove, DiscWorld):
         action_repeat: moves of up to 2.5 px (of 64) along each axis that a step makes.
         threshold: success is a distance below this in px, 3.2 (of 64) where it is None.
         num_envs, max_steps, autoreset_mode, render_mode: as for `NativeWorld`.
-
-    Raises:
-        ArmillaryError: an option out of its range.
     """
 
     name = "two_room"
