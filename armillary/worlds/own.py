@@ -38,24 +38,7 @@ Compare = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """States and their goals (n, S) to (n, ...)."""
 
 
-def own_world(
-    env: Callable[[], gymnasium.Env] | VectorEnv,
-    num_envs: int = 1,
-    *,
-    sample_goal: Callable[[Any, np.random.Generator], Any],
-    success: Compare,
-    state: Callable[[Any], np.ndarray] | None = None,
-    set_state: Callable[[Any, np.ndarray], Any] | None = None,
-    shortest_path: Compare | None = None,
-    oracle: Compare | None = None,
-    budget: float | None = None,
-    play: Callable[[], Actor] | None = None,
-    truth: Collection[str] = (),
-    size: int = 64,
-    max_steps: int | None = None,
-    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-    version: str = "1",
-) -> "OwnWorld":
+class OwnWorld(VectorWrapper):
     """A `Judged` world of a Gymnasium environment. What is below in terms of one is of all N for a vector environment.
 
     Args:
@@ -81,30 +64,29 @@ def own_world(
         ArmillaryError: neither `state` nor flat numbers in the observation; a vector environment without `set_state` and
             without a seed for each start.
     """
-    if isinstance(env, VectorEnv):
-        vector = env
-    else:
-        common = {"size": size, "truth": truth, "max_steps": max_steps, "autoreset_mode": autoreset_mode}
-        vector = GymWorld(env, num_envs, name=getattr(env, "__name__", "own"), version=version, **common)
-    return OwnWorld(vector, sample_goal, success, state, set_state, shortest_path, oracle, budget, play, version)
-
-
-class OwnWorld(VectorWrapper):
-    """See `own_world`, whose arguments these are."""
 
     def __init__(
         self,
-        env: VectorEnv,
+        env: Callable[[], gymnasium.Env] | VectorEnv,
+        num_envs: int = 1,
+        *,
         sample_goal: Callable[[Any, np.random.Generator], Any],
         success: Compare,
-        state: Callable[[Any], np.ndarray] | None,
-        set_state: Callable[[Any, np.ndarray], Any] | None,
-        shortest_path: Compare | None,
-        oracle: Compare | None,
-        budget: float | None,
-        play: Callable[[], Actor] | None,
-        version: str,
+        state: Callable[[Any], np.ndarray] | None = None,
+        set_state: Callable[[Any, np.ndarray], Any] | None = None,
+        shortest_path: Compare | None = None,
+        oracle: Compare | None = None,
+        budget: float | None = None,
+        play: Callable[[], Actor] | None = None,
+        truth: Collection[str] = (),
+        size: int = 64,
+        max_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        version: str = "1",
     ) -> None:
+        if not isinstance(env, VectorEnv):
+            common = {"size": size, "truth": truth, "max_steps": max_steps, "autoreset_mode": autoreset_mode}
+            env = GymWorld(env, num_envs, name=getattr(env, "__name__", "own"), version=version, **common)
         super().__init__(env)
         self.stream_spec, self.version = spec_of(env), version
         self.name: str = getattr(env, "name", type(env).__name__)
@@ -297,3 +279,7 @@ class OwnWorld(VectorWrapper):
     def _sense(self, observation: Any) -> dict[str, np.ndarray]:
         self._seen = observe(observation, self.stream_spec)
         return self._seen
+
+
+own_world = OwnWorld
+"""What a module of yours calls."""
