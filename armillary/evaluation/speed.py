@@ -210,7 +210,8 @@ def _timed(name: str, agent: Agent, batch: int, decisions: int, seed: int, captu
             agent.act(there)
     growth = _memory_mb() - before
     cuts = {f"p{percent}": 1e3 * np.percentile(seconds, percent, axis=0) for percent in (50, 95, 99)}
-    images = sorted({side for s in model.spec.observed if s.is_picture for side in _sides(model, s)})
+    size, pictures = model.config.image_size, [s for s in model.spec.observed if s.is_picture]
+    images = sorted({side for s in pictures for side in ((size,) if size else s.shape[:2])})
     return Speed(
         model=name,
         parameters=sum(p.numel() for p in model.parameters()),
@@ -239,10 +240,6 @@ def _observations(spec: Spec, batch: int, seed: int) -> list[dict[str, np.ndarra
         return rng.standard_normal(shape, np.float32).astype(stream.dtype)
 
     return [{stream.name: values(stream) for stream in spec.observed} for _ in range(LOOKS)]
-
-
-def _sides(model: WorldModel, stream: Stream) -> tuple[int, ...]:
-    return (model.config.image_size,) if model.config.image_size else stream.shape[:2]
 
 
 def _memory_mb() -> float:

@@ -77,15 +77,11 @@ class Summary:
         alarms = f"{self.alarms} alarms, the first at {self.first}{named}" if self.alarms else "no alarm"
         parts = [f"{self.rows} rows in {self.episodes} episodes: {alarms if self.judged else 'nothing could be judged'}"]
         if self.not_judged:
-            reasons = [f"{count} {REASONS[why]}{self._pace(why)}" for why, count in self.not_judged.items()]
+            paces = [f" ({pace} s a row instead of {self.step:g} s)" for pace, _ in self.paces.most_common(1)]
+            reasons = [f"{n} {REASONS[why]}{''.join(paces) * (why == 'pace')}" for why, n in self.not_judged.items()]
             parts.append(f"{self.rows - self.judged} rows not judged: {', '.join(reasons)}")
         parts += [f"{name} missing in {count} rows" for name, count in self.missing.items()]
         return "\n".join([*self.notes, "; ".join(parts)])
-
-    def _pace(self, why: str) -> str:
-        return (
-            f" ({self.paces.most_common(1)[0][0]} s a row instead of {self.step:g} s)" if why == "pace" and self.paces else ""
-        )
 
 
 def watch(

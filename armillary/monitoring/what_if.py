@@ -140,7 +140,8 @@ class Readout:
     @classmethod
     def fit(cls, model: WorldModel, episodes: Episodes, which: np.ndarray) -> "Readout":
         """From frames of these episodes."""
-        streams = [stream for stream in episodes.spec.streams if stream.is_tabular and _told(stream, model)]
+        sensed = {stream.name for stream in model.spec.observed}
+        streams = [s for s in episodes.spec.streams if s.is_tabular and (s.truth or s.name in sensed)]
         if not streams:
             raise ArmillaryError(f"{episodes.path} has no vector to read off: neither sensors nor ground truth")
         whole = episodes.complete(which, [stream.name for stream in streams])
@@ -230,7 +231,11 @@ def _context(model: WorldModel, episodes: Episodes, start: str, reading: Reading
         if int(number) >= len(source):
             raise ArmillaryError(f"{source.path} has {len(source)} episodes, counted from 0; there is no episode {number}")
         (encoded,) = encode_episodes(model, source, [int(number)])
-        vectors = source.read(int(number), streams=_vectors(model, source, int(number)))
+        present = source.present  # of streams that some episodes lack
+        names = [
+            s.name for s in model.spec.observed if s.is_tabular and (s.name not in present or present[s.name][int(number)])
+        ]
+        vectors = source.read(int(number), streams=names)
     else:
         encoded, vectors = _encoded_table(model, Path(where), reading)
     count, reach = len(encoded.z), model.config.skip * (model.config.context - 1)
@@ -241,12 +246,6 @@ def _context(model: WorldModel, episodes: Episodes, start: str, reading: Reading
     blocks = encoded.blocks(rows[:-1], model.config.skip)
     context = Context(torch.from_numpy(encoded.z[rows])[None], torch.from_numpy(blocks)[None])
     return context, {name: values[last] for name, values in vectors.items()}
-
-
-def _vectors(model: WorldModel, episodes: Episodes, number: int) -> list[str]:
-    """The vectors that the model senses and the episode has."""
-    names = [stream.name for stream in model.spec.observed if stream.is_tabular]
-    return [name for name in names if name not in episodes.present or episodes.present[name][number]]
 
 
 def _encoded_table(model: WorldModel, path: Path, reading: Reading) -> tuple[Encoded, dict[str, np.ndarray]]:
@@ -271,10 +270,6 @@ def _table(path: Path, names: Sequence[str], reading: Reading) -> np.ndarray:
             raise CorruptFile(f"{path}: {rows.why(int(row))}")
         parts.append(rows.numbers)
     return np.concatenate(parts) if parts else np.empty((0, len(names)))
-
-
-def _told(stream: Stream, model: WorldModel) -> bool:
-    return stream.truth or stream.name in {seen.name for seen in model.spec.observed}
 
 
 def _read(episodes: Episodes, streams: Sequence[Stream], rows: np.ndarray) -> list[np.ndarray]:

@@ -93,7 +93,8 @@ def _world(name: str, runs: list[Run]) -> str:
     first, *_ = sets
     recording, training = ([run[part] for run in runs] for part in ("recording", "training"))
     recorded, learned = recording[0], training[0]
-    options = ", ".join(f"{option} {_short(value)}" for option, value in task["options"].items())
+    short = {o: f"in {len(v)} places" if isinstance(v, list) and len(v) > 6 else v for o, v in task["options"].items()}
+    options = ", ".join(f"{option} {value}" for option, value in short.items())
     about = (
         f"Recorded{' with ' * bool(options)}{options}: {recorded['episodes']} episodes, {recorded['frames']:,} frames, by "
         f"{recorded['policy']}. Learned by the recipe `{task['recipe']}` ({learned['parameters']:,} parameters) from "
@@ -202,10 +203,6 @@ def _checks(runs: list[Run]) -> str:
 def _minutes(parts: Sequence[dict[str, Any]], key: str) -> str:
     low, high = (f"{pick(part[key] for part in parts) / 60:.1f}" for pick in (min, max))
     return low if low == high else f"{low} to {high}"
-
-
-def _short(value: Any) -> str:
-    return f"in {len(value)} places" if isinstance(value, list) and len(value) > 6 else str(value)
 
 
 def _parts(run: Run) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from armillary import distributed
-from armillary.acting.config import HABIT, AgentConfig, load_habit
+from armillary.acting.config import HABIT, load_habit
 from armillary.acting.habit import train_habit
 from armillary.device import one_thread, pick_device
 from armillary.episodes.clips import Clips
@@ -102,10 +102,11 @@ def fit(
         "versions": {package: version(package) for package in ("armillary", "torch", "numpy")},
         "agent": agent.to_json(),
     }
+    weights = [x.cpu().numpy().tobytes() for x in start.state_dict().values()] if start is not None else []
     identity = {
         "recording": provenance["recording_hash"],
         "split": short_hash(training.tolist(), held.tolist()),
-        "starting model": _hash_of(start),
+        "starting model": "none" if start is None else short_hash(*weights),
         "agent": short_hash(provenance["agent"]),
     }
     distributed.start(where)
@@ -126,16 +127,7 @@ def fit(
         if distributed.rank() == 0:
             write_training_rows(out, episodes, training, model.spec)
             remove_cache(Path(out) / "cache")
-            _train_habit(model, agent, episodes, np.sort(training), config.seed, Path(out))
+            if agent.habit is not None and not (habit := Path(out) / HABIT).exists():
+                train_habit(model, episodes, agent.habit, which=np.sort(training), seed=config.seed).save(habit)
+            load_habit(out, model, agent)  # or else it is refused
     return model
-
-
-def _train_habit(model: WorldModel, agent: AgentConfig, episodes: Episodes, training: np.ndarray, seed: int, out: Path) -> None:
-    """The last stage, where the agent has a habit and the folder has none yet."""
-    if agent.habit is not None and not (out / HABIT).exists():
-        train_habit(model, episodes, agent.habit, which=training, seed=seed).save(out / HABIT)
-    load_habit(out, model, agent)
-
-
-def _hash_of(start: WorldModel | None) -> str:
-    return "none" if start is None else short_hash(*(x.cpu().numpy().tobytes() for x in start.state_dict().values()))

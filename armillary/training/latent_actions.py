@@ -159,18 +159,13 @@ def infer_actions(
 
 def _told(ensemble: InverseEnsemble, unlabelled: Episodes, clips: Clips) -> Iterator[Episode]:
     """The episodes with their inferred actions; of clips of a stride of `skip`, of which there is one track an episode."""
-    model, skip = ensemble.model, clips.skip
+    model, skip, action = ensemble.model, clips.skip, ensemble.model.spec.action
     for number, (z, _) in zip(np.flatnonzero(unlabelled.lengths > skip), encode_tracks(model, clips), strict=True):
         blocks, deviation = ensemble(z[:, : model.config.latent])
         rows = (len(z) - 1) * skip + 1
         seen = unlabelled.episode(int(number), truth=True)
         observations, truth = ({name: x[:rows] for name, x in kept.items()} for kept in (seen.observations, seen.truth))
         about = {**seen.info, "actions": "inferred", "deviation": (deviation / model.actions.std).mean().item()}
-        yield Episode(observations, _raw(model, blocks), truth, about)
-
-
-def _raw(model: WorldModel, blocks: Float[Tensor, "t a"]) -> np.ndarray:
-    """Single actions (t * skip, n) within the bounds, or choices (t * skip,)."""
-    action = model.spec.action
-    each = blocks.cpu().numpy().reshape(-1, action.n)
-    return each.argmax(-1) if action.kind == "discrete" else each.clip(action.low, action.high).astype(np.float32)
+        each = blocks.cpu().numpy().reshape(-1, action.n)
+        done = each.argmax(-1) if action.kind == "discrete" else each.clip(action.low, action.high).astype(np.float32)
+        yield Episode(observations, done, truth, about)

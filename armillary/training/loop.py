@@ -212,7 +212,8 @@ def _run_stage(
             losses = stage.losses(prepared, torch.Generator().manual_seed(seed))
         norm = optimiser.step(losses["loss"], rate)
         at.step += 1
-        at.stage_seconds = _together(time.perf_counter() - started)
+        spent = torch.tensor(time.perf_counter() - started, dtype=torch.float64)
+        at.stage_seconds = float(distributed.all_mean(spent))  # so that all processes stop at the same step
         done = _share_done(budget, at)
         if at.step % config.log_every and done < 1:
             return
@@ -270,8 +271,3 @@ def _share_done(budget: StageConfig, at: state.Progress) -> float:
     by_steps = at.step / budget.steps if budget.steps is not None else 0.0
     by_time = at.stage_seconds / budget.seconds if budget.seconds is not None else 0.0
     return max(by_steps, by_time)
-
-
-def _together(seconds: float) -> float:
-    """The same clock on every process, so that all of them stop at the same step."""
-    return float(distributed.all_mean(torch.tensor(seconds, dtype=torch.float64)))

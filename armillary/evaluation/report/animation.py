@@ -84,7 +84,8 @@ def draw_page(
     for row, (panels, colours) in enumerate(zip(rows, outlines, strict=True)):
         for column, (panel, colour) in enumerate(zip(panels, colours, strict=True)):
             corner = GAP + column * (PANEL + GAP), HEADER + row * (PANEL + GAP)
-            page.paste(image.fromarray(_colour(panel)).resize((PANEL, PANEL), image.Resampling.BICUBIC), corner)
+            rgb = panel[..., :3] if panel.shape[-1] >= 3 else np.repeat(panel[..., :1], 3, axis=-1)
+            page.paste(image.fromarray(rgb).resize((PANEL, PANEL), image.Resampling.BICUBIC), corner)
             pen.rectangle((corner[0] - 2, corner[1] - 2, corner[0] + PANEL + 1, corner[1] + PANEL + 1), outline=colour, width=2)
     for below, line in enumerate(reversed(lines)):
         pen.text((GAP, height - NOTE * below - NOTE / 2 - 2), line, INK, fonts.load_default(12), anchor="lm")
@@ -117,8 +118,3 @@ def _moment(episodes: Sequence[Imagined], moment: int, rows: int) -> Any:
         ending = (GREEN if episode.success else RED) if over else MUTED
         outlines.append([*[MUTED] * (len(titles) - 2), ending, MUTED])
     return draw_page(titles, panels, outlines, least=rows)
-
-
-def _colour(frame: np.ndarray) -> np.ndarray:
-    """(H, W, C) as (H, W, 3)."""
-    return frame[..., :3] if frame.shape[-1] >= 3 else np.repeat(frame[..., :1], 3, axis=-1)

@@ -54,15 +54,4 @@ def illustrate(
             shown = imagined_recording(model, episodes, held_out, gallery, blocks, SHOWN)
             pictures["prediction"] = [figures.strip(shown[0])] if shown else []
         animation = animate(shown) if shown else None
-    return write_report(
-        out,
-        title=title,
-        lead=lead,
-        facts=judgement.facts,
-        control=judgement.control,
-        prediction=judgement.prediction,
-        probes=judgement.probes,
-        surprise=judgement.surprise,
-        figures=pictures,
-        animation=animation,
-    )
+    return write_report(out, judgement, title=title, lead=lead, figures=pictures, animation=animation)

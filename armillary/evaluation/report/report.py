@@ -12,6 +12,7 @@ from typing import Any
 from armillary import __version__
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control.evaluate import ControlResult
+from armillary.evaluation.judge import Judgement
 from armillary.evaluation.latent.prediction import PredictionResult
 from armillary.evaluation.latent.probes import ProbeResult
 from armillary.evaluation.report.figures import Figure, horizons, ladder, training_curves
@@ -38,14 +39,10 @@ ROWS = {
 
 def write_report(
     out: str | Path,
+    judgement: Judgement,
     *,
     title: str,
     lead: str,
-    facts: Mapping[str, Any] | None = None,
-    control: ControlResult | None = None,
-    prediction: PredictionResult | None = None,
-    probes: ProbeResult | None = None,
-    surprise: SurpriseResult | None = None,
     figures: Mapping[str, Sequence[Figure]] | None = None,
     animation: bytes | None = None,
 ) -> Path:
@@ -55,7 +52,6 @@ def write_report(
 
     Args:
         title, lead: what this is, in a few words and in a sentence or two.
-        facts: what a person needs to repeat it: seeds, versions, hashes, seconds.
         figures: further figures by section: control, prediction, probes, surprise, training.
         animation: a GIF of `animate`, shown at the top.
 
@@ -64,6 +60,7 @@ def write_report(
         ArmillaryError: the folder cannot be written to, or metrics.jsonl is no such file.
     """
     out, more = Path(out), {name: list(some) for name, some in (figures or {}).items()}
+    control, prediction, probes = judgement.control, judgement.prediction, judgement.probes
     metrics = _metrics(out / "metrics.jsonl")
     sections = [_animation(animation, bool(more.get("control")))] if animation else []
     if control:
@@ -73,13 +70,13 @@ def write_report(
         sections.append(_prediction(prediction, [horizons(prediction), *more.get("prediction", [])]))
     if probes or more.get("probes"):
         sections.append(_probes(probes, more.get("probes", [])))
-    if surprise:
-        sections.append(_surprise(surprise, more.get("surprise", [])))
+    if judgement.surprise:
+        sections.append(_surprise(judgement.surprise, more.get("surprise", [])))
     curves = [training_curves(metrics)] if metrics else []
     if curves or more.get("training"):
         intro = "What was minimised, and the signs of health that no loss shows."
         sections.append(section("Training", intro, "", curves + more.get("training", [])))
-    sections.append(section("Facts", "All that is needed to do it again.", _facts(facts or {}, control), []))
+    sections.append(section("Facts", "All that is needed to do it again.", _facts(judgement.facts, control), []))
     body = f"<h1>{text(title)}</h1><p class=lead>{text(lead)}</p>{_tiles(control, prediction, probes)}{''.join(sections)}"
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -8,15 +8,21 @@ from judging_fakes import Dial
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.evaluation.control.evaluate import evaluate
 from armillary.evaluation.control.pairs import make_eval_set
+from armillary.evaluation.judge import Judgement
 from armillary.evaluation.latent.prediction import Horizon, PredictionResult
 from armillary.evaluation.latent.probes import ProbeResult
+from armillary.evaluation.report import report
 from armillary.evaluation.report.figures import latent_map, paths, strip, training_curves
 from armillary.evaluation.report.imagined import Gallery, Imagined
-from armillary.evaluation.report.report import write_report
 from armillary.evaluation.statistics import Estimate
 from armillary.evaluation.surprise import Discernment, SurpriseResult
 
 PNG = b"\x89PNG\r\n"
+
+
+def write_report(out, *, title, lead, facts=None, figures=None, animation=None, **parts):
+    judgement = Judgement(facts or {}, **parts)
+    return report.write_report(out, judgement, title=title, lead=lead, figures=figures, animation=animation)
 
 
 @pytest.fixture(scope="module")
