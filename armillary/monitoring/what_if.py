@@ -231,10 +231,8 @@ def _context(model: WorldModel, episodes: Episodes, start: str, reading: Reading
         if int(number) >= len(source):
             raise ArmillaryError(f"{source.path} has {len(source)} episodes, counted from 0; there is no episode {number}")
         (encoded,) = encode_episodes(model, source, [int(number)])
-        present = source.present  # of streams that some episodes lack
-        names = [
-            s.name for s in model.spec.observed if s.is_tabular and (s.name not in present or present[s.name][int(number)])
-        ]
+        lacking = [name for name, there in source.present.items() if not there[int(number)]]
+        names = [stream.name for stream in model.spec.observed if stream.is_tabular and stream.name not in lacking]
         vectors = source.read(int(number), streams=names)
     else:
         encoded, vectors = _encoded_table(model, Path(where), reading)
