@@ -22,7 +22,7 @@ from armillary.episodes.tiers import remove_cache
 from armillary.errors import ArmillaryError, SpecMismatch
 from armillary.model.world_model import WorldModel
 from armillary.training.folder import one_writer
-from armillary.training.loop import TrainConfig, short_hash, train_alone
+from armillary.training.loop import TrainConfig, short_hash, train
 from armillary.training.recipes import Recipe, recipe_named
 from armillary.training.rows import write_training_rows
 
@@ -123,7 +123,8 @@ def fit(
             image_size=recipe.model.image_size,
         )
         judge = validate(held) if validate else None
-        train_alone(model, clips, recipe.stages, out, config, judge, resume, provenance, identity)
+        how = {"validate": judge, "resume": resume, "provenance": provenance, "identity": identity, "locked": True}
+        train(model, clips, recipe.stages, out, config, **how)
         if distributed.rank() == 0:
             write_training_rows(out, episodes, training, model.spec)
             remove_cache(Path(out) / "cache")

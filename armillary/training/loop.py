@@ -16,7 +16,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,7 @@ def train(
     resume: bool = False,
     provenance: dict[str, Any] | None = None,
     identity: Mapping[str, str] | None = None,
+    locked: bool = False,
 ) -> WorldModel:
     """Train `model` in place through `stages` and leave it in eval mode.
 
@@ -89,75 +90,61 @@ def train(
         resume: go on from `out`, with the same model, clips, stages, seed and identity; a finished run is loaded as it is.
         provenance: JSON-able, kept in the checkpoint.
         identity: what else has to be the same to go on, by name: short hashes, such as of the recording.
+        locked: the caller has the folder's lock (`one_writer`).
 
     Raises:
         ArmillaryError: `out` holds a run already (without `resume`), or none or another one (with it); another process trains
             there; a loss that is not finite; the disk is full.
         KeyboardInterrupt: on an interrupt, after a save that `resume` goes on from.
     """
-    distributed.start(model.device)
-    with one_writer(Path(out)):
-        return train_alone(model, clips, stages, out, config, validate, resume, provenance, identity or {})
-
-
-def train_alone(
-    model: WorldModel,
-    clips: Clips,
-    stages: tuple[StageConfig, ...],
-    out: str | Path,
-    config: TrainConfig | None,
-    validate: Callable[[WorldModel], dict[str, float]] | None,
-    resume: bool,
-    provenance: dict[str, Any] | None,
-    identity: Mapping[str, str],
-) -> WorldModel:
-    """As `train`, for a caller who has the folder's lock."""
     config, out = config or TrainConfig(), Path(out)
     run = {
         "model": short_hash(model.spec.to_json(), asdict(model.config)),
         "training clips": short_hash(len(clips), clips.length, clips.skip, clips.stride),
         "recipe": short_hash([asdict(stage) for stage in stages]),
         "seed": str(config.seed),
-        **identity,
+        **(identity or {}),
     }
-    if resume and (out / MODEL).exists():
-        finished = WorldModel.load(out / MODEL, str(model.device))
-        state.check(out, finished.provenance.get("run"), run)
-        model.restore(finished.state_dict(), finished.describe())
-        model.provenance = finished.provenance
-        return model.eval()
-    if not resume and ((out / MODEL).exists() or (out / STATE).exists()):
-        raise ArmillaryError(f"{out} holds a run already; add --resume to go on with it, or take a new folder")
-    saved = state.load(out / STATE, run) if resume else None
-    if saved is None:
-        model.fit_scales(clips.sample(min(1024, len(clips)), np.random.default_rng(config.seed)))
-        at = state.Progress()
-    else:
-        model.restore(saved.part("model"), saved.model)
-        at = saved.progress
-    distributed.broadcast(model)
-    stage = None
+    distributed.start(model.device)
+    with nullcontext() if locked else one_writer(out):
+        if resume and (out / MODEL).exists():
+            finished = WorldModel.load(out / MODEL, str(model.device))
+            state.check(out, finished.provenance.get("run"), run)
+            model.restore(finished.state_dict(), finished.describe())
+            model.provenance = finished.provenance
+            return model.eval()
+        if not resume and ((out / MODEL).exists() or (out / STATE).exists()):
+            raise ArmillaryError(f"{out} holds a run already; add --resume to go on with it, or take a new folder")
+        saved = state.load(out / STATE, run) if resume else None
+        if saved is None:
+            model.fit_scales(clips.sample(min(1024, len(clips)), np.random.default_rng(config.seed)))
+            at = state.Progress()
+        else:
+            model.restore(saved.part("model"), saved.model)
+            at = saved.progress
+        distributed.broadcast(model)
+        stage = None
 
-    def finish() -> None:
-        seconds = at.earlier_seconds + at.stage_seconds
-        model.provenance = {"run": run, "seed": config.seed, "train_seconds": seconds, **(provenance or {})}
-        if distributed.rank() == 0:
-            with uninterrupted():
-                model.save(out / MODEL)
-                (out / STATE).unlink(missing_ok=True)
+        def finish() -> None:
+            seconds = at.earlier_seconds + at.stage_seconds
+            model.provenance = {"run": run, "seed": config.seed, "train_seconds": seconds, **(provenance or {})}
+            if distributed.rank() == 0:
+                with uninterrupted():
+                    model.save(out / MODEL)
+                    (out / STATE).unlink(missing_ok=True)
 
-    with MetricsLog(out, at, tensorboard=config.tensorboard, progress=config.progress) as log:
-        for budget in stages[at.stage :]:
-            last = finish if at.stage == len(stages) - 1 else None
-            stage = _run_stage(model, clips, budget, stage, config, log, validate, saved, out / STATE, run, last)
-            saved = None
-            at.stage, at.step, at.validated = at.stage + 1, 0, 0
-            at.earlier_seconds, at.stage_seconds = at.earlier_seconds + at.stage_seconds, 0.0
-    model.eval()
-    if not stages:
-        finish()
-    distributed.wait()
-    return model
+        with MetricsLog(out, at, tensorboard=config.tensorboard, progress=config.progress) as log:
+            for budget in stages[at.stage :]:
+                last = finish if at.stage == len(stages) - 1 else None
+                stage = _run_stage(model, clips, budget, stage, config, log, validate, saved, out / STATE, run, last)
+                saved = None
+                at.stage, at.step, at.validated = at.stage + 1, 0, 0
+                at.earlier_seconds, at.stage_seconds = at.earlier_seconds + at.stage_seconds, 0.0
+        model.eval()
+        if not stages:
+            finish()
+        distributed.wait()
+        return model
 
 
 def short_hash(*values: Any) -> str:
