@@ -24,6 +24,12 @@ FRAMES = 1024  # encoded at a time
 CHUNK = 128  # rows that are read and encoded at a time
 
 
+def clips_for(model: WorldModel, episodes: Episodes, length: int, which: Any = None, **options: Any) -> Clips:
+    """Clips of what the model senses, with its frame skip and at its image size; see `Clips` for arguments and errors."""
+    names, config = [stream.name for stream in model.spec.observed], model.config
+    return Clips(episodes, length, skip=config.skip, image_size=config.image_size, which=which, streams=names, **options)
+
+
 def encode_tracks(model: WorldModel, clips: Clips) -> Iterator[tuple[Float[Tensor, "t d"], Float[Tensor, "t-1 a"]]]:
     """Latents and raw action blocks of each track of a recording; tracks are encoded some thousand frames at a time."""
     waiting: list[Batch] = []

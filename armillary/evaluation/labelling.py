@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episodes
 from armillary.evaluation.run import open_run
 from armillary.evaluation.statistics import Estimate, bootstrap, r2
-from armillary.latents import encode_tracks, learned_from
+from armillary.latents import clips_for, encode_tracks, learned_from
 from armillary.training.latent_actions import InverseConfig, InverseEnsemble, fit_inverse, infer_actions
 
 RESAMPLES = 300
@@ -35,8 +34,7 @@ def label_recording(
         run: the folder of a run, of episodes with actions.
         recording: a store of episodes of the same streams.
         out: the new store.
-        config: of the networks.
-        seed: of the networks.
+        config, seed: of the networks.
         device: auto, cpu, cuda or mps.
         resume, overwrite: what to do with a store that is there; see `infer_actions`.
 
@@ -56,8 +54,7 @@ def label_recording(
 def evaluate_inverse(ensemble: InverseEnsemble, episodes: Episodes, held_out: Sequence[int] | np.ndarray) -> Estimate:
     """R2 of the action blocks that are inferred of these episodes, with an interval by bootstrap over them."""
     model = ensemble.model
-    names, size = list(model.perception.streams), model.config.image_size
-    clips = Clips(episodes, 2, skip=model.config.skip, stride=model.config.skip, which=held_out, streams=names, image_size=size)
+    clips = clips_for(model, episodes, 2, held_out, stride=model.config.skip)
     tracks = [(actions, ensemble(z[:, : model.config.latent])[0]) for z, actions in encode_tracks(model, clips)]
     true, inferred = (np.concatenate([track[part].cpu().numpy() for track in tracks]) for part in (0, 1))
     group = np.repeat(np.arange(len(tracks)), [len(actions) for actions, _ in tracks])

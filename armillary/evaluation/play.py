@@ -63,11 +63,8 @@ def play(
     """Write a video (.mp4) or an animation (.gif) of the run's agent.
 
     Args:
-        run: a folder with `model.safetensors`.
-        recording: where the run's recording is now, if it was moved.
-        world: to act in, by name or as what makes it, such as `package.module:make`. Default: the recording's.
+        run, recording, world, constraints, device: as for `evaluate_run`.
         goals: number of goals, or of stretches of the recording.
-        constraints: of the world's sampler, such as `cross=True`.
         fps: env steps a second of the video; action blocks for a recording.
         seed: of the goals, which are development pairs, and of the agent.
 

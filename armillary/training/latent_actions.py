@@ -22,7 +22,7 @@ from armillary.episodes.filling import Filling
 from armillary.episodes.formats.importing import groups
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError
-from armillary.latents import encode_tracks
+from armillary.latents import clips_for, encode_tracks
 from armillary.model.world_model import WorldModel
 from armillary.objectives.inverse import InverseDynamics
 from armillary.optimise import Optimiser
@@ -99,8 +99,7 @@ def fit_inverse(
     with torch.random.fork_rng(), one_thread():
         torch.manual_seed(seed)
         with torch.no_grad():
-            names = list(model.perception.streams)
-            clips = Clips(labelled, 2, skip=model.config.skip, which=which, streams=names, image_size=model.config.image_size)
+            clips = clips_for(model, labelled, 2, which)
             tracks = [(z[:, : model.config.latent], model.actions.standardise(a)) for z, a in encode_tracks(model, clips)]
         ensemble = InverseEnsemble(model, config, [z for z, _ in tracks])
         for member in ensemble.members:
@@ -141,11 +140,9 @@ def infer_actions(
     """
     model = ensemble.model
     unlabelled = unlabelled.relative_to(model.spec)
-    skip, action, spec = model.config.skip, model.spec.action, unlabelled.spec
-    labelled = Spec(spec.streams, action, spec.rate)
+    labelled = Spec(unlabelled.spec.streams, model.spec.action, unlabelled.spec.rate)
     model.spec.check(labelled)
-    names = list(model.perception.streams)
-    clips = Clips(unlabelled, 2, skip=skip, stride=skip, streams=names, image_size=model.config.image_size)
+    clips = clips_for(model, unlabelled, 2, stride=model.config.skip)
     job = {"command": "label", "recording": unlabelled.content_hash()}
     about = {**unlabelled.info, "actions": "inferred"}
     into = Filling(out, labelled, job=job, info=about, resume=resume, overwrite=overwrite)

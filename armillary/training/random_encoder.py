@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from armillary.device import one_thread
-from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError
+from armillary.latents import clips_for
 from armillary.model.world_model import MODEL, STATE, WorldModel
 from armillary.training.loop import TrainConfig, train
 from armillary.training.stages import StageConfig
@@ -37,9 +37,7 @@ def train_on_random_encoder(
     stages = tuple(StageConfig.from_json(stage) for stage in model.provenance["stages"] if stage["kind"] != "joint")
     if not stages:
         raise ArmillaryError("the recipe has no stage after the joint one: there are no dynamics to train on a frozen encoder")
-    streams = [stream.name for stream in model.spec.observed]
-    skip, image_size = model.config.skip, model.config.image_size
-    clips = Clips(episodes, model.config.frames, skip=skip, image_size=image_size, which=which, streams=streams)
+    clips = clips_for(model, episodes, model.config.frames, which)
     with one_thread(model.config.is_small), torch.random.fork_rng():
         torch.manual_seed(config.seed)
         fresh = model.untrained()

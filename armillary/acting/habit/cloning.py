@@ -29,9 +29,9 @@ from torch import Tensor, nn
 from armillary import weights
 from armillary.acting.habit.hindsight import Hindsight
 from armillary.device import one_thread
-from armillary.episodes.clips import Clips
 from armillary.episodes.store import Episodes
 from armillary.errors import ArmillaryError, CorruptFile, SpecMismatch, expect
+from armillary.latents import clips_for
 from armillary.model.actions import ActionBlocks
 from armillary.model.header import check_config, check_provenance, unallocated
 from armillary.model.world_model import WorldModel
@@ -257,10 +257,7 @@ def train_habit(
         raise ArmillaryError(f"seed {seed}: take 0 or more")
     episodes = episodes.relative_to(model.spec)
     model.spec.check(episodes.spec)
-    streams = [stream.name for stream in model.spec.observed]
-    # Each frame is read once, so that none is worth keeping.
-    skip, image_size = model.config.skip, model.config.image_size
-    clips = Clips(episodes, 2, skip=skip, image_size=image_size, which=which, streams=streams, budget_mb=0)
+    clips = clips_for(model, episodes, 2, which, budget_mb=0)  # each frame is read once, so that none is worth keeping
     with one_thread(), torch.random.fork_rng():
         torch.manual_seed(seed)
         habit, rng = Habit(model, config), np.random.default_rng(seed)
