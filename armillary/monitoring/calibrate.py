@@ -120,8 +120,7 @@ def _check(of: dict[str, np.ndarray], header: dict[str, Any]) -> None:
         AttributeError, IndexError, KeyError, TypeError, ValueError: they do not.
     """
     (inputs,), sensors = of["alive"].shape, len(header["channels"])
-    shapes = {"alive": (inputs,), "readout": (len(of["readout"]), sensors)}
-    parts = len(of["charts.start"][0])
+    shapes: dict[str, tuple[int, ...]] = {"alive": (inputs,), "readout": (len(of["readout"]), sensors)}
     for name in header["detector"]:
         wide = {"errors": inputs, "levels": sensors}[name]
         kept = int((of[f"detector.{name}.scale"] > 0).sum())
@@ -129,26 +128,24 @@ def _check(of: dict[str, np.ndarray], header: dict[str, Any]) -> None:
         if (profile := of.get(f"detector.{name}.profile")) is not None:
             own["profile"] = (len(profile), kept)
         shapes |= {f"detector.{name}.{part}": shape for part, shape in own.items()}
+    tails = (2, len(of["charts.start"][0]), sensors)
+    shapes |= {"charts.start": tails, "charts.excess": tails, "charts.wider": (sensors, sensors)}
     for name, values in of.items():
-        chart = name.removeprefix("charts.") if name.startswith("charts.") else None
-        of_charts = {"start": (2, parts, sensors), "excess": (2, parts, sensors), "wider": (sensors, sensors)}
-        shape = shapes[name] if chart is None else of_charts.get(chart, (sensors,))
-        finite = chart in ("constant", "stuck_after") or np.isfinite(values).all()  # of those, NaN and infinity say something
+        shape = shapes[name] if name in shapes or not name.startswith("charts.") else (sensors,)
+        finite = name in ("charts.constant", "charts.stuck_after") or np.isfinite(values).all()  # NaN, infinity: see `Charts`
         flat = name.endswith(".normal") and values.ndim != 2
         if values.shape != shape or flat or not values.size or values.dtype.kind != "f" or not finite:
             raise ValueError(f"{name} is {values.dtype} {values.shape}, expected finite numbers {shape}")
     numbers = [("memory", header["memory"]), *(item for of_chart in header["detector"].values() for item in of_chart.items())]
+    numbers += [(name, header[name]) for name in ("seconds", "gap") if header[name] is not None]
     for name, value in numbers:
         if not isinstance(value, int | float) or not 0 < value < np.inf:
             raise ValueError(f"{name} is {str(value)[:100]}")
     if not header["detector"] or any(of_chart["memory"] < 1 for of_chart in header["detector"].values()):
         raise ValueError("the detector has no chart, or one with a memory below one row")
-    kinds: dict[str, type] = {"rows": int, "channels": list}
-    kinds |= {name: kind for name, kind in (("seconds", float), ("gap", float), ("time", str)) if header[name] is not None}
-    for name, kind in kinds.items():
-        value = header[name]
-        if not isinstance(value, int | float if kind is float else kind) or (kind is float and not 0 < value < np.inf):
-            raise ValueError(f"{name} is {str(value)[:100]}")
+    for name, kind in (("rows", int), ("channels", list), ("time", str | None)):
+        if not isinstance(header[name], kind):
+            raise ValueError(f"{name} is {str(header[name])[:100]}")
     if header["memory"] < 1 or not all(isinstance(name, str) for name in header["channels"]):
         raise ValueError(f"memory is {header['memory']} rows, or a channel has no name")
 
