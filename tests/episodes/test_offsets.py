@@ -125,6 +125,31 @@ def test_of_every_importer(tmp_path):
         np.testing.assert_allclose(values, state[: len(values)], rtol=1e-7, atol=1e-6, err_msg=name)
 
 
+def test_of_messages(tmp_path):
+    pytest.importorskip("mcap_ros2", reason="MCAP files are read by mcap-ros2-support: pip install 'armillary[ros]'")
+    from ros_fakes import write_mcap
+
+    from armillary.episodes.formats.mcap import import_mcap
+
+    joints = [{"name": ["a", "b"], "position": [1.0, p], "velocity": [], "effort": []} for p in WALK]
+    topics = {"/joints": ("sensor_msgs/JointState", [(1000 + i / 10, joint) for i, joint in enumerate(joints)])}
+    import_mcap(write_mcap(tmp_path / "a.mcap", topics), tmp_path / "store", rate=10, progress=False)
+    store = Episodes.open(tmp_path / "store")
+    (stream,) = store.spec.observed
+    assert stream.offset == (0.0, pytest.approx(AIR, abs=1))
+    values = stream.in_units(store.read(0)[stream.name])
+    assert np.abs(values[:, 1:] - WALK).min(1).max() < 1e-6  # each is one that was sent
+
+
+def test_the_doctor_finds_no_unit_in_what_an_offset_left(tmp_path):
+    level = np.repeat([0.1, 10.0], 500) + np.random.default_rng(0).normal(0, 0.01, 1000)
+    for offset, verdict in (((), "warn"), ((AIR,), "ok")):
+        spec = Spec((Stream("p", "vector", (1,), offset=offset),), ActionSpace("none", 0))
+        store = Episodes.create(tmp_path / verdict, spec)
+        store.append(Episode({"p": level[:, None].astype(np.float32)}, np.empty((999, 0), np.float32)))
+        assert next(row for row in diagnose(store).rows if row.check == "change of unit").verdict == verdict
+
+
 def test_export_adds_it_and_its_import_takes_it_off(tmp_path):
     pytest.importorskip("av")
     _, store = imported(table(tmp_path / "a.csv"), tmp_path / "store")
