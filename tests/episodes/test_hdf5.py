@@ -215,7 +215,7 @@ def write_shared(path, **more):
 
 
 @pytest.mark.parametrize(
-    "where", [{"episode": "run"}, {"episode": "first"}, {"episode": "last"}, {"ends": ("terminals", "timeouts")}]
+    "where", [{"episode": "run"}, {"episode": "first"}, {"episode": "last"}, {"ends": ("terminals", "timeouts")}, {}]
 )
 def test_arrays_that_episodes_share(where, tmp_path):
     path = write_shared(tmp_path / "all.hdf5", **{"metadata/weights": np.zeros((99, 2))})
@@ -223,6 +223,19 @@ def test_arrays_that_episodes_share(where, tmp_path):
     assert summary.unfollowed == len(episodes) == 4
     for episode, numbers in zip(episodes, NUMBERS.values(), strict=True):
         check(episode, numbers[:-1], "pixels", "observations")
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.float32])
+@pytest.mark.parametrize("name", ["terminals", "dones", "truncated"])
+def test_flags_of_last_rows_are_found_by_their_names(name, dtype, tmp_path):
+    numbers = [n[:-1] for n in NUMBERS.values()]
+    with h5py.File(tmp_path / "all.hdf5", "w") as file:
+        file["observations"] = np.concatenate(numbers)[:, None].astype(np.float32)
+        file["actions"] = taken(np.concatenate(numbers))
+        file[name] = np.concatenate([np.arange(len(n)) == len(n) - 1 for n in numbers]).astype(dtype)[:, None]
+        file["done"] = np.full(len(file["actions"]), 7.0)  # a name alone does not make flags
+    _, _, episodes = load(tmp_path / "all.hdf5", tmp_path / "store")
+    assert [len(episode.observations["observations"]) for episode in episodes] == [len(n) for n in numbers]
 
 
 def test_next_observations_give_the_last_row(tmp_path):

@@ -89,7 +89,8 @@ def import_hdf5(
         only: robomimic's filter key, such as train: only the episodes of mask/train. Default: all episodes.
         episode: the array that says where episodes end: a number that changes there, the first rows, or the rows after the last
             ones. Default: as the file says.
-        ends: arrays of flags that are set in the last row of an episode, such as terminals and timeouts. Default: none.
+        ends: arrays of flags that are set in the last row of an episode. Default: terminals, timeouts and their like, unless
+            `episode` is given.
         rate: steps a second, if the source does not say it. Default: as in the source, or none: then time is counted in steps.
         image_size: size to which images (by area) and depth (by the nearest pixel) are reduced, in pixels a side, whatever its
             aspect ratio. None keeps the size of the source.

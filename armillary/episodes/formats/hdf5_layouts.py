@@ -4,7 +4,8 @@
 - groups: every group below one has the same arrays. Numbers at the end of names count as numbers: demo_10 comes after demo_9.
   Where they are called demos or episodes, other things may be beside them;
 - arrays in the file itself (or in its only group): an episode, as ALOHA keeps it; or many, where one array says which episode a
-  row is of or where episodes begin or end, or flags are set in their last rows, as in D4RL.
+  row is of or where episodes begin or end, or flags are set in their last rows, as in D4RL. Flags that have one of the
+  names in `ENDS` are found.
 Several files are read one after the other, in the order of their names. Soft links are not followed, and files
 that link to others are refused (hdf5_files.py). Only names, lengths and what marks episodes are read here.
 
@@ -31,6 +32,18 @@ from armillary.files import parse_json
 
 _EPISODE = re.compile(r"(demo|demonstration|ep|episode|traj|trajectory|rollout|run|seq|sequence)[-_ ]?\d+", re.IGNORECASE)
 SEEN = ("obs", "observation", "observations")  # what is below them is seen
+ENDS = (
+    "terminals",
+    "timeouts",
+    "terminations",
+    "truncations",
+    "dones",
+    "terminal",
+    "timeout",
+    "terminated",
+    "truncated",
+    "done",
+)
 SUFFIXES = (".hdf5", ".h5", ".hdf", ".he5")
 
 
@@ -204,9 +217,10 @@ def _in_file(file: Any, path: Path, only: str | None, episode: str | None, ends:
         places = [Place(number, path, groups[name].name) for number, name in zip(called, names, strict=True)]
         return Recording(layout, places, rate=rate, beside=beside, numbers=numbers)
     group = _below(file)
-    if not (episode or ends):
+    rows = rows_of(group, path, episode, ends)
+    if not (episode or ends) and len(rows) < 2:
         return Recording("arrays", [Place(0, path, group.name)])
-    return Recording("rows", [Place(i, path, group.name, rows) for i, rows in enumerate(rows_of(group, path, episode, ends))])
+    return Recording("rows", [Place(number, path, group.name, some) for number, some in enumerate(rows)])
 
 
 def _numbers(names: Iterable[str]) -> list[int]:
@@ -262,12 +276,14 @@ def _control_rate(data: Any) -> float | None:
 
 
 def rows_of(group: Any, path: Path, episode: str | None, ends: Sequence[str]) -> list[tuple[int, int]]:
-    """First row and row after the last of each episode."""
+    """First row and row after the last of each episode; without `episode` and `ends`, by the flags in `ENDS` that are there."""
     arrays = arrays_of(group)
     for name in (*([episode] if episode else []), *ends):
         if name not in arrays:
             raise ArmillaryError(f"{path}: there is no array {name!r}; there are {', '.join(arrays)}")
-    rows = Counter(len(array) for array in arrays.values()).most_common(1)[0][0]  # others are no steps
+    rows = Counter(len(array) for array in arrays.values()).most_common(1)[0][0] if arrays else 0  # others are no steps
+    if not (episode or ends):
+        ends = [name for name in arrays if name.rsplit("/", 1)[-1] in ENDS and _are_flags(arrays[name], rows)]
     cuts = np.zeros(rows + 1, bool)
     for name in ends:
         if len(arrays[name]) != rows:
@@ -283,3 +299,8 @@ def rows_of(group: Any, path: Path, episode: str | None, ends: Sequence[str]) ->
             raise CorruptFile(f"{path}: {episode} has {len(marks)} entries for {rows} rows, and they are no ascending rows")
     cuts[[0, -1]] = True
     return list(pairwise(np.flatnonzero(cuts).tolist()))
+
+
+def _are_flags(array: Any, rows: int) -> bool:
+    """Whether an array has a 0 or a 1 for each row."""
+    return array.shape in ((rows,), (rows, 1)) and array.dtype.kind in "biuf" and bool(np.isin(array[:], (0, 1)).all())

@@ -1,7 +1,7 @@
 """NumPy archives into a store: arrays that all episodes share, as OGBench keeps them, or a file an episode.
 
-- An episode ends in the rows in which a flag is set: those of `ENDS` that are in the file, unless others are named. A file
-  without any is one episode;
+- An episode ends in the rows in which a flag is set: those of `hdf5_layouts.ENDS` that are in the file, unless others are
+  named. A file without any is one episode;
 - everything else is as in HDF5 (hdf5.py): what is seen are arrays called observations, or below that; the last action of an
   episode is stored where what it led to is known;
 - arrays of more than `WHOLE` bytes are read in blocks, also out of a compressed archive. Nothing is unpickled: an array of
@@ -28,7 +28,6 @@ from armillary.episodes.formats.importing import Missing, Writing, check_options
 from armillary.errors import ArmillaryError, CorruptFile
 
 WHOLE = 64 << 20  # bytes of an array that is read at once
-ENDS = ("terminals", "timeouts", "terminations", "truncations", "dones")
 
 
 def import_npz(
@@ -50,12 +49,7 @@ def import_npz(
     missing: Missing = "skip",
     **writing: Unpack[Writing],
 ) -> HDF5Summary:
-    """Read NumPy archives into a new store; other arguments and errors are those of `import_hdf5`.
-
-    Args:
-        ends: arrays of flags that are set in the last row of an episode. Default: terminals, timeouts, terminations,
-            truncations and dones, as far as they are there and `episode` is not given.
-    """
+    """Read NumPy archives into a new store; arguments and errors are those of `import_hdf5`."""
     check_options(writing, missing, longest, image_size=image_size, rate=rate)
     path = Path(path)
     if (path / "ep_len.npz").is_file():
@@ -66,8 +60,7 @@ def import_npz(
 
     def find(file: Path) -> Recording:
         with _opened(file) as arrays:
-            flags = ends or [name for name in ENDS if name in arrays and not episode]
-            rows = rows_of(arrays, file, episode, flags) if arrays else []
+            rows = rows_of(arrays, file, episode, ends)
         return Recording("rows", [Place(i, file, "/", some) for i, some in enumerate(rows)])
 
     options: dict[str, Any] = {"streams": streams, "truth": truth, "action": action, "action_kind": action_kind, "rate": rate}
