@@ -130,6 +130,11 @@ class Stream:
         """Whether it is (channels,) float32, each a number by itself, as a column of a table."""
         return kinds.of(self).is_tabular
 
+    @property
+    def offsets(self) -> np.ndarray:
+        """The offset of each channel (C,) of a vector, 0 where there is none."""
+        return np.array(self.offset or (0.0,) * self.shape[-1])
+
     def in_units(self, values: np.ndarray) -> np.ndarray:
         """Values (..., *shape) as recordings hold them, in the unit of the stream: float64 with an offset, else as they are."""
         return values.astype(np.float64) + self.offset if self.offset else values

@@ -21,7 +21,7 @@ def jumps_and_units(episodes: Episodes, runs: list[Run], period: np.ndarray) -> 
     spec, jumps, blocks = episodes.spec, [], Blocks()
     names = [stream.name for stream in spec.observed if stream.is_tabular]
     cameras = [stream.name for stream in spec.observed if stream.is_picture]
-    offset = np.concatenate([np.zeros(0), *(spec[name].offset or np.zeros(spec[name].shape[0]) for name in names)])
+    offset = np.concatenate([np.zeros(0), *(spec[name].offsets for name in names)])
     if names:
         values = [turning.unwrap(run.vectors, period) for run in runs]
         usual = smooth_channels(values, [np.abs(np.diff(x, axis=0)) for x in values])

@@ -74,4 +74,4 @@ def offset_channels(spec: Spec) -> dict[str, float]:
 def offsets_in_words(spec: Spec) -> list[str]:
     """A line that names the channels with an offset; none without."""
     named = [f"{name} {offset:.15g}" for name, offset in offset_channels(spec).items()]
-    return [f"stored less an offset, since float32 would merge values: {', '.join(named)}"] * bool(named)
+    return [f"stored less an offset, since float32 would merge values: {', '.join(named)}"] if named else []

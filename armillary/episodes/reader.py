@@ -45,7 +45,7 @@ class EpisodeReader:
         read.spec, read._shifts = wanted, {}
         for own, other in zip(self._described.streams, wanted.streams, strict=True):
             if own.offset != other.offset:
-                read._shifts[own.name] = np.subtract(own.offset or 0.0, other.offset or 0.0)
+                read._shifts[own.name] = own.offsets - other.offsets
         return read
 
     def _read_description(self) -> None:

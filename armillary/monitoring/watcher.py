@@ -99,7 +99,7 @@ class Watcher:
             raise ArmillaryError("all sensors are muted, so that there is nothing to judge; mute fewer")
         # The errors of a sensor that is alone are all errors; and where errors do not hold, neither do each sensor's.
         self._by_sensor = "errors" in calibration.detector.charts and self.charts.varies.sum() > 1
-        self._offset = np.concatenate([s.offset or np.zeros(s.shape[0]) for s in model.spec.observed])
+        self._offset = np.concatenate([stream.offsets for stream in model.spec.observed])
         self._surprise, self._split = Surprise(model), np.cumsum([s.shape[0] for s in model.spec.observed])[:-1]
         self._cut, self._uncut = self.charts.evidence(CLIP), self.charts.evidence(UNCUT)
         self._on, self._total, self._last_alarm, self._last_start = False, 0, -np.inf, -np.inf

@@ -134,7 +134,7 @@ class Readout:
     def __init__(self, streams: Sequence[Stream], matrix: np.ndarray) -> None:
         self.streams, self.matrix = streams, matrix
         self.names = tuple(name for stream in streams for name in channel_names(stream))
-        self.offset = np.concatenate([stream.offset or np.zeros(stream.shape[0]) for stream in streams])
+        self.offset = np.concatenate([stream.offsets for stream in streams])
         self.angles = np.array([i in stream.angles for stream in streams for i in range(stream.shape[0])])
 
     @classmethod

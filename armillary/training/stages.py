@@ -196,6 +196,7 @@ class Dynamics(Stage):
                 f"no {latents.length} rows in a row have all streams, so that nothing shows how they go together; "
                 "import with another --missing, or --ignore what is hardly ever there"
             )
+        self.complete = len(whole) == len(latents.starts)
         parts = whole.split(TOGETHER)
         model.predictor.fit(self._offset(*latents.windows(part)) for part in parts)
         self.state = {"error": torch.ones(len(self.latents.starts))}
@@ -213,8 +214,8 @@ class Dynamics(Stage):
             later = distributed.shard(torch.from_numpy(rng.random(self.batch)))
             z = with_map(z, self.latents.later(shard, later).unsqueeze(1).expand_as(z), self.model.config.latent)
         squared = rollout(self.model.predictor.learned, *self._offset(z, actions, generator)).float()
-        known = self.latents.known[self.latents.starts[shard], : squared.shape[-1]].to(squared)[:, None]
-        if not known.all():  # what is absent counts for nothing
+        if not self.complete:  # what is absent counts for nothing
+            known = self.latents.known[self.latents.starts[shard], : squared.shape[-1]].to(squared)[:, None]
             squared = squared * known * (known.shape[-1] / known.sum(-1, keepdim=True))
         error[chosen] = distributed.gather(squared[:, 0].detach().mean(-1)).to(error)
         return {"loss": squared.mean()}
