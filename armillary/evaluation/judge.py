@@ -24,7 +24,7 @@ from armillary.evaluation.control.pairs import EvalSet
 from armillary.evaluation.latent.prediction import PredictionResult, evaluate_prediction
 from armillary.evaluation.latent.probes import ProbeResult, probe
 from armillary.evaluation.statistics import Estimate
-from armillary.evaluation.surprise import SurpriseResult, evaluate_surprise
+from armillary.evaluation.surprise.evaluate import SurpriseResult, evaluate_surprise
 from armillary.files import as_json, parse_json, write_whole
 from armillary.latents import learned_from
 from armillary.model.world_model import WorldModel

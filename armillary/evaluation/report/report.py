@@ -18,7 +18,7 @@ from armillary.evaluation.latent.probes import ProbeResult
 from armillary.evaluation.report.figures import Figure, horizons, ladder, training_curves
 from armillary.evaluation.report.page import bar, document, figure, number, percent, section, table, text
 from armillary.evaluation.report.page import facts as as_list
-from armillary.evaluation.surprise import SurpriseResult
+from armillary.evaluation.surprise.evaluate import SurpriseResult
 from armillary.files import parse_json, write_whole
 
 MEASURES = 200
@@ -34,6 +34,8 @@ ROWS = {
     "chance": "any frame of the episode",
     "pixels": "the raw image at 16 x 16, without a model",
     "frame difference": "how much the pixels change from frame to frame, without a model",
+    "copy last": "how much the latent changes from frame to frame",
+    "constant velocity": "how much the latent's change changes from frame to frame",
 }
 
 
@@ -198,20 +200,20 @@ def _probes(probes: ProbeResult | None, figures: list[Figure]) -> str:
 
 
 def _surprise(surprise: SurpriseResult, figures: list[Figure]) -> str:
-    head = ["", *(f"{name},<br>{measure}" for name in surprise.rows for measure in ("pairs", "AUROC"))]
-    body = []
-    for name in surprise.scenes:
-        scores = [row[name] for row in surprise.rows.values()]
-        body.append((name, [cell for score in scores for cell in (percent(score.relative), number(score.auroc))]))
     intro = (
         "Pairs of clips that are the same up to an event, which is possible in one and impossible in the other: the share of "
         "pairs in which the impossible clip surprises more (50% is chance), and how well single clips are told apart by their "
-        "greatest surprise (AUROC; 0.5 is chance)."
+        "greatest surprise (AUROC; 0.5 is chance). The other rows need no understanding: what one of them tells apart says "
+        "nothing of the model."
     )
     count = f"{min(surprise.scenes.values())} scenes of four clips for each property."
     if surprise.networks:
         count += f" Untrained is the mean of {surprise.networks} networks."
-    content = f"{table(head, body)}<p class=note>{count} Brackets are 95% intervals.</p>{_glossary(surprise.rows)}"
+    rows = surprise.rows.items()
+    pairs = [(scorer, [percent(row[name].relative) for name in surprise.scenes]) for scorer, row in rows]
+    single = [(scorer, [number(row[name].auroc) for name in surprise.scenes]) for scorer, row in rows]
+    content = table(["pairs", *surprise.scenes], pairs) + table(["AUROC", *surprise.scenes], single)
+    content += f"<p class=note>{count} Brackets are 95% intervals.</p>{_glossary(surprise.rows)}"
     return section("Surprise: does it notice what cannot happen?", intro, content, figures)
 
 

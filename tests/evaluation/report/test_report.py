@@ -15,7 +15,8 @@ from armillary.evaluation.report import report
 from armillary.evaluation.report.figures import latent_map, paths, strip, training_curves
 from armillary.evaluation.report.imagined import Gallery, Imagined
 from armillary.evaluation.statistics import Estimate
-from armillary.evaluation.surprise import Discernment, SurpriseResult
+from armillary.evaluation.surprise.discern import Discernment
+from armillary.evaluation.surprise.evaluate import SurpriseResult
 
 PNG = b"\x89PNG\r\n"
 

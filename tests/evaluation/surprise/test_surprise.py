@@ -6,7 +6,9 @@ import torch
 from judging_fakes import Known
 
 from armillary.errors import ArmillaryError
-from armillary.evaluation.surprise import discern, evaluate_surprise, frame_difference
+from armillary.evaluation.surprise.discern import discern
+from armillary.evaluation.surprise.evaluate import evaluate_surprise
+from armillary.evaluation.surprise.shortcuts import LATENTS
 from armillary.worlds.scenes import splice
 from armillary.worlds.two_room.scenes import EVENT, FRAMES, two_room_scenes
 from armillary.worlds.world import make
@@ -81,6 +83,8 @@ def test_a_model_that_knows_motion_is_surprised_by_jumps_and_by_acting_in_vain(w
     assert relative["model"]["wall"] < 0.7
     assert 0.3 < relative["frame difference"]["wall"] < 0.7
     assert relative["frame difference"]["frozen"] == relative["untrained"]["frozen"] == 0.5
+    assert relative["constant velocity"]["teleport 8 px"] > 0.6
+    assert relative["copy last"]["frozen"] == relative["copy last, untrained"]["frozen"] == 0.5
     assert result.scenes == {"teleport 8 px": 12, "frozen": 12, "wall": 12}
     json.dumps(result.to_json(), allow_nan=False)
 
@@ -101,12 +105,6 @@ def test_discernment_of_known_surprise():
     assert discern(two).auroc.value == pytest.approx(3 / 4)
 
 
-def test_frame_difference_sees_change_alone():
-    frames = np.zeros((1, 4, 3, 2, 2, 1), np.uint8)
-    frames[:, :, 2] = 10
-    assert frame_difference({"image": frames})[0, 0].tolist() == [0, 100]
-
-
 def test_scenes_of_blocks_hold_their_actions():
     slow = make("two_room", num_envs=4, action_repeat=1, autoreset_mode="Disabled")
     for some in two_room_scenes(slow, 4, seed=1, skip=5, teleports=(5.0,)):
@@ -123,3 +121,8 @@ def test_a_wall_too_thick_to_be_passed_is_an_error():
 def test_splice():
     clips = np.arange(6).reshape(1, 2, 3)
     assert splice(clips, 1).tolist() == [[[0, 1, 2], [3, 4, 5], [0, 4, 5], [3, 1, 2]]]
+
+
+def test_without_untrained_networks_there_are_the_models_rows_alone(world, scenes):
+    rows = evaluate_surprise(Known(world.stream_spec), [scenes["frozen"]], untrained=0).rows
+    assert {"model", "frame difference", *LATENTS} == set(rows)

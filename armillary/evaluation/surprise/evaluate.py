@@ -1,0 +1,97 @@
+"""The model's surprise at clips that a world offers (`worlds/scenes.py`), beside shortcuts and untrained networks.
+
+Rows: the model; untrained networks (the mean over them); each shortcut (`shortcuts.py`) on pixels, on the model's latents, and
+on those of the first untrained network.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from armillary.evaluation.surprise.discern import Discernment, discern
+from armillary.evaluation.surprise.shortcuts import FRAMES, LATENTS
+from armillary.model.world_model import WorldModel
+from armillary.worlds.scenes import Scenes
+
+UNTRAINED = "untrained"
+"""Row of untrained networks, and the end of the names of shortcuts on one."""
+
+
+@dataclass(frozen=True)
+class SurpriseResult:
+    """`rows[scorer][property]`; the row `untrained` is the mean over `networks` of them."""
+
+    rows: dict[str, dict[str, Discernment]]
+    scenes: dict[str, int]
+    networks: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Ready for `json.dumps`."""
+        return asdict(self)
+
+
+def evaluate_surprise(model: WorldModel, scenes: Sequence[Scenes], *, untrained: int = 20, seed: int = 0) -> SurpriseResult:
+    """Score matched clips by the model's surprise and by the baselines.
+
+    Args:
+        untrained: networks of the untrained row; without one, there is none, nor shortcuts on its latents.
+        seed: of their weights.
+    """
+    networks = []
+    with torch.random.fork_rng():
+        for number in range(untrained):
+            torch.manual_seed(seed + number)
+            networks.append(model.untrained())
+    rows: dict[str, dict[str, Discernment]] = {}
+    for some in scenes:
+        for name, score in _scores(model, networks, some).items():
+            rows.setdefault(name, {})[some.name] = discern(score)
+    return SurpriseResult(rows, {some.name: len(some) for some in scenes}, untrained)
+
+
+def _scores(model: WorldModel, networks: Sequence[WorldModel], scenes: Scenes) -> dict[str, np.ndarray]:
+    """Each row's scores, (k, n, 4, s) of k networks."""
+    frames, index = _distinct(scenes.observations)
+    scores = {name: shortcut(scenes.observations)[None] for name, shortcut in FRAMES.items()}
+    z = _latents(model, frames, index)
+    found = {"model": _surprise(model, z, scenes.actions)[None]} | _shortcuts(z)
+    surprise = []
+    for number, network in enumerate(networks):
+        z = _latents(network, frames, index)
+        surprise.append(_surprise(network, z, scenes.actions))
+        if number == 0:
+            scores |= {f"{name}, {UNTRAINED}": score for name, score in _shortcuts(z).items()}
+    return found | ({UNTRAINED: np.stack(surprise)} if surprise else {}) | scores
+
+
+def _shortcuts(z: Float[Tensor, "n 4 t d"]) -> dict[str, np.ndarray]:
+    latents = z.cpu().numpy()
+    return {name: shortcut(latents)[None] for name, shortcut in LATENTS.items()}
+
+
+def _distinct(observations: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Each different frame once, by stream, and which of them each frame (n, 4, T) is: clips of a scene share most."""
+    shape = next(iter(observations.values())).shape[:3]
+    flat = [np.ascontiguousarray(x.reshape(-1, *x.shape[3:])) for x in observations.values()]
+    raw = np.concatenate([x.reshape(len(x), -1).view(np.uint8) for x in flat], axis=1)
+    _, first, index = np.unique(raw.view(f"V{raw.shape[1]}").ravel(), return_index=True, return_inverse=True)
+    return {name: x[first] for name, x in zip(observations, flat, strict=True)}, index.reshape(shape)
+
+
+@torch.inference_mode()
+def _latents(model: WorldModel, frames: dict[str, np.ndarray], index: np.ndarray) -> Float[Tensor, "n 4 t d"]:
+    count, z = len(next(iter(frames.values()))), []
+    for i in range(0, count, 256):
+        z.append(model.encode({n: torch.from_numpy(x[i : i + 256])[None].to(model.device) for n, x in frames.items()})[0])
+    return torch.cat(z).float()[torch.from_numpy(index).to(model.device)]
+
+
+@torch.inference_mode()
+def _surprise(model: WorldModel, z: Float[Tensor, "n 4 t d"], actions: np.ndarray) -> np.ndarray:
+    blocks = torch.from_numpy(actions).flatten(0, 1).to(model.device)
+    return model.surprise(z.flatten(0, 1), blocks).float().cpu().numpy().reshape(*actions.shape[:3])
