@@ -1,5 +1,8 @@
 """Videos and folders of images: every frame at its row, every action at its frame; what is cut, held or broken."""
 
+import itertools
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +29,15 @@ def table(path: Path, columns: dict[str, list]) -> Path:
     return path
 
 
-def frames_in(folder: Path, numbers: range, suffix: str = ".png") -> Path:
+def frames_in(folder: Path, numbers: Iterable[int], suffix: str = ".png") -> Path:
+    return named_frames(folder, [f"frame_{number}{suffix}" for number in numbers], numbers)
+
+
+def named_frames(folder: Path, names: Iterable[str], numbers: Iterable[int] | None = None) -> Path:
+    """Pictures of these names, which show their places, or these numbers."""
     folder.mkdir(parents=True)
-    for number in numbers:
-        image.fromarray(picture(number)).save(folder / f"frame_{number}{suffix}")
+    for name, number in zip(names, itertools.count() if numbers is None else numbers, strict=False):
+        image.fromarray(picture(number)).save(folder / name)
     return folder
 
 
@@ -58,6 +66,72 @@ def test_a_folder_of_images_in_the_order_of_their_numbers(tmp_path, suffix):
     assert shown(store) == [[8, 9, 10, 11, 12]]
     assert (store.spec.rate, store.spec["image"].shape) == (5, (16, 16, 3))
     assert imported(folder, tmp_path / "no clock")[1].spec.rate is None
+
+
+@pytest.mark.parametrize(
+    ("names", "episodes", "said"),
+    [
+        (
+            "f_0 f_1 f_2 f_3 f_7 f_8 f_12 f_20 f_21",
+            [[0, 1, 2, 3], [4, 5], [7, 8]],
+            r"jumps in the numbers of images.*: 3 .* f_3\.png, f_7\.png",
+        ),
+        ("f_00 f_05 f_10 f_15 f_25 f_30", [[0, 1, 2, 3], [4, 5]], "ends: 1"),
+        ("left_0 left_1 right_0 right_1 right_2", [[0, 1], [2, 3, 4]], r"several forms.*: 1 .*left_#, right_#"),
+        ("0_left 0_right 1_left 1_right", [[0, 2], [1, 3]], "several forms"),
+        ("run_1_frame_0 run_1_frame_1 run_2_frame_0 run_2_frame_1 run_2_frame_2", [[0, 1], [2, 3, 4]], "ends: 1"),
+        ("a_0 a_1 a_2 cover", [[0, 1, 2]], "several forms"),
+        ("f_0_640x480 f_1_640x480 f_2_640x480 f_4_640x480 f_5_640x480", [[0, 1, 2], [3, 4]], "ends: 1"),
+        ("20210304_123358 20210304_123359 20210304_123400 20210304_123401", [[0, 1, 2, 3]], None),
+        ("t_2021-03-04_12-33-59.967 t_2021-03-04_12-34-00.000 t_2021-03-04_12-34-00.034", [[0, 1, 2]], None),
+        ("2021-03-04_12-00-00 2021-03-04_12-00-01 2021-03-04_13-00-00 2021-03-04_13-00-01", [[0, 1], [2, 3]], "ends: 1"),
+        ("1614861224_966000000 1614861225_000000000 1614861225_033000000 1614861225_070000000", [[0, 1, 2, 3]], None),
+        ("1403636579763555584 1403636579813555456 1403636579863555584 1403636579913555456", [[0, 1, 2, 3]], None),
+        ("1305031102.9053 1305031102.9413 1305031102.9732 1305031103.0110", [[0, 1, 2, 3]], None),
+        ("0 7 9 33 48 60", [[0, 1, 2, 3, 4, 5]], None),
+        ("a b c", [[0, 1, 2]], None),
+        ("3f0a 71bc a9ff c001", [[0, 1, 2, 3]], None),
+    ],
+)
+def test_images_are_an_episode_as_far_as_their_names_go_on(tmp_path, names, episodes, said):
+    summary, store = imported(named_frames(tmp_path / "run", [f"{name}.png" for name in names.split()]), tmp_path / "out")
+    assert shown(store) == episodes
+    assert bool(said) == bool(summary.remarks)
+    assert said is None or re.search(said, str(summary))
+
+
+def test_actions_stay_with_their_images_where_some_are_missing(tmp_path):
+    folder = frames_in(tmp_path / "run", [0, 1, 2, 5, 6])
+    table(tmp_path / "run.csv", {"t": [0, 0.5, 1, 1.5, 2, 2.5, 3], "go": range(7)})
+    np.testing.assert_array_equal(imported(folder, tmp_path / "timed", rate=2, time="t")[1].actions(1)[:, 0], [5])
+    table(tmp_path / "run.csv", {"go": range(5)})
+    np.testing.assert_array_equal(imported(folder, tmp_path / "rows")[1].actions(1)[:, 0], [3])
+
+
+def test_an_image_that_cannot_be_read_is_left_out_and_named(tmp_path):
+    folder = frames_in(tmp_path / "run", range(8))
+    content = (folder / "frame_3.png").read_bytes()
+    (folder / "frame_3.png").write_bytes(content[: len(content) // 2])
+    (folder / "frame_6.png").write_bytes(b"")
+    table(tmp_path / "run.csv", {"go": range(8)})
+    summary, store = imported(folder, tmp_path / "out")
+    assert shown(store) == [[0, 1, 2], [4, 5]]
+    np.testing.assert_array_equal(store.actions(1)[:, 0], [4])
+    assert summary.left_out == {
+        "run: frames that cannot be decoded (frame_3.png, frame_6.png)": 2,
+        "run: alone between such frames": 1,
+    }
+    with pytest.raises(CorruptFile, match=r"frame_3\.png: an image cannot be decoded"):
+        imported(folder, tmp_path / "refused", missing="refuse")
+
+
+def test_alpha_of_images_is_left_out_and_said(tmp_path):
+    folder = frames_in(tmp_path / "run", range(2))
+    for file in folder.iterdir():
+        image.open(file).convert("RGBA").save(file)
+    summary, store = imported(folder, tmp_path / "out")
+    assert shown(store) == [[0, 1]]
+    assert "alpha is left out of the images of 1 folders (run)" in str(summary)
 
 
 def test_a_folder_with_many_of_both(tmp_path):
@@ -173,7 +247,7 @@ def test_what_is_damaged_or_unfit_is_skipped_or_refused(tmp_path):
     film(folder / "a.mp4", range(COUNT))
     whole = film(folder / "b.mp4", range(COUNT), group=2)
     (folder / "c.mp4").write_text("no video")
-    image.new("RGB", (4, 4)).save(frames_in(folder / "d", range(2)) / "frame_3.png")
+    image.new("RGB", (4, 4)).save(frames_in(folder / "d", range(2)) / "frame_2.png")
     film(folder / "e.mp4", range(1))
     film(folder / "f.mp4", range(5), times=[0, 0.2, 0.4, 0.6, 0.8])
     content = whole.read_bytes()

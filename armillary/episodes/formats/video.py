@@ -5,9 +5,10 @@
 - Frames come as they are shown, or, at a `rate`, on an even clock, each tick with the last frame at or before it. Without one,
   an episode ends where the clock jumps by ten steps, and the share of steps that are a tenth off is reported. Images have no
   clock: the rate says what theirs was.
+- Images are an episode for each form of their names (`left_0`, `right_0`), which ends where numbers are missing (numbering.py).
 - Every video stream of a file is a stream, on the clock of the first: a row has the last frame of each.
-- Frames that cannot be decoded (a recording that begins inside a group of pictures, damage) and second frames of one moment are
-  left out and counted, and an episode ends there.
+- Frames that cannot be decoded (a recording that begins inside a group of pictures, damage, one file of many) and second frames
+  of one moment are left out and counted, and an episode ends there.
 - Actions are read as video_actions.py says. Either every video has a table, or none has.
 - Frames are decoded once, one after the other, so that memory holds one episode, however long the video.
 """
@@ -16,7 +17,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import repeat
+from itertools import groupby, repeat
 from pathlib import Path
 from typing import Unpack
 
@@ -26,6 +27,7 @@ from jaxtyping import Float64
 from armillary.episodes.formats.clocks import JUMP, stretches
 from armillary.episodes.formats.folders import files_in, hidden, natural
 from armillary.episodes.formats.importing import ImportSummary, Missing, Writing, check_options, import_units, parts
+from armillary.episodes.formats.numbering import Series, series_of
 from armillary.episodes.formats.table_clock import UNEVEN
 from armillary.episodes.formats.table_log import last_before, usual_step
 from armillary.episodes.formats.video_actions import ActionTable, find_table
@@ -33,6 +35,7 @@ from armillary.episodes.formats.video_frames import (
     frame_times,
     frames_in_turn,
     frames_there,
+    has_alpha,
     pictures_in_turn,
     shown_times,
     tracks_of,
@@ -59,15 +62,17 @@ class VideoSummary(ImportSummary):
         longest: rows after which an episode is cut.
         uneven: share of steps that are off the clock by more than a tenth; 0 where a rate was asked for.
         apart: seconds between the clocks of a video and of its table, at the worst end; None where tables have no clock.
+        remarks: what the names of images tell, and what is not kept of them, a line each.
     """
 
     videos: int
     longest: int
     uneven: float = 0.0
     apart: float | None = None
+    remarks: list[str] = field(default_factory=list)
 
     def notes(self) -> list[str]:
-        lines = [f"what is longer than {self.longest} rows is cut"]
+        lines = [f"what is longer than {self.longest} rows is cut", *self.remarks]
         if self.uneven:
             lines.append(f"{self.uneven:.1%} of steps are off the clock by more than a tenth; --rate makes it even")
         if self.apart is not None:
@@ -130,6 +135,7 @@ def import_video(
         ignored=dict(actions.ignored) if actions else {},
         videos=len(videos),
         longest=min(longest, max(2, EPISODE_BYTES // sum(stream.nbytes for stream in spec.streams))),
+        remarks=_remarks(videos, path),
     )
     reader = _Reader(spec, source, {track: stream.name for track, stream in streams.items()}, actions, tables, path, summary)
     reader.every = tracks is None
@@ -149,18 +155,25 @@ def import_video(
 
 @dataclass(frozen=True)
 class _Video:
-    """A video, or a folder with its images in order."""
+    """A video, or a series of the images in a folder; `form` is that of their names, where there are others."""
 
     path: Path
-    files: tuple[Path, ...] = ()
+    images: Series | None = None
+    form: str = ""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The images."""
+        return self.images.files if self.images else ()
 
     def name(self, root: Path) -> str:
-        return self.path.name if self.path == root else str(self.path.relative_to(root))
+        name = self.path.name if self.path == root else str(self.path.relative_to(root))
+        return f"{name} {self.form}".strip()
 
     def times(self, source: "_Source", track: int) -> Float64[np.ndarray, " t"]:
         """When each frame is shown, in seconds on the clock of the video; images at the rate, or one a second."""
         read = frame_times if source.strict else shown_times
-        times = np.arange(len(self.files)) / (source.rate or 1.0) if self.files else read(self.path, track, source.rate)
+        times = self.images.at / (source.rate or 1.0) if self.images else read(self.path, track, source.rate)
         if len(times) < 2:
             raise CorruptFile(f"{self.path}: {len(times)} frames, and an episode needs 2")
         return times
@@ -170,7 +183,7 @@ class _Video:
     ) -> Generator[np.ndarray | None, None, None]:
         """Frames of these ascending indices, decoded one by one; None for those that cannot be, unless the source is strict."""
         if self.files:
-            return pictures_in_turn([self.files[index] for index in shown], size=source.size)
+            return pictures_in_turn([self.files[index] for index in shown], size=source.size, strict=source.strict)
         read, near = frames_in_turn if source.strict else frames_there, float(np.diff(times).min()) / 4
         return read(self.path, times[shown], size=source.size, tolerance=near, track=track, rate=source.rate)
 
@@ -195,11 +208,29 @@ def _find(path: Path) -> list[_Video]:
     inside = (folder for folder in path.rglob("*") if folder.is_dir() and not hidden(folder, path))
     for folder in sorted([path, *inside], key=natural):
         here = [_Video(file) for file in files_in(folder, VIDEOS, deep=False)]
-        images = tuple(files_in(folder, IMAGES, deep=False))
-        videos += here or ([_Video(folder, images)] if images else [])
+        images = [] if here else series_of(files_in(folder, IMAGES, deep=False))
+        videos += here or [_Video(folder, one, one.form if len(images) > 1 else "") for one in images]
     if not videos:
         raise ArmillaryError(f"{path}: there is no video there ({' '.join(VIDEOS)}), and no folder of images")
     return videos
+
+
+def _remarks(videos: list[_Video], root: Path) -> list[str]:
+    """What the names of images tell, and which have alpha."""
+    folders = [[*some] for _, some in groupby((video for video in videos if video.images), lambda video: video.path)]
+    several = [some for some in folders if len(some) > 1]
+    lines = []
+    if several:
+        forms = ", ".join(video.form for video in several[0])
+        lines.append(f"folders whose images have names of several forms, each an episode: {len(several)} (the first: {forms})")
+    jumps = [(video, at) for video in videos if video.images for at in np.flatnonzero(video.images.begins)]
+    if jumps:
+        video, at = jumps[0]
+        where = f"{video.name(root)}: {video.files[at - 1].name}, {video.files[at].name}"
+        lines.append(f"jumps in the numbers of images, where an episode ends: {len(jumps)} (the first: {where})")
+    if clear := [str(some[0].path.name) for some in folders if has_alpha(some[0].files[0])]:
+        lines.append(f"alpha is left out of the images of {len(clear)} folders ({', '.join(clear[:3])})")
+    return lines
 
 
 def _tables(videos: list[_Video]) -> dict[Path, Path]:
@@ -270,7 +301,7 @@ class _Reader:
         rows = enumerate(zip(*(self._rows(video, track, times[track], begin + clock) for track in self.names), strict=True))
         row, shown = next(rows)
         inside, there, taken = np.zeros((3, len(clock)), bool)
-        for start, stop in self._parts(clock):
+        for start, stop in self._parts(video, clock):
             pixels = {name: np.empty((stop - start, *self.spec[name].shape), np.uint8) for name in self.names.values()}
             inside[start:stop] = True
             for at in range(start, stop):
@@ -288,6 +319,8 @@ class _Reader:
                 some = {stream: values[low:high] for stream, values in pixels.items()}
                 yield Episode(some, actions[start + low : start + high - 1], info=info)
         what = "frames that cannot be decoded" + ", or without one of another video stream" * (len(self.names) > 1)
+        if damaged := [file.name for file, bad in zip(video.files, inside & ~there, strict=False) if bad]:
+            what += f" ({', '.join(damaged[:3])}{', ...' * (len(damaged) > 3)})"
         self.summary.leave(f"{name}: {what}", int((inside & ~there).sum()))
         self.summary.leave(f"{name}: alone between such frames", int((there & ~taken).sum()))
         if not taken.any():
@@ -304,6 +337,8 @@ class _Reader:
 
     def _clock(self, video: _Video, frames: Float64[np.ndarray, " f"]) -> Float64[np.ndarray, " t"]:
         """When each row is, in seconds since the first frame: on an even clock, or with the frames."""
+        if self.source.rate and video.files:
+            return frames
         if self.source.rate:
             ticks = np.arange(int(frames[-1] * self.source.rate + 1e-3) + 1) / self.source.rate
             if len(ticks) < 2:
@@ -330,12 +365,14 @@ class _Reader:
             self.summary.apart = max(self.summary.apart or 0.0, apart)
         return actions
 
-    def _parts(self, clock: np.ndarray) -> list[tuple[int, int]]:
+    def _parts(self, video: _Video, clock: np.ndarray) -> list[tuple[int, int]]:
         """First row and row after the last of each episode."""
         steps = np.diff(clock)
-        found = stretches(np.ones(len(clock), bool), np.concatenate([[False], steps > JUMP * np.median(steps)]))
+        begins = video.images.begins if video.images else np.concatenate([[False], steps > JUMP * np.median(steps)])
+        found = stretches(np.ones(len(clock), bool), begins)
         alone = len(clock) - sum(stop - start for start, stop in found)
-        self.summary.leave("alone between two jumps of the clock", alone)
+        what = "the numbers of images" if video.images else "the clock"
+        self.summary.leave(f"alone between two jumps of {what}", alone)
         return [
             (start + first, start + last) for start, stop in found for first, last in parts(stop - start, self.summary.longest)
         ]

@@ -16,7 +16,7 @@ Source: FFmpeg through PyAV, https://pyav.basswood-io.com.
 """
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -204,12 +204,15 @@ def _video(path: Path, track: int = 0) -> Generator[tuple[Any, list[Any]]]:
         raise CorruptFile(f"{path}: the video cannot be decoded ({reason})") from error
 
 
-def pictures_in_turn(files: Iterable[Path], *, size: int | None = None) -> Frames:
+def pictures_in_turn(
+    files: Iterable[Path], *, size: int | None = None, strict: bool = True
+) -> Generator[UInt8[np.ndarray, "h w 3"] | None, None, None]:
     """Decode image files, one when it is asked for, upright and in RGB.
 
     Args:
         files: in order.
         size: resize to size x size by area, whatever the aspect ratio; None keeps each one's own.
+        strict: refuse one that is damaged or no image; else it is None.
 
     Raises:
         CorruptFile: not an image, damaged, or of more than 8 bits a channel, as depth is kept; the message names the file.
@@ -219,11 +222,25 @@ def pictures_in_turn(files: Iterable[Path], *, size: int | None = None) -> Frame
     for file in files:
         try:
             with open_picture(file, PICTURES) as picture:
-                if picture.mode.startswith(("I", "F")):
-                    raise CorruptFile(f"{picture.mode} is no picture of 8 bits a channel; depth is not read as images")
+                deep = picture.mode.startswith(("I", "F"))
                 if size is not None:
                     picture.draft(None, (size, size))  # JPEG only: decode at 1/2, 1/4 or 1/8 of the size where that suffices
-                upright = operations.exif_transpose(picture).convert("RGB")
+                upright = picture if deep else operations.exif_transpose(picture).convert("RGB")
         except CorruptFile as error:
-            raise CorruptFile(f"{file}: {error}") from error
+            if strict:
+                raise CorruptFile(f"{file}: {error}") from error
+            yield None
+            continue
+        if deep:
+            raise CorruptFile(
+                f"{file}: {upright.mode} is no picture of 8 bits a channel; convert it to 8 bits, or, if it is depth, put it "
+                "into an array of an .npz or HDF5 file, with `depth` in its name, in metres or in whole millimetres"
+            )
         yield np.asarray(upright if size is None else upright.resize((size, size), image.Resampling.BOX))
+
+
+def has_alpha(file: Path) -> bool:
+    """Whether an image file has alpha; not if it cannot be read."""
+    with suppress(CorruptFile), open_picture(file, PICTURES) as picture:
+        return picture.mode.endswith("A") or "transparency" in picture.info
+    return False
