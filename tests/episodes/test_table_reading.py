@@ -332,6 +332,43 @@ def test_a_clock_that_cannot_be_is_asked_about(tmp_path):
         Asked(("time",), "weeks")
 
 
+@pytest.mark.parametrize(
+    ("begin", "step", "form"),
+    [
+        (44000.0, 1 / 1440, ""),  # Excel
+        (44000.0, 1 / 1440, ".5f"),
+        (44000.0, 1 / 86400, ".7f"),
+        (738000.25, 1 / 1440, ".8f"),  # MATLAB
+        (59000.5, 1 / 24, ""),  # modified Julian day
+        (2459000.5, 15 / 1440, ""),  # Julian day
+        (20000.0, 5 / 1440, ""),  # since 1970
+    ],
+)
+def test_day_numbers_are_no_seconds(tmp_path, begin, step, form):
+    rows = "".join(f"{begin + step * i:{form}},{i}\n" for i in range(60))
+    path = table(tmp_path / "a.csv", f"time,flow\n{rows}")
+    with pytest.raises(CorruptFile, match=r"in 'time', .* may be seconds, or days .*\(--time-unit s or d\)"):
+        import_table(path, tmp_path / "out", time="time", progress=False)
+    with pytest.raises(CorruptFile, match="--time-unit s or d"):
+        [*read_rows(path, ["flow"], Reading(Asked(("time",))))]
+    assert clock_of(path, "time", unit="d")[1] == pytest.approx(86400 * step, rel=1e-3)
+    assert clock_of(path, "time", unit="s")[1] == pytest.approx(step, rel=1e-3)
+    assert clock_of(table(tmp_path / "b.csv", f"time [d],flow\n{rows}"), "time [d]")[1] == pytest.approx(86400 * step, rel=1e-3)
+
+
+def test_a_row_of_units_gives_that_of_time(tmp_path):
+    path = table(tmp_path / "a.csv", "time,flow\nms,bar\n" + "".join(f"{20 * i},{i}\n" for i in range(60)))
+    assert clock_of(path, "time")[1] == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    ("begin", "step"), [(44000.0, 0.01), (44000.0, 1.0), (43200.5, 0.02), (720000.0, 0.0005), (5.0, 1 / 1440)]
+)
+def test_seconds_of_a_day_are_no_day_numbers(tmp_path, begin, step):
+    path = table(tmp_path / "a.csv", "time,flow\n" + "".join(f"{begin + step * i},{i}\n" for i in range(60)))
+    assert clock_of(path, "time")[1] == pytest.approx(step, rel=1e-3)
+
+
 def test_date_and_time_in_two_columns(tmp_path):
     rows = [f"{when:%Y-%m-%d},{when:%H:%M:%S},{i}" for i, when in enumerate(minutes(1500))]
     path = table(tmp_path / "a.csv", "\n".join(["Date,Time,flow", *rows]))

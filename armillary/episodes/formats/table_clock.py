@@ -31,6 +31,8 @@ SAMPLE = 200_000
 HOUR = 3600.0
 SLOWEST, FASTEST = 31 * DAY, 1e-6
 """Seconds from row to row beyond which numbers are in another unit than seconds."""
+DAY_NUMBERS = ((18_000, 75_000), (719_000, 768_000), (2_440_000, 2_489_000))
+"""Days since 1970, 1900 (Excel) or 1858 (modified Julian); since the year 0 (MATLAB); Julian: of 1970 to 2060, or so."""
 _NAMES = {
     "ns": "ns nsec nsecs nanos nanosec nanosecond nanoseconds",
     "us": "us µs μs usec usecs micros microsec microsecond microseconds",
@@ -169,7 +171,23 @@ def find_clock(
     clock = TableClock(asked.columns, zone=asked.zone, tick=tick, style=style)
     if len(asked.columns) == 2 or evidence[0].kind == "date":
         return replace(clock, day_first=_day_first(table, clock, asked, usual, table.parts() if parts is None else parts))
-    return replace(clock, zone=None, unit=_unit(table, clock, asked, evidence[0].low, evidence[0].high, usual))
+    low, high = evidence[0].low, evidence[0].high
+    clock = replace(clock, zone=None, unit=_unit(table, clock, asked, low, high, usual))
+    said = asked.unit or usual or _written_unit(table, asked.columns[0])
+    if clock.unit == "s" and not said and any(first <= low <= high < last for first, last in DAY_NUMBERS):
+        _refuse_days(table, clock, table.parts() if parts is None else parts)
+    return clock
+
+
+def _refuse_days(table: Table, clock: TableClock, parts: Iterable[Part]) -> None:
+    """Ask, where seconds may be day numbers: they step by far less than one, and not by whole tenths of a millisecond."""
+    times = np.concatenate([np.empty(0), *(clock.seconds(part) for part in islice(parts, 1))])
+    steps = np.diff(times[np.isfinite(times)])
+    step = step_of(steps[steps > 0]) if (steps > 0).any() else 1.0
+    if step < 0.25 and (abs(step * 1e4 - round(step * 1e4)) > 0.02 or step < 5e-5):
+        what = f"{times[0]:.8g} and so on in {clock.columns[0]!r}, a row every {step:.3g}"
+        days = f"days as Excel and MATLAB count them ({step * DAY:.6g} s from row to row)"
+        raise CorruptFile(f"{table.name}: {what}, may be seconds, or {days}; say which (--time-unit s or d)")
 
 
 def measure_clock(table: Table, clock: TableClock) -> tuple[TableClock, float]:
@@ -208,11 +226,16 @@ def _stamped(table: Table, clock: TableClock) -> Iterator[tuple[float, str, str]
             yield float(times[row]), stamps[row], part.where(row)
 
 
+def _written_unit(table: Table, column: str) -> str | None:
+    """The unit of time in a column's name, or in the row of units."""
+    return unit_in_name(column) or _UNIT_OF_NAME.get(table.unit(column).lower())
+
+
 def _unit(table: Table, clock: TableClock, asked: Asked, low: float, high: float, usual: TableClock | None) -> str:
     (name,) = clock.columns
-    unit = asked.unit or unit_in_name(name) or (usual.unit if usual and usual.unit and high <= 1e11 else None)
+    unit = asked.unit or _written_unit(table, name) or (usual.unit if usual and usual.unit and high <= 1e11 else None)
     unit = unit or next((u for u, scale in _EPOCHS.items() if low * scale >= 6.3e8 and high * scale <= 4.2e9), None) or "s"
-    if high * UNITS[unit] > 1e11 and asked.unit is None:
+    if high * UNITS[unit] > 1e11 and asked.unit is None and unit != "d":
         year = 1970 + high * UNITS[unit] / (365.25 * DAY)
         raise CorruptFile(
             f"{table.name}: {high:.0f} in {name!r} would be the year {year:,.0f} in {unit}; say the unit of {name!r} "
