@@ -1,12 +1,13 @@
 """Images as another camera, light or paint would give them, so that what a model learns does not depend on them.
 
-Appearance changes and places stay: the black and white points of each channel move, colours turn about the grey axis, a plane
-wave of light lies over the scene, and bright things grow or shrink by a part of a pixel. Looks are drawn anew for each frame:
-no model can predict them, so the latent learns to leave them out. Shared along a clip, they are learned instead: two
-rooms then held 26% of its goals, and with a look for each frame (and standardised images, without which it held none) 98%.
+The black and white points of each channel move, colours turn about the grey axis, a plane wave of light lies over the scene,
+and bright things grow or shrink by a part of a pixel, while places stay. As from a camera that was moved, the image can shift
+too. Looks are drawn anew for each frame: no model can predict them, so the latent learns to leave them out. Shared along a
+clip, they are learned instead: two rooms then held 26% of its goals, and with a look for each frame (and standardised images,
+without which it held none) 98%.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -34,9 +35,12 @@ class Augmentation:
     """Greatest amplitude of the plane wave, in levels to 127."""
     grow: float = 0.0
     """Bright things grow or shrink by at most this much of a pixel on each side."""
+    shift: int = 0
+    """Images shift by at most this many pixels, to 16, along each axis; pixels at the edge are repeated. For a camera that is
+    moved between sessions. Leave it at 0 where only the place in the image tells where a thing is."""
 
     def __post_init__(self) -> None:
-        for name, most in {"tone": 127, "hue": 1, "wave": 127, "grow": 1}.items():
+        for name, most in {"tone": 127, "hue": 1, "wave": 127, "grow": 1, "shift": 16}.items():
             if not 0 <= getattr(self, name) <= most:
                 raise ArmillaryError(f"augmentation: {name} is 0 to {most}, not {getattr(self, name)}")
 
@@ -45,6 +49,9 @@ class Augmentation:
 
     def __call__(self, images: UInt8[Tensor, "n h w c"], rng: np.random.Generator) -> UInt8[Tensor, "n h w c"]:
         """Each image with a look of its own. Images of other than three channels keep their hue."""
+        images = shifted(images, self.shift, rng) if self.shift else images
+        if not replace(self, shift=0):
+            return images
         n, h, w, c = images.shape
         black, white = rng.uniform(-self.tone, self.tone, (2, n, c))
         turned = turn(np.pi * rng.uniform(-self.hue, self.hue, n)) if c == 3 else np.eye(c)
@@ -72,6 +79,16 @@ class Augmentation:
         columns = np.exp(2j * np.pi * along * np.arange(w) / w)
         parts = [torch.from_numpy(part.astype(np.float32)) for part in (rows.real, rows.imag, columns.real, columns.imag)]
         return torch.einsum("nh,nw->nhw", parts[0], parts[2]) - torch.einsum("nh,nw->nhw", parts[1], parts[3])
+
+
+def shifted(images: UInt8[Tensor, "n h w c"], most: int, rng: np.random.Generator) -> UInt8[Tensor, "n h w c"]:
+    """Each image moved by up to `most` pixels along each axis, with the pixels at its edge repeated."""
+    n, h, w, _ = images.shape
+    offsets = torch.from_numpy(rng.integers(-most, most + 1, (2, n, 1)))
+    rows, columns = (
+        (torch.arange(size) + by).clamp(0, size - 1).to(images.device) for size, by in zip((h, w), offsets, strict=True)
+    )
+    return images[torch.arange(n, device=images.device)[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
 def grown(planes: UInt8[Tensor, "c n h w"], bright: Tensor) -> UInt8[Tensor, "c n h w"]:

@@ -15,8 +15,9 @@
 - `push_t`: temporal contrast keeps the pose of the block in the latent, which the prediction loss alone would drop.
 - `cube`: patches of 4 px for a small object in dark images; contrast keeps the cube in the latent beside the arm. A habit
   learned on top picks up and places.
-- `robot`: camera and joint states at control rate, kept every few frames. Dynamics are learned with offsets on latents and
-  actions, and eight steps ahead: a sitting later, the camera and the idle joints have moved.
+- `robot`: camera and joint states at control rate, kept every few frames. A session later, the camera and the idle joints have
+  moved: images shift by some pixels while the encoder learns, and dynamics, half of them linear, are learned with offsets on
+  latents and actions, twelve steps ahead.
 - `sensors`: a machine's sensors and nothing else. The latent is the standardised sensors; three quarters of the prediction
   are a linear path's, and few steps leave the rest near "nothing changes" where it knows nothing.
 - `lewm`: LeWM (arXiv 2603.19312), for a GPU.
@@ -255,10 +256,14 @@ RECIPES: dict[str, Recipe] = {
             "nano",
             skip=5,
             predictor="gru",
+            linear=0.5,
             context=3,
             objective={"prediction": Prediction(rollout=4), "sigreg": SIGReg(2.0)},
         ),
-        (StageConfig("joint", steps=400), StageConfig("dynamics", steps=1000, batch=128, length=11, offset=0.5)),
+        (
+            StageConfig("joint", steps=400, augmentation=Augmentation(shift=3)),
+            StageConfig("dynamics", steps=1000, batch=128, length=15, offset=0.5),
+        ),
     ),
     "sensors": Recipe(
         ModelConfig.sized(

@@ -60,6 +60,17 @@ def test_things_grow_to_their_neighbours(bright):
     assert (mixed[:, 1] <= images[:, 1]).all()
 
 
+def test_images_shift_whole_and_each_by_itself():
+    images = torch.randint(256, (40, 12, 10, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    seen, found = looks(images, shift=2), set()
+    padded = F.pad(images.movedim(-1, 1).float(), (2, 2, 2, 2), mode="replicate").movedim(1, -1)
+    for was, now in zip(padded, seen, strict=True):
+        found |= {(i, j) for i in range(5) for j in range(5) if (was[i : i + 12, j : j + 10] == now).all()}
+    assert {i for i, _ in found} == {j for _, j in found} == set(range(5))
+    assert len(found) > 10
+    assert (looks(scene(), tone=40, shift=2) != looks(scene(), tone=40)).any()
+
+
 def test_places_stay_and_looks_differ():
     seen = looks(scene(), tone=40, hue=1.0, wave=10, grow=1.0)
     edge = (seen[:, :, 1:] - seen[:, :, :-1]).abs().sum(-1).float()
@@ -68,7 +79,7 @@ def test_places_stay_and_looks_differ():
     assert (looks(scene(), 3, tone=40) == looks(scene(), 3, tone=40)).all()
 
 
-@pytest.mark.parametrize("wrong", [{"tone": 128}, {"hue": 1.1}, {"wave": -1}, {"grow": 2}])
+@pytest.mark.parametrize("wrong", [{"tone": 128}, {"hue": 1.1}, {"wave": -1}, {"grow": 2}, {"shift": 17}])
 def test_a_look_out_of_range_is_refused(wrong):
     with pytest.raises(ArmillaryError, match=next(iter(wrong))):
         Augmentation(**wrong)

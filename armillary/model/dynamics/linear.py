@@ -66,7 +66,8 @@ class LinearPredictor(Predictor):
 
 
 class CombinedPredictor(Predictor):
-    """share * linear + (1 - share) * network, in imagination too, where each sees what both predicted.
+    """share * linear + (1 - share) * network. In imagination each goes on from its own predictions, so that a recurrent network
+    carries its state on.
 
     Args:
         network: what is `learned` by gradient.
@@ -85,6 +86,12 @@ class CombinedPredictor(Predictor):
 
     def forward(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> Float[Tensor, "b t d"]:
         return torch.lerp(self.network(z, actions), self.linear(z, actions), self.share_of_linear)
+
+    def rollout(
+        self, z: Float[Tensor, "n c d"], past: Float[Tensor, "n c-1 a"], actions: Float[Tensor, "n h a"]
+    ) -> Float[Tensor, "n h d"]:
+        network, linear = (path.rollout(z, past, actions) for path in (self.network, self.linear))
+        return torch.lerp(network, linear, self.share_of_linear)
 
     def fit(self, windows: Iterable[tuple[Float[Tensor, "n t d"], Float[Tensor, "n t-1 a"]]]) -> None:
         self.linear.fit(windows)

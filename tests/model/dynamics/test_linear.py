@@ -52,3 +52,13 @@ def test_a_network_beside_it_learns_alone_and_is_averaged_with_it():
     torch.testing.assert_close(combined(z, actions), wanted)
     assert {name.split(".")[0] for name, _ in combined.named_parameters()} == {"network"}
     assert {name for name in combined.state_dict() if name.startswith("linear")} == {"linear.weight", "linear.constant"}
+
+
+def test_in_imagination_a_network_and_the_linear_path_go_on_from_their_own_predictions():
+    z, actions = plant(50, 9)
+    torch.manual_seed(0)
+    combined = CombinedPredictor(GRUPredictor(2, 1, 8, context=3), LinearPredictor(2, 1, context=3), 0.75)
+    combined.fit([(z, actions)])
+    seen = z[:, :3], actions[:, :2], actions[:, 2:]
+    wanted = 0.75 * combined.linear.rollout(*seen) + 0.25 * combined.network.rollout(*seen)
+    torch.testing.assert_close(combined.rollout(*seen), wanted)

@@ -65,7 +65,7 @@ def test_one_imagined_step_is_the_prediction_at_the_last_step_of_any_context(kin
         torch.testing.assert_close(imagined[:, 0], model(seen, done)[:, -1], **CLOSE)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "combined"])  # whose paths imagine each by itself
 def test_imagination_is_prediction_after_prediction(kind):
     """Each imagined latent takes the place of a seen one in the window that predicts the next."""
     model, (z, actions) = predictor(kind), clip()
