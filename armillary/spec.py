@@ -141,6 +141,10 @@ class Stream:
 
     def stored(self, values: np.ndarray) -> np.ndarray:
         """Values (..., *shape) in the unit of the stream, as recordings hold them and models see them, in its dtype."""
+        if self.offset and values.dtype.kind in "iu":  # float64 would round large ones, whose difference is exact modulo 2^64
+            whole = np.floor(self.offset)
+            near = (values.astype(np.uint64) - np.array([int(one) % 2**64 for one in whole], np.uint64)).astype(np.int64)
+            return np.where(self.offset, near - (self.offset - whole), values).astype(self.dtype)
         return (values.astype(np.float64) - self.offset if self.offset else values).astype(self.dtype, copy=False)
 
     @property

@@ -244,3 +244,44 @@ def test_observations_in_units_are_taken_less_the_offset():
 def test_an_offset_that_does_not_fit_is_refused(kind, shape, offset, said):
     with pytest.raises(ArmillaryError, match=said):
         Stream("sensors", kind, shape, offset=offset)
+
+
+@pytest.mark.parametrize("dtype", ["i8", "u8", ">i8"])
+@pytest.mark.parametrize("base", [2**60, 2**60 + 1, -(2**60), 2**63 + 7])
+def test_whole_numbers_beyond_float64_are_kept_to_the_digit(tmp_path, dtype, base):
+    if not (base >= 0 if dtype == "u8" else base < 2**63 - 1000):
+        pytest.skip("this type does not hold it")
+    steps = np.cumsum(np.random.default_rng(0).integers(-3, 4, 300)).tolist()
+    ticks = np.array([[base + step, step % 5] for step in steps], dtype)
+    h5py, parquet = pytest.importorskip("h5py"), pytest.importorskip("pyarrow")
+    assert parquet
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        file["demo_0/obs/state"], file["demo_0/actions"] = ticks, np.zeros((299, 1), np.float32)
+    np.savez(tmp_path / "a.npz", observations=ticks, actions=np.zeros((300, 1), np.float32))
+    for read, name in ((import_hdf5, "hdf5"), (import_npz, "npz")):
+        summary = read(tmp_path / f"a.{name}", tmp_path / name, progress=False)
+        store, (stream,) = Episodes.open(tmp_path / name), summary.spec.observed
+        values = store.read(0)[stream.name]
+        assert [int(stream.offset[0]) + int(value) for value in values[:, 0]] == ticks[: len(values), 0].tolist()
+        assert values[:, 1].tolist() == ticks[: len(values), 1].tolist()
+        assert "loses" not in str(summary)
+
+
+def test_whole_numbers_that_float32_does_not_hold_with_any_offset_are_said(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        far = np.concatenate([np.arange(150), 2**60 + np.arange(150)])
+        file["demo_0/obs/state"], file["demo_0/actions"] = far[:, None], np.zeros((299, 1), np.float32)
+    summary = import_hdf5(tmp_path / "a.hdf5", tmp_path / "store", progress=False)
+    assert "column 'state 0' loses 149 of 299 changes" in str(summary)
+
+
+def test_a_table_says_where_float64_rounds(tmp_path):
+    for base, said in ((2**60, True), (2**50, False)):
+        summary, _ = imported(table(tmp_path / "a.csv", ticks=base + np.arange(400)), tmp_path / f"store {base}")
+        assert ("whole numbers beyond 2^53 lose their last digits in ticks" in str(summary)) == said
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(
+        pa.table({"t": np.arange(9.0), "valve": np.arange(9), "n": 2**60 + np.arange(9)}), tmp_path / "a.parquet"
+    )
+    assert "lose their last digits in n" in str(imported(tmp_path / "a.parquet", tmp_path / "parquet")[0])

@@ -20,6 +20,7 @@ from armillary.axes import check_axes, picture_shape, to_pictures
 from armillary.episodes import images
 from armillary.episodes.formats.depth import DEPTH, decode_depth
 from armillary.episodes.formats.importing import ImportSummary
+from armillary.episodes.offsets import exact
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.spec import ActionSpace, Stream
 
@@ -138,7 +139,7 @@ class Column:
 
     def read(self, array: Any, start: int, stop: int) -> np.ndarray:
         """Rows of the array as the stream has them, (stop - start, *stream.shape); blocks follow the chunks of the
-        file. Vectors come in float64 where the array has more digits than float32.
+        file. Vectors come as of `exact` where the array has more digits than float32.
 
         Raises:
             CorruptFile: rows that are not there or of another shape, no image where there should be one, or no finite number in
@@ -151,11 +152,14 @@ class Column:
         if len(array) < stop:
             raise CorruptFile(f"{self.path}: the file has {max(len(array) - start, 0)} rows where {stop - start} are needed")
         wide = self.stream.is_tabular and array.dtype.itemsize > 2 and array.dtype != np.float32
-        rows = np.empty((stop - start, *self.stream.shape), np.float64 if wide else self.stream.dtype)
+        whole = wide and array.dtype.kind in "iu"
+        dtype = array.dtype.newbyteorder("=") if whole else np.float64 if wide else self.stream.dtype
+        rows = np.empty((stop - start, *self.stream.shape), dtype)
         step = _rows_at_once(array)
         for at in range(start, stop, step):
             block = array[at : min(at + step, stop)]
             rows[at - start : at - start + len(block)] = self._converted(block)
+        rows = exact(rows) if whole else rows
         if rows.dtype.kind == "f" and not self.stream.gaps:
             for row, *_ in np.argwhere(~np.isfinite(rows))[:1]:
                 raise CorruptFile(f"{self.path}: not a finite number in row {row} of {stop - start}")
@@ -175,6 +179,8 @@ class Column:
         with np.errstate(over="ignore"):
             taken = kinds.of(self.stream).take(self.stream, block, size)
             numbers = taken.astype(self.stream.dtype)
+        if self.stream.is_tabular and taken.dtype.kind in "iu":
+            return taken
         if self.stream.is_tabular:
             return np.where(np.isfinite(numbers), taken, numbers)
         return np.where(np.isinf(numbers), np.nan, numbers) if self.stream.gaps else numbers

@@ -16,6 +16,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from jaxtyping import Float64
 
+from armillary.episodes.offsets import FLOAT64_WHOLE
+
 _NOTHING = (
     "|-|--|---|.|?|*|na|n/a|n.a.|nan|null|nil|none|bad|bad input|missing|no data|nodata|invalid|error|i/o timeout|inf|-inf|"
     "#n/a|#value!|#div/0!|#num!|#ref!"
@@ -77,6 +79,7 @@ class Evidence:
         comma, point: numbers whose decimal sign that is beyond doubt.
         comma_grouped, point_grouped: of these, those whose digits are grouped by the other sign.
         either: such as 1,234, whose comma may do either.
+        long: numbers of columns that hold whole ones beyond 2^53, which float64 rounds.
         text: one of the words.
         low, high: the smallest and the largest number.
         rises: no number is below the one before it.
@@ -92,6 +95,7 @@ class Evidence:
     comma_grouped: int = 0
     point_grouped: int = 0
     either: int = 0
+    long: int = 0
     text: str = ""
     low: float = float("inf")
     high: float = float("-inf")
@@ -118,6 +122,8 @@ class Evidence:
         if len(plain):
             self.rises &= bool(plain[0] >= self.high and (np.diff(plain) >= 0).all()) or self.high == float("-inf")
             self.low, self.high = min(self.low, float(plain.min())), max(self.high, float(plain.max()))
+            if max(-self.low, self.high) > FLOAT64_WHOLE:
+                self.long += sum(cell.strip().lstrip("+-").isdigit() for cell in cells)
         if alike:
             self.number += len(cells)
             self.point = self.point or int(any("." in cell and not _EITHER.fullmatch(cell.strip()) for cell in cells))

@@ -20,7 +20,7 @@ from rich.progress import Progress
 
 from armillary.console import plain_console
 from armillary.episodes.filling import Filling
-from armillary.episodes.offsets import narrowed, offsets_in_words, with_offsets
+from armillary.episodes.offsets import Merging, narrowed, offsets_in_words, with_offsets
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, CorruptFile, NoStore
 from armillary.spec import Spec
@@ -47,6 +47,7 @@ class ImportSummary:
         left_out: rows that were left out of what is stored, by reason.
         ignored: features or columns that are not in the store, and why.
         gaps: numbers that the source's own numbering leaves out, in words.
+        merged: a line for each channel whose changes float32 does not keep.
         seconds: wall time.
     """
 
@@ -61,6 +62,7 @@ class ImportSummary:
     left_out: Counter[str] = field(default_factory=Counter)
     ignored: dict[str, str] = field(default_factory=dict)
     gaps: str = ""
+    merged: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     def notes(self) -> list[str]:
@@ -89,6 +91,7 @@ class ImportSummary:
             f"streams: {', '.join(streams)}",
             *[f"{self.already} episodes were stored before"] * bool(self.already),
             *offsets_in_words(self.spec),
+            *self.merged,
             *self.notes(),
             *self.losses(),
         ]
@@ -138,7 +141,8 @@ def import_units(
 
     Args:
         units: a name and the episodes of each unit, in order; both are read one at a time, and closed at the end. Vectors may
-            come in float64, and get an offset where float32 would merge what the first commit shows of them (offsets.py).
+            come in float64, or whole numbers of 64 bits, and get an offset where float32 would merge what the first commit
+            shows of them (offsets.py).
         summary: where the store will be and its spec; it gets what was stored and skipped, and the time it took.
         info: what the store says of itself.
         total: how many units there are, for the progress bar.
@@ -165,6 +169,7 @@ def import_units(
     bar = Progress(console=plain_console(stderr=True), disable=not progress)
     task, stored = bar.add_task("import", total=total), []
     last, inside = _reached(into)
+    merging = Merging()
 
     def fit() -> Iterator[Episode]:
         for unit, (name, episodes) in enumerate(units, begin):
@@ -186,6 +191,8 @@ def import_units(
         for group in groups(islice(fit(), None if max_episodes is None else max(0, max_episodes - into.stored))):
             if into.store is None:
                 summary.spec = into.spec = with_offsets(into.spec, group)
+            for episode in group:
+                merging.add(into.spec, episode)
             into.append(*(narrowed(episode, into.spec) for episode in group))
             stored += [episode.info.get("episode", episode.info.get("source")) for episode in group]
             summary.frames += sum(map(len, group))
@@ -195,7 +202,7 @@ def import_units(
         raise ArmillaryError(f"{summary.source}: {'; '.join(['there is no episode to import', *summary.losses()])}")
     into.finish()
     summary.episodes, summary.skipped = tuple(stored), dict(sorted(summary.skipped.items()))
-    summary.already, summary.seconds = into.stored, perf_counter() - began
+    summary.already, summary.merged, summary.seconds = into.stored, merging.notes(), perf_counter() - began
     return summary
 
 

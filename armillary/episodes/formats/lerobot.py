@@ -49,6 +49,7 @@ from armillary.episodes.formats.lerobot_metadata import Dataset, Entry
 from armillary.episodes.formats.lerobot_videos import TOLERANCE, Films
 from armillary.episodes.formats.places import inside
 from armillary.episodes.formats.video_frames import frames_at
+from armillary.episodes.offsets import exact
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile, require
 from armillary.spec import Spec, Stream
@@ -269,7 +270,7 @@ class _Reader:
         """One stream of these rows of an episode."""
         name, shape = stream.name, self.dataset.features[stream.name].shape
         if stream.is_tabular:
-            return _numbers(table, name, stream.shape[0], np.float64)
+            return _numbers(table, name, stream.shape[0], None)
         if name in shown:
             tolerance = TOLERANCE / self.dataset.fps
             values = frames_at(entry.videos[name].path, shown[name][rows], size=self.size, tolerance=tolerance)
@@ -296,10 +297,11 @@ def _files(dataset: Dataset, table: Any, name: str) -> list[bytes]:
     return found
 
 
-def _numbers(table: Any, name: str, size: int, dtype: type = np.float32) -> np.ndarray:
-    """A column of numbers, or of lists of numbers, as (rows, size)."""
+def _numbers(table: Any, name: str, size: int, dtype: type | None = np.float32) -> np.ndarray:
+    """A column of numbers, or of lists of numbers, as (rows, size); without a dtype, as of `exact`."""
     try:
         values = np.array(table[name].to_pylist(), dtype).reshape(table.num_rows, -1)
+        values = exact(values) if dtype is None else values
     except (TypeError, ValueError) as error:
         raise CorruptFile(f"{name}: rows of different lengths, or not numbers ({_line(error)})") from error
     if values.shape[1] != size:

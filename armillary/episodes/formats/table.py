@@ -32,11 +32,10 @@ from armillary.episodes.formats.table_clock import (
     find_clock,
     measure_clock,
 )
-from armillary.episodes.formats.table_files import SUFFIXES, Merging, Part, Survey, Table, open_table, together
+from armillary.episodes.formats.table_files import SUFFIXES, Part, Survey, Table, open_table, together
 from armillary.episodes.formats.table_layout import SENSORS, TableLayout
 from armillary.episodes.formats.table_log import last_before
 from armillary.episodes.formats.table_text import NoTable
-from armillary.episodes.offsets import offset_channels
 from armillary.episodes.store import Episode
 from armillary.errors import ArmillaryError, CorruptFile, expect
 from armillary.spec import Spec
@@ -165,7 +164,7 @@ def import_table(
     summary.uneven = reader.uneven / max(reader.steps, 1) if time else None
     summary.remarks += [
         clock_note(first, clocks[first.name], expect(step, "a step")) if clocks else layout.no_clock_note(),
-        *reader.remarks(summary.spec),
+        *reader.remarks(),
     ]
     return summary
 
@@ -223,7 +222,6 @@ class _Reader:
     styles: dict[str, str]
     left_out: Counter[str] = field(default_factory=Counter)
     jumps: Counter[str] = field(default_factory=Counter)
-    merging: Merging = field(default_factory=Merging)
     steps: int = 0
     uneven: int = 0
     again: int = 0
@@ -234,9 +232,9 @@ class _Reader:
         fills = self.missing in ("hold", "interpolate", "mask") and self.longest_gap > 0
         self.gaps = Gaps(how, self.longest_gap) if fills else None
 
-    def remarks(self, spec: Spec) -> list[str]:
-        """What a person should know of what was read, and is stored by this spec."""
-        lines = [*self.jumps, *self.merging.notes(offset_channels(spec))]
+    def remarks(self) -> list[str]:
+        """What a person should know of what was read."""
+        lines = [*self.jumps]
         if self.gaps:
             lines.append(f"{self.gaps.filled:,} missing numbers filled: {self.gaps.how}, over at most {self.longest_gap} rows")
         lines += [f"{name} is absent from {count:,} rows, which are kept" for name, count in self.masked.items()]
@@ -295,8 +293,6 @@ class _Reader:
             raise CorruptFile(
                 f"{file}: {why}; repair it, or leave such rows out (--missing skip) or fill them (--missing hold)"
             )
-        for i, name in enumerate(self.layout.sensors):
-            self.merging.add(name, numbers[:, i])
         row = part.first - 1 + np.arange(len(part))
         columns = {"numbers": numbers, "row": row, "begins": np.zeros(len(part), bool), "last": np.zeros(len(part), bool)}
         if timeline:

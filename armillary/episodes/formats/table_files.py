@@ -6,8 +6,7 @@ What a column is, a number or text, is judged by most of its cells (`survey`); w
 
 import csv
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -19,6 +18,7 @@ from jaxtyping import Float64
 from armillary.episodes.formats.cells import FLOAT32_MAX, Evidence, is_missing, numbers, styles_of
 from armillary.episodes.formats.dates import is_date
 from armillary.episodes.formats.table_text import Block, NoTable, TextLayout, blocks, layout_of, rows_of
+from armillary.episodes.offsets import FLOAT64_WHOLE
 from armillary.errors import CorruptFile, expect, require
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
@@ -234,6 +234,9 @@ def _cells(pa: Any, column: Any) -> Column:
         return column.cast(pa.time64("ns")).cast(pa.int64()).to_numpy(zero_copy_only=False).astype(np.float64) / 1e9
     if kinds.is_boolean(kind):
         return column.cast(pa.uint8()).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    if kinds.is_int64(kind) and not column.null_count and len(column):
+        whole = column.to_numpy()
+        return whole if abs(whole).max() > FLOAT64_WHOLE else whole.astype(np.float64)
     if kinds.is_floating(kind) or kinds.is_integer(kind) or kinds.is_decimal(kind):
         return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     if kinds.is_null(kind):
@@ -248,6 +251,7 @@ def _evidence(cells: np.ndarray) -> Evidence:
         found.date = len(known)
     elif len(known):
         found.number, found.low, found.high = len(known), float(known.min()), float(known.max())
+        found.long = len(known) if cells.dtype.kind == "i" else 0
         found.rises = bool((np.diff(known) >= 0).all())
     return found
 
@@ -259,30 +263,6 @@ def together(surveys: Sequence[Survey]) -> Survey:
         columns[name] = columns[name] + evidence if name in columns else evidence
     styles = {name: style for survey in reversed(surveys) for name, style in survey.styles.items()}
     return Survey(columns, styles, sum(s.rows for s in surveys), sum(s.again for s in surveys))
-
-
-class Merging:
-    """Counts the changes from row to row that float32 does not keep, by column."""
-
-    def __init__(self) -> None:
-        self.changes, self.lost, self.largest = Counter(), Counter(), {}
-
-    def add(self, name: str, values: Float64[np.ndarray, " n"]) -> None:
-        """Look at the next values of a column."""
-        changed = np.diff(values) != 0
-        self.changes[name] += int(changed.sum())
-        self.lost[name] += int((changed & (np.diff(values.astype(np.float32)) == 0)).sum())
-        self.largest[name] = max(self.largest.get(name, 0.0), float(np.nanmax(np.abs(values), initial=0.0)))
-
-    def notes(self, offset: Collection[str]) -> list[str]:
-        """A line for each column that loses more than a hundredth of its changes, but for those with an offset."""
-        return [
-            f"column {name!r} loses {lost:,} of {self.changes[name]:,} changes: float32 keeps steps of "
-            f"{np.spacing(np.float32(self.largest[name])):g} at {self.largest[name]:.4g}, and its first rows "
-            "call for no offset; subtract a constant from it first, if its changes are small beside it"
-            for name, lost in self.lost.items()
-            if lost > 0.01 * self.changes[name] and name not in offset
-        ]
 
 
 def unit_of(header: str) -> str:

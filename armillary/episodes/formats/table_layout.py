@@ -83,6 +83,10 @@ class TableLayout:
         ]
         if words := [name for name in (*sensors, *controls, *truth) if pooled.columns[name].kind == "bool"]:
             remarks.append(f"words for yes and no are 1 and 0: {', '.join(words)}")
+        if long := [name for name in (*sensors, *controls, *truth) if pooled.columns[name].long]:
+            remarks.append(
+                f"warning: whole numbers beyond 2^53 lose their last digits in {', '.join(long)}; subtract a constant first"
+            )
         masked = tuple(name for name in sensors if mask and pooled.columns[name].has_gaps)
         sensors = [*(name for name in sensors if name not in masked), *masked]
         return cls(sensors, list(controls), list(truth), time, episode, ignored, remarks, masked)
