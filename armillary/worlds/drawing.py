@@ -91,16 +91,35 @@ def draw(
     for begin in range(0, len(index), CHUNK):
         part = slice(begin, begin + CHUNK)
         np.take(base, index[part], axis=0, out=frames[part], mode="clip")
-        corner = np.clip(np.floor(position[part]) - patch // 2, 0, base.shape[1] - patch)
-        centre = (corner - position[part] + 0.5).astype(np.float32)  # of the corner's pixel, from the centre of the disc
-        dx, dy = (centre[:, axis, None] + np.arange(patch, dtype=np.float32) for axis in (0, 1))
-        distance = np.sqrt(dx[:, None, :] ** 2 + dy[:, :, None] ** 2)
-        cover = np.clip(radius[part, None, None].astype(np.float32) + 0.5 - distance, 0, 1)[:, None]
-        windows = sliding_window_view(frames[part], (patch, patch), axis=(1, 2), writeable=True)
-        at = np.arange(len(corner)), *corner.T[::-1].astype(int)
-        under = windows[at]  # (frames, 3, patch, patch)
-        windows[at] = np.rint(under + cover * (colour[part, :, None, None].astype(np.float32) - under)).astype(np.uint8)
+        corner, dx, dy = around(position[part], patch, base.shape[1])
+        distance = np.sqrt(dx**2 + dy**2)
+        cover = np.clip(radius[part, None, None].astype(np.float32) + 0.5 - distance, 0, 1)
+        blend(frames[part], np.arange(len(corner)), corner, cover, colour[part, :, None, None])
     return frames
+
+
+def around(
+    position: Float[np.ndarray, "n 2"], patch: int, size: int
+) -> tuple[Int[np.ndarray, "n 2"], Float32[np.ndarray, "n 1 patch"], Float32[np.ndarray, "n patch 1"]]:
+    """Patches of pixels about positions, inside of the image: their corners, and how far right and below each pixel is, px."""
+    corner = np.clip(np.floor(position) - patch // 2, 0, size - patch)
+    first = (corner - position + 0.5).astype(np.float32)  # of the corner's pixel, from the position
+    dx, dy = (first[:, axis, None] + np.arange(patch, dtype=np.float32) for axis in (0, 1))
+    return corner.astype(int), dx[:, None, :], dy[:, :, None]
+
+
+def blend(
+    frames: UInt8[np.ndarray, "n size size 3"],
+    rows: Int[np.ndarray, " m"],
+    corner: Int[np.ndarray, "m 2"],
+    cover: Float32[np.ndarray, "m height width"],
+    colour: Float[np.ndarray, "m 3 #height #width"],
+) -> None:
+    """Paint patches of the frames of these rows, each of which is named once, in place: by the share that is covered."""
+    windows = sliding_window_view(frames, cover.shape[1:], axis=(1, 2), writeable=True)
+    at = rows, *corner.T[::-1]
+    under = windows[at]  # (m, 3, height, width)
+    windows[at] = np.rint(under + cover[:, None] * (colour.astype(np.float32, copy=False) - under)).astype(np.uint8)
 
 
 def hue_colour(hue: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 3"]:

@@ -145,6 +145,7 @@ WORLDS: dict[str, tuple[str, str | None, str]] = {
     "maze": ("armillary.worlds.maze.world:Maze", None, "worlds"),
     "house": ("armillary.worlds.house.world:House", None, "worlds"),
     "push_t": ("armillary.worlds.push_t.world:PushT", "pymunk", "worlds"),
+    "physics": ("armillary.worlds.physics.world:Physics", "pymunk", "worlds"),
     "cube": ("armillary.worlds.cube.world:Cube", "ogbench", "cube"),
 }
 MUJOCO = ("mujoco", "ogbench")

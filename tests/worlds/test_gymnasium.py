@@ -19,8 +19,9 @@ WORLDS = {  # Gymnasium's name of it, and options beside the defaults
     "house": ("armillary/House-v0", {"size": 32, "beams": 16, "layouts": 3}),
     "push_t": ("armillary/PushT-v0", {"size": 32, "action_repeat": 1}),
     "reacher": ("armillary/Reacher-v0", {"size": 32, "action_repeat": 2}),
+    "physics": ("armillary/Physics-v0", {"size": 32, "variety": "held_out"}, {"size": 32, "hand": False}),
 }
-NEEDS = {"push_t": "pymunk", "reacher": "mujoco"}
+NEEDS = {"push_t": "pymunk", "physics": "pymunk", "reacher": "mujoco"}
 
 
 @pytest.fixture(params=WORLDS)

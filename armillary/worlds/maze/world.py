@@ -24,11 +24,11 @@ from armillary.errors import ArmillaryError
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.worlds.disc import POSITION, LaidOutWorld
 from armillary.worlds.drawing import cover, draw, hue_colour, paint
-from armillary.worlds.from_above import SeenFromAbove
 from armillary.worlds.maze.corridors import Corridors
 from armillary.worlds.maze.layouts import draw_walls, wall_count, zones
 from armillary.worlds.maze.paths import distance, next_bend
 from armillary.worlds.maze.wander import Wander
+from armillary.worlds.over_base import DrawnOverBase
 from armillary.worlds.single import single_of
 
 VERSION = "2"  # of physics and rendering
@@ -56,7 +56,7 @@ FACTORS: dict[str, tuple[int | slice, Any, Any]] = {
 }
 
 
-class Maze(SeenFromAbove, LaidOutWorld):
+class Maze(DrawnOverBase, LaidOutWorld):
     """The maze world, a native Gymnasium vector environment and a `World`.
 
     Actions are (N, 2) in [-1, 1], along x and y (down), clipped: the share of the greatest displacement, held for a step.

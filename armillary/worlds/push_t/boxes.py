@@ -8,9 +8,8 @@ Design choices:
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from numpy.lib.stride_tricks import sliding_window_view
 
-from armillary.worlds.drawing import CHUNK
+from armillary.worlds.drawing import CHUNK, around, blend
 
 
 def draw_boxes(
@@ -32,18 +31,12 @@ def draw_boxes(
     patch = min(2 * int(np.ceil(reach)) + 1, size)
     for begin in range(0, len(frames), CHUNK):
         part = slice(begin, begin + CHUNK)
-        position, angle = pose[part, :2], pose[part, 2].astype(np.float32)[:, None, None]
-        corner = np.clip(np.floor(position) - patch // 2, 0, size - patch)
-        first = (corner - position + 0.5).astype(np.float32)  # of the corner's pixel, from the origin of the shape
-        dx, dy = (first[:, axis, None] + np.arange(patch, dtype=np.float32) for axis in (0, 1))
-        dx, dy, cosine, sine = dx[:, None, :], dy[:, :, None], np.cos(angle), np.sin(angle)
+        corner, dx, dy = around(pose[part, :2], patch, size)
+        angle = pose[part, 2].astype(np.float32)[:, None, None]
+        cosine, sine = np.cos(angle), np.sin(angle)
         along, across = cosine * dx + sine * dy, cosine * dy - sine * dx
         cover = np.zeros((), np.float32)
         for (x, y), (half_x, half_y) in zip(centres.tolist(), halves.tolist(), strict=True):
             inside = np.clip(half_x + 0.5 - np.abs(along - x), 0, 1) * np.clip(half_y + 0.5 - np.abs(across - y), 0, 1)
             cover = np.maximum(cover, inside)
-        windows = sliding_window_view(frames[part], (patch, patch), axis=(1, 2), writeable=True)
-        at = np.arange(len(corner)), *corner.T[::-1].astype(int)
-        under = windows[at]  # (frames, 3, patch, patch)
-        paint = colour[part, :, None, None].astype(np.float32)
-        windows[at] = np.rint(under + cover[:, None] * (paint - under)).astype(np.uint8)
+        blend(frames[part], np.arange(len(corner)), corner, cover, colour[part, :, None, None])

@@ -23,7 +23,7 @@ from armillary.actor import Actor
 from armillary.errors import ArmillaryError
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.worlds.drawing import cover, draw, hue_colour, paint
-from armillary.worlds.from_above import SeenFromAbove
+from armillary.worlds.over_base import DrawnOverBase
 from armillary.worlds.push_t import tee
 from armillary.worlds.push_t.arena import THICK, TICK, Arena, controlled
 from armillary.worlds.push_t.boxes import draw_boxes
@@ -57,7 +57,7 @@ FACTORS: dict[str, tuple[int | slice, Any, Any]] = {
 }
 
 
-class PushT(SeenFromAbove):
+class PushT(DrawnOverBase):
     """The Push-T world, a native Gymnasium vector environment and a `World`.
 
     Actions are (N, 2) in [-1, 1], along x and y (down), clipped: the share of the greatest displacement.

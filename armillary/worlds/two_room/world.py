@@ -24,7 +24,7 @@ from armillary.errors import ArmillaryError
 from armillary.spec import ActionSpace, Spec, Stream
 from armillary.worlds.disc import POSITION, DiscWorld
 from armillary.worlds.drawing import base_images, draw, hue_colour
-from armillary.worlds.from_above import SeenFromAbove
+from armillary.worlds.over_base import DrawnOverBase
 from armillary.worlds.scenes import Scenes
 from armillary.worlds.single import single_of
 from armillary.worlds.two_room.rooms import Rooms
@@ -55,7 +55,7 @@ FACTORS: dict[str, tuple[int | slice, Any, Any]] = {
 }
 
 
-class TwoRoom(SeenFromAbove, DiscWorld):
+class TwoRoom(DrawnOverBase, DiscWorld):
     """The two-room world, a native Gymnasium vector environment and a `World`.
 
     Actions are (N, 2) in [-1, 1], along x and y (down), clipped: the share of the greatest displacement, held for a step.

@@ -1,4 +1,4 @@
-"""What two rooms, the maze and Push-T share: images that are drawn over base images, which last as long as a layout does."""
+"""What two rooms, the maze, Push-T and the physics world share: images drawn over base images, which last like layouts."""
 
 from abc import abstractmethod
 from typing import Any
@@ -10,7 +10,7 @@ from armillary.worlds.drawing import distinct
 from armillary.worlds.native import NativeWorld
 
 
-class SeenFromAbove(NativeWorld):
+class DrawnOverBase(NativeWorld):
     """Base class; see `NativeWorld` for its arguments."""
 
     def __init__(self, num_envs: int, spec: Spec, state_size: int, **settings: Any) -> None:

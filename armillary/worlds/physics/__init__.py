@@ -1,0 +1,1 @@
+"""A box seen from the side, in which things fall, roll, collide and pass behind screens."""
