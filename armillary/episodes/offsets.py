@@ -91,7 +91,7 @@ class Merging:
                 continue
             changed, stored = _changes(values) != 0, stream.stored(values)
             lost, steps = changed & (np.diff(stored, axis=0) == 0), np.spacing(abs(stored).max(0))
-            for name, *found in zip(_channels(stream), changed.sum(0), lost.sum(0), steps, strict=True):
+            for name, *found in zip(channels_of(stream), changed.sum(0), lost.sum(0), steps, strict=True):
                 self._changes[name] += int(found[0])
                 self._lost[name] += int(found[1])
                 self._step[name] = max(self._step.get(name, 0.0), float(found[2]))
@@ -107,13 +107,14 @@ class Merging:
         ]
 
 
-def _channels(stream: Stream) -> list[str]:
+def channels_of(stream: Stream) -> list[str]:
+    """The channels of a vector by name, or by number."""
     return [*stream.channels] or [f"{stream.name} {i}" for i in range(stream.shape[0])]
 
 
 def offset_channels(spec: Spec) -> dict[str, float]:
     """The channels that have an offset, by name, and which."""
-    every = (pair for stream in spec.streams for pair in zip(_channels(stream), stream.offset, strict=False))
+    every = (pair for stream in spec.streams for pair in zip(channels_of(stream), stream.offset, strict=False))
     return {name: offset for name, offset in every if offset}
 
 

@@ -76,3 +76,22 @@ def test_videos_and_folders_of_arrays_skip_hidden_files(tmp_path: Path) -> None:
         file["obs/q"], file["action"] = np.zeros((4, 2), "f4"), np.zeros((4, 1), "f4")
     (tmp_path / "arrays/._a.h5").write_bytes(b"\0\5\26\7\0")
     assert not import_hdf5(tmp_path / "arrays", tmp_path / "rows", progress=False).skipped
+
+
+def test_links_are_followed_to_each_file_once(tmp_path: Path) -> None:
+    from armillary.episodes.formats.video import _find
+
+    (tmp_path / "elsewhere/deep").mkdir(parents=True)
+    (tmp_path / "elsewhere/deep/b.csv").write_text("x")
+    (tmp_path / "data/run").mkdir(parents=True)
+    for name in ("a.csv", "f_0.png", "f_1.png"):
+        (tmp_path / "data/run" / name).write_text(name)
+    (tmp_path / "data/other").symlink_to(tmp_path / "elsewhere")
+    assert [file.name for file in files_in(tmp_path / "data", [".csv"])] == ["b.csv", "a.csv"]
+    (tmp_path / "data/latest.csv").symlink_to(tmp_path / "data/run/a.csv")
+    (tmp_path / "data/run/loop").symlink_to(tmp_path / "data")
+    (tmp_path / "data/up").symlink_to(tmp_path)
+    with pytest.warns(UserWarning, match=r"links to what is read already are passed over .*(loop|latest\.csv)"):
+        assert [file.name for file in files_in(tmp_path / "data", [".csv"])] == ["b.csv", "a.csv"]
+    with pytest.warns(UserWarning, match="2 links to what is read already"):
+        assert [video.path.name for video in _find(tmp_path / "data")] == ["run"]

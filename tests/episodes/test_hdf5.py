@@ -319,7 +319,7 @@ def test_kinds_are_found_and_can_be_given(tmp_path):
     assert store.spec.action == NO_ACTION
     np.testing.assert_array_equal(episodes[0].observations["depth_mm"][:, 0, 0], np.float32([np.nan, 0.5, 65.535, 0.001]))
     assert np.isnan(episodes[0].observations["lidar"]).all()
-    assert summary.ignored["obs/heat"] == "float64 (20, 20) is of no kind by itself; say which"
+    assert summary.ignored["obs/heat"] == f"float64 (20, 20) is of no kind by itself; say which; {arrays.EIGHT_BITS}"
     assert "not numbers" in summary.ignored["obs/words"]
     for words in ("depth_mm depth (millimetres, 0 as nothing)", "pose vector (from (4, 4))", "there are no actions"):
         assert words in str(summary)

@@ -120,7 +120,16 @@ def test_words_for_yes_and_no_are_numbers_in_import_and_watch(tmp_path):
 
 @pytest.mark.parametrize(
     ("encoding", "mark"),
-    [("utf-8", b""), ("utf-8", codecs.BOM_UTF8), ("utf-16", b""), ("utf-16-le", b""), ("latin-1", b""), ("cp1252", b"")],
+    [
+        ("utf-8", b""),
+        ("utf-8", codecs.BOM_UTF8),
+        ("utf-16", b""),
+        ("utf-16-le", b""),
+        ("utf-32", b""),
+        ("utf-32-be", b""),
+        ("latin-1", b""),
+        ("cp1252", b""),
+    ],
 )
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_encodings_and_ends_of_lines(tmp_path, encoding, mark, end):
@@ -150,6 +159,10 @@ def test_one_broken_byte_does_not_change_the_rest(tmp_path):
         ("time, flow\n0, 1\n\n1, 3\n# pause\n", ("time", "flow"), [1, 3]),
         ('time,"flow\n",note\n0,1,"a\nb"\n1,3,c\n', ("time", "flow", "note"), [1, 3]),
         ("flow\n1\n3\n", ("flow",), [1, 3]),
+        ("sep=;\ntime;flow\n0,5;1\n1,5;3\n", ("time", "flow"), [1, 3]),
+        ('"sep=,"\ntime,flow\n0,1\n1,3\n', ("time", "flow"), [1, 3]),
+        ("SEP=\t\nflow\ttime\n1\t0\n3\t1\n", ("flow", "time"), [1, 3]),
+        ("sep=;\nflow\n1,0\n3,0\n", ("flow",), [1, 3]),
         ("time,flow\n0,1\ntime,flow\n1,3\n", ("time", "flow"), [1, 3]),
         ("time,flow\ns,l\n0,1\n\ufefftime,flow\ns,l\n1,3\n", ("time", "flow"), [1, 3]),
     ],
@@ -158,6 +171,27 @@ def test_headers_units_and_what_is_passed_over(tmp_path, text, columns, values):
     path = table(tmp_path / "a.csv", text)
     assert open_table(path).columns == columns
     assert column(path, "flow") == values
+
+
+@pytest.mark.parametrize(
+    ("header", "encoding", "refused"),
+    [
+        ("時刻,温度", "shift-jis", True),
+        ("セン,サー", "shift-jis", True),
+        ("时间,温度", "gbk", True),
+        ("время,температура", "cp1251", True),
+        ("時刻,温度", "utf-8", False),
+        ("время,температура", "utf-8", False),
+        ("Größe [µm],Frühstück é", "cp1252", False),
+    ],
+)
+def test_a_header_in_another_encoding_is_no_latin(tmp_path, header, encoding, refused):
+    path = table(tmp_path / "a.csv", f"{header}\n1,2\n", encoding)
+    if refused:
+        with pytest.raises(CorruptFile, match=r"line 1: the header is neither in UTF-8 nor in Windows-1252 .*iconv"):
+            open_table(path)
+    else:
+        assert ",".join(open_table(path).columns) == header
 
 
 def test_a_pipe_that_is_longer_than_a_portion_is_read_to_its_end():
@@ -367,6 +401,14 @@ def test_a_row_of_units_gives_that_of_time(tmp_path):
 def test_seconds_of_a_day_are_no_day_numbers(tmp_path, begin, step):
     path = table(tmp_path / "a.csv", "time,flow\n" + "".join(f"{begin + step * i},{i}\n" for i in range(60)))
     assert clock_of(path, "time")[1] == pytest.approx(step, rel=1e-3)
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_dates_with_and_without_a_zone_are_said(tmp_path, zone):
+    stamps = [f"2020-02-01T00:00:{i:02}{'' if i == 5 else 'Z'}" for i in range(9)]
+    path = table(tmp_path / "a.csv", "time,flow\n" + "".join(f"{stamp},{i}\n" for i, stamp in enumerate(stamps)))
+    summary = import_table(path, tmp_path / "out", time="time", zone=zone, progress=False)
+    assert ("line 7: '2020-02-01T00:00:05' has no time zone, unlike the rows before it" in str(summary)) == (zone is None)
 
 
 def test_date_and_time_in_two_columns(tmp_path):

@@ -25,6 +25,7 @@ from armillary.errors import ArmillaryError, CorruptFile
 from armillary.spec import ActionSpace, Stream
 
 BLOCK = 8 << 20  # bytes of an array that are read at once
+EIGHT_BITS = "pixels have to be scaled to 0 to 255 and stored as uint8 first"
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG")
 
 
@@ -110,11 +111,11 @@ class Column:
                 raise ArmillaryError(f"is of type {dtype}, not numbers")
             found = kind or ("image" if axes or bgr else kinds.recognise(path.rsplit("/", 1)[-1], shape, dtype))
         if found is None:
-            which = "say its kind, and of images the order of their axes" if dtype == np.uint8 else "say which"
+            which = "say its kind, and of images the order of their axes" if dtype == np.uint8 else f"say which; {EIGHT_BITS}"
             raise ArmillaryError(f"{dtype} {shape} is of no kind by itself; {which}")
         of = kinds.get(found)
         if row is not None and of.dtype == "uint8" != dtype:
-            raise ArmillaryError(f"{dtype} {shape} is no {found}: its numbers are uint8 ({', '.join(of.axes)})")
+            raise ArmillaryError(f"{dtype} {shape} is no {found}: its numbers are uint8 ({', '.join(of.axes)}); {EIGHT_BITS}")
         if row is not None and of.is_picture:
             axes = check_axes(axes, shape)
             said = f" (axes {axes} of {shape})" * (axes not in ("hw", "hwc"))

@@ -12,6 +12,8 @@
 - rows are read in blocks, and an episode longer than `longest` is cut, with the row between two parts in both: no step is lost.
 """
 
+import math
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -36,9 +38,13 @@ class HDF5Summary(ArraySummary):
     """What an import did, and of how many episodes the last action is not stored, since what it led to is not in the file.
 
     That is None without actions.
+
+    Args:
+        unwritten: arrays that were never written, in part or as a whole, and in how many groups.
     """
 
     unfollowed: int | None = None
+    unwritten: Counter[str] = field(default_factory=Counter)
 
     def notes(self) -> list[str]:
         if self.unfollowed is None:
@@ -47,7 +53,11 @@ class HDF5Summary(ArraySummary):
             last = f"of {self.unfollowed} episodes the last action is not stored: what it led to is not in the file"
         else:
             last = "the last action of every episode is stored, with what it led to as the last row"
-        return [*super().notes(), last]
+        never = [
+            f"{path} was never written in {count} groups, in part or as a whole, and holds its fill value there: leave it out"
+            for path, count in self.unwritten.items()
+        ]
+        return [*super().notes(), last, *never]
 
 
 def import_hdf5(
@@ -172,7 +182,7 @@ def import_recording(
     about = {"source": f"{said} {recording.layout} {path.name}"}
     import_units(reader.units(), summary, info=about, total=len(recording.places), missing=missing, **writing)
     summary.ignored = dict(sorted(ignored.items()))
-    summary.unfollowed = reader.unfollowed if reader.action else None
+    summary.unfollowed, summary.unwritten = reader.unfollowed if reader.action else None, reader.unwritten
     return summary
 
 
@@ -229,6 +239,7 @@ class _Reader:
     known: set[str]  # of the arrays of the first episode
     ignored: dict[str, str]  # gets the arrays that only others have
     unfollowed: int = 0
+    unwritten: Counter[str] = field(default_factory=Counter)
     _open: ExitStack = field(default_factory=ExitStack)
     _at: tuple[Path, str] | None = None
     _group: Any = None
@@ -245,6 +256,8 @@ class _Reader:
             self._open.close()
             self._at, self._group = None, self._open.enter_context(self.recording.opened(place.file, place.group))
             self._at = (place.file, place.group)
+            paths = (column.path for column in self.columns if column.path in self._group)
+            self.unwritten.update(path for path in paths if _is_unwritten(self._group[path]))
         return self._group
 
     def episodes(self, place: Place) -> Iterator[Episode]:
@@ -311,6 +324,16 @@ class _Reader:
             actions = read_actions(group[self.action], first, last - 1, self.space)
         info = {"source": f"HDF5 {place.file.name}", "episode": place.name, "group": place.group, "row": first}
         return Episode(values[False], actions, values[True], info)
+
+
+def _is_unwritten(array: Any) -> bool:
+    """Whether an array of HDF5 has rows that nobody wrote."""
+    if not hasattr(array, "id") or not array.size:
+        return False
+    if not array.chunks:
+        return array.id.get_storage_size() == 0
+    chunks = math.prod(-(-side // chunk) for side, chunk in zip(array.shape, array.chunks, strict=True))
+    return array.id.get_num_chunks() < chunks
 
 
 def _arrays_called(name: str, recording: Recording) -> Iterator[Any]:

@@ -20,6 +20,7 @@ from rich.progress import Progress
 
 from armillary.console import plain_console
 from armillary.episodes.filling import Filling
+from armillary.episodes.formats.doubts import Doubts
 from armillary.episodes.offsets import Merging, narrowed, offsets_in_words, with_offsets
 from armillary.episodes.store import Episode, Episodes
 from armillary.errors import ArmillaryError, CorruptFile, NoStore
@@ -47,7 +48,7 @@ class ImportSummary:
         left_out: rows that were left out of what is stored, by reason.
         ignored: features or columns that are not in the store, and why.
         gaps: numbers that the source's own numbering leaves out, in words.
-        merged: a line for each channel whose changes float32 does not keep.
+        doubts: a line for each channel whose changes float32 does not keep, or whose numbers are likely something else.
         seconds: wall time.
     """
 
@@ -62,7 +63,7 @@ class ImportSummary:
     left_out: Counter[str] = field(default_factory=Counter)
     ignored: dict[str, str] = field(default_factory=dict)
     gaps: str = ""
-    merged: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
     def notes(self) -> list[str]:
@@ -91,7 +92,7 @@ class ImportSummary:
             f"streams: {', '.join(streams)}",
             *[f"{self.already} episodes were stored before"] * bool(self.already),
             *offsets_in_words(self.spec),
-            *self.merged,
+            *self.doubts,
             *self.notes(),
             *self.losses(),
         ]
@@ -169,7 +170,7 @@ def import_units(
     bar = Progress(console=plain_console(stderr=True), disable=not progress)
     task, stored = bar.add_task("import", total=total), []
     last, inside = _reached(into)
-    merging = Merging()
+    merging, doubts = Merging(), Doubts()
 
     def fit() -> Iterator[Episode]:
         for unit, (name, episodes) in enumerate(units, begin):
@@ -193,6 +194,7 @@ def import_units(
                 summary.spec = into.spec = with_offsets(into.spec, group)
             for episode in group:
                 merging.add(into.spec, episode)
+                doubts.add(into.spec, episode)
             into.append(*(narrowed(episode, into.spec) for episode in group))
             stored += [episode.info.get("episode", episode.info.get("source")) for episode in group]
             summary.frames += sum(map(len, group))
@@ -202,7 +204,8 @@ def import_units(
         raise ArmillaryError(f"{summary.source}: {'; '.join(['there is no episode to import', *summary.losses()])}")
     into.finish()
     summary.episodes, summary.skipped = tuple(stored), dict(sorted(summary.skipped.items()))
-    summary.already, summary.merged, summary.seconds = into.stored, merging.notes(), perf_counter() - began
+    summary.doubts = [*merging.notes(), *doubts.notes()]
+    summary.already, summary.seconds = into.stored, perf_counter() - began
     return summary
 
 

@@ -311,6 +311,7 @@ class Timeline:
         self._raw = self._time = None  # the last time, before and after an hour that came twice
         self._later = 0.0
         self._shown = ""
+        self._zones: set[bool] = set()  # whether dates say their zone: no, yes, or both
 
     def seconds(self, part: Part) -> Float64[np.ndarray, " n"]:
         """The time of each row; NaN where there is none. Looks at each part once."""
@@ -323,6 +324,7 @@ class Timeline:
         if self.clock.tick:
             times[known] = self._spread(times[known], self.clock.tick)
         if self.clock.unit is None and self.clock.zone is None:
+            self._note_zones(part, known)
             times[known] = self._unfold(times[known], part, known)
         return times
 
@@ -341,6 +343,18 @@ class Timeline:
         count = np.where(begun >= 0, at - begun, self._same + 1 + at)
         self._stamp, self._same = float(stamps[-1]), int(count[-1])
         return stamps + tick * count
+
+    def _note_zones(self, part: Part, known: np.ndarray) -> None:
+        if len(self._zones) > 1 or any(isinstance(part.columns[name], np.ndarray) for name in self.clock.columns):
+            return
+        stamps = self.clock.stamps(part)
+        for row in known:
+            self._zones.add(zoned := has_zone(stamps[row]))
+            if len(self._zones) > 1:
+                what = f"{self.name}: {part.where(int(row))}: {stamps[row]!r} has {'a' if zoned else 'no'} time zone, unlike"
+                remedy = "those without one are taken as UTC; name theirs (--zone Europe/Berlin)"
+                self.notes[f"{what} the rows before it; {remedy}"] += 1
+                return
 
     def _unfold(self, times: np.ndarray, part: Part, known: np.ndarray) -> np.ndarray:
         steps = np.diff(times, prepend=times[0] if self._raw is None else self._raw)

@@ -9,6 +9,7 @@ comes again, as in a log that was rotated.
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ PORTION = 1 << 16  # bytes
 LONGEST_LINE = 1 << 20  # characters
 HEAD = 200  # lines that the layout is read off
 UNIT_ROWS = 3
+_SEPARATOR = re.compile(r'\ufeff?"?sep=(.)"?[\s,;]*', re.IGNORECASE)  # the first line of what Excel is to read
 QUOTED_LINES = 8  # of one cell that is cut off by the end of a portion
 Block = tuple[list[str], int]  # lines, and the number of the first
 
@@ -86,8 +88,8 @@ def _open_quote(lines: Sequence[str]) -> int:
 def _texts(stream: Any, name: str) -> Iterator[tuple[str, bool]]:
     """Decoded text in portions of a buffered stream (with `read1`), and whether it is the last one.
 
-    UTF-16 is known by its mark or its zeros. Else it is UTF-8, and a line that is not is Windows-1252, which has Latin-1's
-    letters.
+    UTF-16 and UTF-32 are known by their mark or their zeros. Else it is UTF-8, and a line that is not is Windows-1252, which
+    has Latin-1's letters.
     """
     portion = stream.read1(PORTION)
     if wide := _wide(portion):
@@ -119,10 +121,15 @@ def _narrow(text: bytes) -> str:
 
 
 def _wide(first: bytes) -> str | None:
-    """Which UTF-16 a text is in, or None."""
+    """Which UTF-16 or UTF-32 a text is in, or None."""
+    if first[:4] in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
+        return "utf-32"
     if first[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return "utf-16"
-    zeros = [first[i:400:2].count(0) for i in (0, 1)]
+    zeros = [first[i:400:4].count(0) for i in range(4)]
+    if sum(count > 0.9 * len(first[:400]) / 4 > 2 for count in zeros) == 3:
+        return "utf-32-le" if zeros[0] < zeros[3] else "utf-32-be"
+    zeros = [zeros[0] + zeros[2], zeros[1] + zeros[3]]
     if max(zeros) > 0.4 * len(first[:400]) / 2 > 2:
         return "utf-16-le" if zeros[1] > zeros[0] else "utf-16-be"
     return None
@@ -142,8 +149,10 @@ def layout_of(head: Sequence[str], header: bool, name: str) -> TextLayout:
     Raises:
         CorruptFile: it is no table, or a header of numbers alone.
     """
-    head = list(head[:HEAD])
-    delimiter, width, at = _delimiter(head)
+    head, signs = list(head[:HEAD]), ",;\t|"
+    if said := _SEPARATOR.fullmatch(head[0]):
+        signs, head[0] = said[1], ""
+    delimiter, width, at = _delimiter(head, signs)
     reader = csv.reader(head, delimiter=delimiter, skipinitialspace=True)
     ends, rows = [], []  # a quoted cell may go on over several lines
     for row in reader:
@@ -152,6 +161,11 @@ def layout_of(head: Sequence[str], header: bool, name: str) -> TextLayout:
     if not header:
         return TextLayout(delimiter, tuple(f"column {i + 1}" for i in range(width)), (), (), ends[at - 1] + 1 if at else 1)
     raw = names = tuple(cell.lstrip("\ufeff") for cell in rows[at])
+    if garbled := [cell for cell in names if _is_garbled(cell)]:
+        raise CorruptFile(
+            f"{name}: line {at + 1}: the header is neither in UTF-8 nor in Windows-1252 ({garbled[0]!r}); convert the file to "
+            "UTF-8 first, as by `iconv -f SHIFT-JIS -t UTF-8` (or from GBK, CP1251, ...)"
+        )
     if not any(names):
         raise CorruptFile(f"{name}: line {at + 1}: expected a header with names of columns, got empty cells")
     if all(is_missing(cell) or _is_value(cell) for cell in names):
@@ -170,10 +184,15 @@ def layout_of(head: Sequence[str], header: bool, name: str) -> TextLayout:
     return TextLayout(delimiter, names, raw, units, ends[at + below] + 1)
 
 
-def _delimiter(head: Sequence[str]) -> tuple[str, int, int]:
+def _is_garbled(cell: str) -> bool:
+    """Whether a name was read as Windows-1252, and that is no likely word of it: four of its letters beside each other."""
+    return "\ufffd" in cell or cell.count("\u0192") > 1 or bool(re.search(rb"[\x80-\xff]{4}", cell.encode("cp1252", "replace")))
+
+
+def _delimiter(head: Sequence[str], signs: str) -> tuple[str, int, int]:
     """What separates cells, how many a row has, and which line is the header: the first with so many, or with one less."""
     best = (0.0, 0, ",", 0)
-    for sign in ",;\t|":
+    for sign in signs:
         widths = [len(row) for row in split(head, sign)]
         counts = Counter(width for width in widths if width > 1)
         if not counts:
@@ -185,7 +204,7 @@ def _delimiter(head: Sequence[str]) -> tuple[str, int, int]:
         best = max(best, (fits, width, sign, at), key=lambda found: found[:2])
     if best[0] >= 0.5:
         return best[2], best[1], best[3]
-    return ";", 1, next((i for i, line in enumerate(head) if line.strip()), 0)
+    return signs[0] if len(signs) == 1 else ";", 1, next((i for i, line in enumerate(head) if line.strip()), 0)
 
 
 def _is_value(cell: str) -> bool:

@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from armillary.episodes.formats.clocks import JUMP, stretches
-from armillary.episodes.formats.folders import files_in, hidden, natural
+from armillary.episodes.formats.folders import files_in, folders_in, once
 from armillary.episodes.formats.importing import ImportSummary, Missing, Writing, check_options, import_units, parts
 from armillary.episodes.formats.numbering import Series, series_of
 from armillary.episodes.formats.table_clock import UNEVEN
@@ -205,9 +205,8 @@ def _find(path: Path) -> list[_Video]:
             raise ArmillaryError(f"{path}: one image is no episode; give the folder of its frames")
         return [_Video(file) for file in files_in(path, VIDEOS)]
     videos = []
-    inside = (folder for folder in path.rglob("*") if folder.is_dir() and not hidden(folder, path))
-    for folder in sorted([path, *inside], key=natural):
-        here = [_Video(file) for file in files_in(folder, VIDEOS, deep=False)]
+    for folder in folders_in(path):
+        here = [_Video(file) for file in once(files_in(folder, VIDEOS, deep=False))]
         images = [] if here else series_of(files_in(folder, IMAGES, deep=False))
         videos += here or [_Video(folder, one, one.form if len(images) > 1 else "") for one in images]
     if not videos:
