@@ -51,6 +51,7 @@ GROUPS: dict[str, tuple[str, Mapping[str, Callable[..., Any] | str]]] = {
         {
             "control": bench.control,
             "diagnose": bench.diagnose,
+            "physics": bench.physics,
             "figures": bench.figures,
             "monitor": bench.monitor,
             "speed": bench.speed,

@@ -108,6 +108,44 @@ def diagnose(
     return asdict(found)
 
 
+def physics(
+    run: Positional[RunPath],
+    recording: OptionalStore = None,
+    scenes: int = 60,
+    options: tuple[str, ...] = (),
+    development: bool = False,
+    untrained: int = 20,
+    out: Path | None = None,
+    seed: int = 0,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Examine what a model has understood: is it more surprised by what cannot happen than by what can?
+
+    The world of the run's recording, physics or two_room, stages the scenes. Shortcuts that need no understanding stand beside
+    the model; an item that one of them solves says nothing about it.
+
+    Args:
+        run: the run's folder, as train wrote it.
+        recording: where the run's recording is now, if it was moved. Default: where it was at training.
+        scenes: number of scenes, of four clips, for each property and difficulty.
+        options: options of the world as name=value, such as variety=held_out. Default: as recorded.
+        development: use the scenes to choose settings by. Report on the others, once.
+        untrained: number of untrained networks to compare with.
+        out: JSON file to write the result to. Default: none.
+        seed: random seed of the untrained networks.
+        device: where to compute: auto (a GPU where there is one), cpu, cuda or mps.
+    """
+    from armillary.evaluation.surprise.exam import examine
+
+    asked: dict[str, Any] = {"scenes": scenes, "options": parse_options(options), "development": development}
+    found = examine(run, recording=recording, untrained=untrained, seed=seed, device=device, **asked)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        found.save(out)
+    console.print(found.table())
+    return found.to_json()
+
+
 def speed(
     run: Positional[Annotated[Path | None, tyro.conf.arg(metavar="RUN")]] = None,
     sizes: tuple[Literal["nano", "tiny", "small", "base"], ...] = ("nano", "tiny"),

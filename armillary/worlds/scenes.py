@@ -5,7 +5,7 @@ the event. Where it can be, the impossible clips are spliced from the possible o
 between them and the appearance of single frames gives nothing away.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,14 +18,25 @@ class Scenes:
         name: what is violated.
         observations: name -> (n, 4, T, *shape): two possible clips, then the impossible one that begins like each.
         actions: (n, 4, T - 1, A) raw action blocks.
+        difficulty: of those that a property is asked in; "" where there is one.
     """
 
     name: str
     observations: dict[str, np.ndarray]
     actions: np.ndarray
+    difficulty: str = ""
 
     def __len__(self) -> int:
         return len(self.actions)
+
+    @property
+    def label(self) -> str:
+        """What is violated, and how difficult it is to see."""
+        return f"{self.name}, {self.difficulty}" if self.difficulty else self.name
+
+    def first(self, n: int) -> "Scenes":
+        """The first n of them."""
+        return replace(self, observations={name: x[:n] for name, x in self.observations.items()}, actions=self.actions[:n])
 
 
 def splice(clips: np.ndarray, event: int) -> np.ndarray:

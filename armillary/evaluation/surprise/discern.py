@@ -27,7 +27,7 @@ class Discernment:
 
 def discern(surprise: Float[np.ndarray, "k n 4 t"]) -> Discernment:
     """Both measures from the surprise of k networks in n scenes, averaged over networks."""
-    mean, peak = surprise.mean(axis=-1), surprise.max(axis=-1)
+    mean, peak = surprise.mean(axis=-1, dtype=np.float64), surprise.max(axis=-1)
     gap = mean[:, :, 2:] - mean[:, :, :2]
     right = (gap > 0) + 0.5 * (gap == 0)
     possible, impossible = peak[:, :, None, :2, None], peak[:, None, :, None, 2:]

@@ -18,13 +18,15 @@ from armillary.evaluation.surprise.shortcuts import FRAMES, LATENTS
 from armillary.model.world_model import WorldModel
 from armillary.worlds.scenes import Scenes
 
+FEW = 50
+"""Scenes of a property, at most, that untrained networks are asked."""
 UNTRAINED = "untrained"
 """Row of untrained networks, and the end of the names of shortcuts on one."""
 
 
 @dataclass(frozen=True)
 class SurpriseResult:
-    """`rows[scorer][property]`; the row `untrained` is the mean over `networks` of them."""
+    """`rows[scorer][property]`; the row `untrained` is the mean over `networks` of them, in at most FEW scenes of each."""
 
     rows: dict[str, dict[str, Discernment]]
     scenes: dict[str, int]
@@ -50,8 +52,8 @@ def evaluate_surprise(model: WorldModel, scenes: Sequence[Scenes], *, untrained:
     rows: dict[str, dict[str, Discernment]] = {}
     for some in scenes:
         for name, score in _scores(model, networks, some).items():
-            rows.setdefault(name, {})[some.name] = discern(score)
-    return SurpriseResult(rows, {some.name: len(some) for some in scenes}, untrained)
+            rows.setdefault(name, {})[some.label] = discern(score)
+    return SurpriseResult(rows, {some.label: len(some) for some in scenes}, untrained)
 
 
 def _scores(model: WorldModel, networks: Sequence[WorldModel], scenes: Scenes) -> dict[str, np.ndarray]:
@@ -60,10 +62,12 @@ def _scores(model: WorldModel, networks: Sequence[WorldModel], scenes: Scenes) -
     scores = {name: shortcut(scenes.observations)[None] for name, shortcut in FRAMES.items()}
     z = _latents(model, frames, index)
     found = {"model": _surprise(model, z, scenes.actions)[None]} | _shortcuts(z)
+    few = scenes.first(FEW)
+    frames, index = _distinct(few.observations)
     surprise = []
     for number, network in enumerate(networks):
         z = _latents(network, frames, index)
-        surprise.append(_surprise(network, z, scenes.actions))
+        surprise.append(_surprise(network, z, few.actions))
         if number == 0:
             scores |= {f"{name}, {UNTRAINED}": score for name, score in _shortcuts(z).items()}
     return found | ({UNTRAINED: np.stack(surprise)} if surprise else {}) | scores

@@ -27,6 +27,7 @@ from armillary.worlds.physics.arena import HAND_SPEED, STICK_ASPECT, Arena
 from armillary.worlds.physics.pictures import Things, draw_things
 from armillary.worlds.physics.play import Pushing, Watching
 from armillary.worlds.physics.sampling import VARIETIES, sample
+from armillary.worlds.physics.scenes import physics_scenes
 from armillary.worlds.physics.shapes import BOX, BOX_HALF
 from armillary.worlds.physics.state import (
     COLUMNS,
@@ -42,6 +43,7 @@ from armillary.worlds.physics.state import (
     part,
     screen_tops,
 )
+from armillary.worlds.scenes import Scenes
 from armillary.worlds.single import single_of
 
 VERSION = "1"  # of physics and rendering
@@ -141,6 +143,10 @@ class Physics(DrawnOverBase):
                 arena.step(state, done[i, t])
                 rows[t + 1] = state
         return history
+
+    def scenes(self, n: int, seed: int, skip: int = 1) -> list[Scenes]:
+        """n scenes of each property and difficulty; see `physics_scenes`."""
+        return physics_scenes(self, n, seed, skip)
 
     def _begun(self, mask: np.ndarray) -> None:
         super()._begun(mask)

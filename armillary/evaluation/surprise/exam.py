@@ -1,0 +1,103 @@
+"""The exam of a run: the scenes that its world stages, under a seed for choosing settings, or the one for reporting.
+
+An item that a shortcut tells apart says nothing about the model; the table names the shortcut.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from armillary.device import one_thread
+from armillary.errors import ArmillaryError
+from armillary.evaluation.control.pairs import DEVELOPMENT_SEED, TEST_SEED
+from armillary.evaluation.run import open_run
+from armillary.evaluation.statistics import Estimate
+from armillary.evaluation.surprise.evaluate import UNTRAINED, SurpriseResult, evaluate_surprise
+from armillary.files import as_json, write_whole
+from armillary.provenance import commit, machine
+from armillary.worlds.world import HasScenes, make_named
+
+SOLVED = 0.6
+"""A shortcut that orders more than this share of pairs, rightly or all wrongly, knows the answers."""
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What came out, and what it was asked on."""
+
+    result: SurpriseResult
+    facts: dict[str, Any]
+
+    def shortcut(self, item: str) -> tuple[str, Estimate]:
+        """The row without understanding that tells the clips of an item apart best, and its share of pairs."""
+        rows = {name: row[item].relative for name, row in self.result.rows.items() if name != "model"}
+        name = max(rows, key=lambda name: abs(rows[name].value - 0.5))
+        return name, rows[name]
+
+    def solved_by_shortcut(self) -> list[str]:
+        """Items that say nothing about a model."""
+        return [item for item in self.result.scenes if abs(self.shortcut(item)[1].value - 0.5) > SOLVED - 0.5]
+
+    def table(self) -> Table:
+        """Items down; the model, an untrained network and the best shortcut across."""
+        table = Table("item", "scenes", "model, pairs", "model, AUROC", UNTRAINED, "best shortcut", box=None)
+        for item, scenes in self.result.scenes.items():
+            rows, (name, best) = self.result.rows, self.shortcut(item)
+            own, fresh = rows["model"][item], rows[UNTRAINED][item].relative if UNTRAINED in rows else None
+            known = f"{best.percent()} {name}" + (" (says nothing)" if item in self.solved_by_shortcut() else "")
+            auroc = f"{own.auroc.value:.2f} [{own.auroc.low:.2f}, {own.auroc.high:.2f}]"
+            table.add_row(item, str(scenes), own.relative.percent(), auroc, fresh.percent() if fresh else "-", known)
+        return table
+
+    def to_json(self) -> dict[str, Any]:
+        """Ready for `json.dumps`."""
+        return {**self.facts, **self.result.to_json(), "solved_by_shortcut": self.solved_by_shortcut()}
+
+    def save(self, path: str | Path) -> None:
+        """Write it as JSON."""
+        write_whole(path, as_json(self.to_json(), indent=1) + "\n")
+
+
+def examine(
+    run: str | Path,
+    *,
+    recording: str | Path | None = None,
+    scenes: int = 60,
+    options: Mapping[str, Any] | None = None,
+    development: bool = False,
+    untrained: int = 20,
+    seed: int = 0,
+    device: str = "auto",
+) -> Exam:
+    """Examine a run's model on scenes of the world that it was recorded in.
+
+    Args:
+        run: the run's folder.
+        recording: where its recording is; by default, where it was at training.
+        scenes: of each property and difficulty.
+        options: of the world, over those of the recorded one, such as `variety="held_out"`.
+        development: the scenes to choose settings by, not those to report on.
+        untrained: networks of the untrained row.
+        seed: of their weights.
+        device: auto, cpu, cuda or mps.
+
+    Raises:
+        ArmillaryError: the recording's world stages no scenes, or has no such option.
+    """
+    if scenes < 1:
+        raise ArmillaryError(f"scenes are 1 or more of each property, not {scenes}")
+    model, episodes = open_run(Path(run), recording, device)
+    name, recorded = episodes.info.get("world"), dict(episodes.info.get("options") or {})
+    world = make_named(name, recorded | dict(options or {}), num_envs=1, max_steps=None, autoreset_mode="Disabled")
+    if not isinstance(world, HasScenes):
+        raise ArmillaryError(f"{run}: its world is {name}, which stages no scenes; two_room and physics do")
+    model.spec.check(world.stream_spec, "world")
+    at = DEVELOPMENT_SEED if development else TEST_SEED
+    with one_thread(model.config.is_small):
+        result = evaluate_surprise(model, world.scenes(scenes, at, model.config.skip), untrained=untrained, seed=seed)
+    facts = {"run": Path(run).name, "world": name, "version": world.version, "options": recorded | dict(options or {})}
+    facts |= {"scenes_seed": at, "seed": seed, "recording_hash": model.provenance.get("recording_hash")}
+    return Exam(result, facts | {"machine": machine(), "commit": commit()})
