@@ -68,12 +68,13 @@ def find_offset(runs: Sequence[Shaped[np.ndarray, "_ c"]]) -> Float[np.ndarray, 
 
 
 def narrowed(episode: Episode, spec: Spec) -> Episode:
-    """An episode whose vectors are in their units and may be of 64 bits, as a store of this spec holds it."""
+    """An episode whose vectors are in their units and, as its actions, may be of 64 bits, as a store of this spec holds it."""
     kept = [
         {name: spec[name].stored(values) if spec[name].is_tabular else values for name, values in streams.items()}
         for streams in (episode.observations, episode.truth)
     ]
-    return replace(episode, observations=kept[0], truth=kept[1])
+    actions = episode.actions.astype(spec.action.dtype, copy=False)
+    return replace(episode, observations=kept[0], truth=kept[1], actions=actions)
 
 
 class Merging:
@@ -83,25 +84,26 @@ class Merging:
         self._changes, self._lost = Counter(), Counter()
         self._step: dict[str, float] = {}
 
-    def add(self, spec: Spec, episode: Episode) -> None:
-        """Look at the vectors of an episode that are of 64 bits."""
-        for stream in spec.streams:
-            values = (episode.truth if stream.truth else episode.observations).get(stream.name)
-            if values is None or not stream.is_tabular or values.dtype == np.float32:
+    def add(self, spec: Spec, episode: Episode, kept: Episode) -> None:
+        """Look at the vectors and actions of an episode that are of 64 bits, and at what is stored of them."""
+        given, stored_ones = episode.observations | episode.truth, kept.observations | kept.truth
+        found = [(channels_of(s), given[s.name], stored_ones[s.name]) for s in spec.streams if s.is_tabular and s.name in given]
+        actions = [*spec.action.channels] or [f"action {i}" for i in range(spec.action.n)]
+        for names, values, stored in [*found, (actions, episode.actions, kept.actions)]:
+            if values.dtype == stored.dtype or not len(values):
                 continue
-            changed, stored = _changes(values) != 0, stream.stored(values)
+            changed = _changes(values) != 0
             lost, steps = changed & (np.diff(stored, axis=0) == 0), np.spacing(abs(stored).max(0))
-            for name, *found in zip(channels_of(stream), changed.sum(0), lost.sum(0), steps, strict=True):
-                self._changes[name] += int(found[0])
-                self._lost[name] += int(found[1])
-                self._step[name] = max(self._step.get(name, 0.0), float(found[2]))
+            for name, moved, gone, step in zip(names, changed.sum(0), lost.sum(0), steps, strict=True):
+                self._changes[name] += int(moved)
+                self._lost[name] += int(gone)
+                self._step[name] = max(self._step.get(name, 0.0), float(step))
 
     def notes(self) -> list[str]:
         """A line for each channel that loses more than a hundredth of its changes."""
         return [
             f"column {name!r} loses {lost:,} of {self._changes[name]:,} changes: float32 keeps steps of {self._step[name]:g} "
-            "there, and its first rows call for no offset that is of more help; subtract a constant from it first, if its "
-            "changes are small beside it"
+            "there, and no offset helps; subtract a constant from it first, if its changes are small beside it"
             for name, lost in self._lost.items()
             if lost > LOST * self._changes[name]
         ]

@@ -18,6 +18,7 @@ ROWS = np.arange(60)
         (np.where(ROWS % 9 == 4, -9999, ROWS / 10), "-9999 comes 7 times, and all else is from 0 to 5.9"),
         (np.where(ROWS % 9 == 4, 999, 20 + ROWS / 10), "999 comes 7 times"),
         (np.where(ROWS % 9 == 4, 32767, ROWS), "32767 comes 7 times"),
+        (np.where(ROWS % 9 == 4, 1e30, ROWS), "1e+30 comes 7 times"),
         (np.where(ROWS == 4, 9999, ROWS), None),  # once
         (9950 + ROWS, None),  # among the others
         (np.where(ROWS % 9 == 4, 9999, 100 * ROWS), None),  # not far from the others

@@ -285,3 +285,13 @@ def test_a_table_says_where_float64_rounds(tmp_path):
         pa.table({"t": np.arange(9.0), "valve": np.arange(9), "n": 2**60 + np.arange(9)}), tmp_path / "a.parquet"
     )
     assert "lose their last digits in n" in str(imported(tmp_path / "a.parquet", tmp_path / "parquet")[0])
+
+
+def test_actions_that_float32_merges_are_said(tmp_path):
+    for base, said in ((2**40, True), (2**20, False)):
+        np.savez(tmp_path / "a.npz", observations=FLOW[:, None], actions=base + np.arange(400)[:, None])
+        summary = import_npz(tmp_path / "a.npz", tmp_path / f"store {base}", action_kind="box", progress=False)
+        assert ("column 'action 0' loses 39" in str(summary)) == said
+        assert Episodes.open(tmp_path / f"store {base}").actions(0).dtype == np.float32
+    summary, _ = imported(table(tmp_path / "a.csv", valve=2**40 + np.arange(400)), tmp_path / "table")
+    assert "column 'valve' loses 39" in str(summary)

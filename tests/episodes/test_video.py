@@ -88,6 +88,16 @@ def test_a_folder_of_images_in_the_order_of_their_numbers(tmp_path, suffix):
         ("1614861224_966000000 1614861225_000000000 1614861225_033000000 1614861225_070000000", [[0, 1, 2, 3]], None),
         ("1403636579763555584 1403636579813555456 1403636579863555584 1403636579913555456", [[0, 1, 2, 3]], None),
         ("1305031102.9053 1305031102.9413 1305031102.9732 1305031103.0110", [[0, 1, 2, 3]], None),
+        ("rec_12-59-59-000 rec_12-59-59-500 rec_13-00-00-000 rec_13-00-00-500", [[0, 1, 2, 3]], None),
+        ("at_12h59m58s at_12h59m59s at_13h00m00s", [[0, 1, 2]], None),
+        ("0.0 0.05 0.1 0.15 0.2 0.25", [[0, 1, 2, 3, 4, 5]], None),
+        ("1.8 1.9 1.10 1.11", [[0, 1, 2, 3]], None),
+        ("rec_20210304_123344_8 rec_20210304_123344_9 rec_20210304_123344_10 rec_20210304_123344_12", [[0, 1, 2]], "ends: 1"),
+        ("20210304_123344567 20210304_123344600 20210304_123344634", [[0, 1, 2]], None),
+        ("2021-19-35_1 2021-19-35_2 2021-19-36_1 2021-19-36_2", [[0, 1, 2, 3]], None),
+        ("1614861224_0 1614861224_1 1614861225_0 1614861225_1 1614861226_0", [[0, 1, 2, 3, 4]], None),
+        ("0000000001 0000000002 0000000004 0000000005", [[0, 1], [2, 3]], "ends: 1"),
+        ("1\u00b23 1\u00b24", [[0, 1]], None),
         ("0 7 9 33 48 60", [[0, 1, 2, 3, 4, 5]], None),
         ("a b c", [[0, 1, 2]], None),
         ("3f0a 71bc a9ff c001", [[0, 1, 2, 3]], None),
@@ -131,7 +141,17 @@ def test_alpha_of_images_is_left_out_and_said(tmp_path):
         image.open(file).convert("RGBA").save(file)
     summary, store = imported(folder, tmp_path / "out")
     assert shown(store) == [[0, 1]]
-    assert "alpha is left out of the images of 1 folders (run)" in str(summary)
+    assert "left out of the images of 1 folders: alpha" in str(summary)
+
+
+def test_pages_after_the_first_are_left_out_and_said(tmp_path):
+    folder = frames_in(tmp_path / "run", range(2), ".tif")
+    for file in folder.iterdir():
+        page = image.open(file).copy()
+        page.save(file, save_all=True, append_images=[image.fromarray(picture(9))])
+    summary, store = imported(folder, tmp_path / "out")
+    assert shown(store) == [[0, 1]]
+    assert "left out of the images of 1 folders: pages after the first" in str(summary)
 
 
 def test_a_folder_with_many_of_both(tmp_path):

@@ -239,7 +239,7 @@ def action_space(arrays: Iterator[Any], kind: Literal["box", "discrete"] | None 
 
 
 def read_actions(array: Any, start: int, stop: int, space: ActionSpace) -> np.ndarray:
-    """Rows of an array of actions in the dtype of their space, (stop - start, n) or (stop - start,) for choices.
+    """Rows of an array of actions, (stop - start, n), or (stop - start,) for choices, which are int64.
 
     Raises:
         CorruptFile: no finite number.
@@ -247,7 +247,8 @@ def read_actions(array: Any, start: int, stop: int, space: ActionSpace) -> np.nd
     actions = np.asarray(array[start:stop])
     for row, *_ in np.argwhere(~np.isfinite(actions))[:1]:
         raise CorruptFile(f"actions: not a finite number in row {start + row}")
-    return actions.reshape(stop - start, *space.shape).astype(space.dtype)
+    actions = actions.reshape(stop - start, *space.shape)
+    return actions.astype(space.dtype) if space.kind == "discrete" or actions.dtype.itemsize < 4 else actions
 
 
 def _picture(array: Any) -> tuple[str, tuple[int, ...], str] | None:

@@ -13,7 +13,8 @@ from armillary.episodes.store import Episode
 from armillary.spec import Spec
 
 PLACEHOLDERS = np.array(
-    [*(sign * (10**digits - 1) for digits in range(3, 8) for sign in (1, -1)), -999.9, -9999.9, -999.25, 32767, -32768, 65535]
+    [sign * (10**digits - 1) for digits in range(3, 8) for sign in (1, -1)]
+    + [-999.9, -9999.9, -999.25, 32767, -32768, 65535, 1e20, 1e30, -1e30, -1e31]
 )
 FAR = 100.0  # metres, that half of a depth image or a scan of a robot or a vehicle is not beyond
 

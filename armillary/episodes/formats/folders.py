@@ -19,7 +19,7 @@ UNFETCHED = "a Git LFS pointer stands in place of the file; run `git lfs pull` i
 
 def natural(name: str | Path) -> list[tuple[int, str]]:
     """Key to sort names by, with the numbers in them as numbers: demo_10 comes after demo_9."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(name))]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", str(name))]
 
 
 def hidden(file: Path, root: Path) -> bool:

@@ -143,7 +143,7 @@ def import_units(
     Args:
         units: a name and the episodes of each unit, in order; both are read one at a time, and closed at the end. Vectors may
             come in float64, or whole numbers of 64 bits, and get an offset where float32 would merge what the first commit
-            shows of them (offsets.py).
+            shows of them (offsets.py). So may actions, which get none.
         summary: where the store will be and its spec; it gets what was stored and skipped, and the time it took.
         info: what the store says of itself.
         total: how many units there are, for the progress bar.
@@ -192,10 +192,11 @@ def import_units(
         for group in groups(islice(fit(), None if max_episodes is None else max(0, max_episodes - into.stored))):
             if into.store is None:
                 summary.spec = into.spec = with_offsets(into.spec, group)
-            for episode in group:
-                merging.add(into.spec, episode)
+            kept = [narrowed(episode, into.spec) for episode in group]
+            for episode, stored_one in zip(group, kept, strict=True):
+                merging.add(into.spec, episode, stored_one)
                 doubts.add(into.spec, episode)
-            into.append(*(narrowed(episode, into.spec) for episode in group))
+            into.append(*kept)
             stored += [episode.info.get("episode", episode.info.get("source")) for episode in group]
             summary.frames += sum(map(len, group))
             bar.update(task, description=f"import, {summary.frames:,} rows")

@@ -1,11 +1,11 @@
 """Numbers in the names of image files: which files are one series, and where some are missing between two of them.
 
-- A series is the files whose names differ in their numbers alone: `left_0.png` and `right_0.png` are two. Dates, decimals and
-  seconds with nanoseconds are one number. Names that have no form in common tell nothing, and all are one series.
+- A series is the files whose names differ in their numbers alone: `left_0.png` and `right_0.png` are two. Dates and decimals
+  are one number. Names that have no form in common tell nothing, and all are one series.
 - The number that counts is the first one that tells the files apart, together with those before it. Where one of these changes
   (`run_3_frame_0.png`), the count begins anew.
-- The most common step is the step. Any other is a gap; of steps above ten, which are times, one that is half a step off. Where
-  no step is that of half of the files, numbers are time stamps, and a gap is as long as a jump of a clock.
+- The most common step is the step, if half of the files have it. Any other is a gap; of steps above ten, one that is half a
+  step off. Else, and of dates and seconds since 1970, which the next number may divide, a gap is as long as a jump of a clock.
 """
 
 import re
@@ -21,11 +21,15 @@ from jaxtyping import Bool, Float64
 from armillary.episodes.formats.clocks import JUMP
 from armillary.episodes.formats.dates import date
 
-_DATE = re.compile(
-    r"(?<!\d)((?:19|20)\d\d)(?P<day>[-_.]?)([01]\d)(?P=day)([0-3]\d)"
-    r"(?:[-_. T]*([0-2]\d)(?P<time>[-_.:]?)([0-5]\d)(?P=time)([0-5]\d)(?:[-_.]?(\d{1,9}))?)?(?!\d)"
-)
-_NUMBER = re.compile(rf"{_DATE.pattern}|(?<!\d)\d{{9,10}}_\d{{3,9}}(?!\d)|\d+\.\d+|\d+")
+_DECIMAL = re.compile(r"\d{9,}\.\d+|\d+\.0\d+")  # and no two counts, as in 3.12
+_TIME = r"(?P<hour>[0-2]\d){}(?P<minute>[0-5]\d){}(?P<second>[0-5]\d)(?P<thousandths>\d{{3}})?"
+_DATE = r"(?P<year>(?:19|20)\d\d)[-_.]?(?P<month>[01]\d)[-_.]?(?P<day>[0-3]\d)"
+_STAMPS = [
+    rf"(?<!\d){_DATE}(?:[-_. T]*{_TIME.format('[-_.:h]?', '[-_.:m]?')})?(?!\d)",
+    rf"(?<!\d){_TIME.format('[-_.:h]', '[-_.:m]')}(?!\d)",
+]
+_NUMBER = re.compile("|".join([re.sub(r"\?P<\w+>", "?:", one) for one in _STAMPS] + [r"\d+\.\d+", r"\d+"]))
+EPOCH = 10**8  # seconds since 1970, or parts of them, are above it
 COUNTED = 10  # the largest step of numbers that are counts, and no times
 
 
@@ -54,44 +58,55 @@ def series_of(files: Sequence[Path]) -> list[Series]:
         named.setdefault(_NUMBER.sub("#", file.stem) + file.suffix.lower() * again, []).append(file)
     if 2 * sum(len(some) for some in named.values() if len(some) > 1) < len(files):
         named = {"": [*files]}
-    return [Series(form, tuple(some), *(_counted(some) if form else _uncounted(some))) for form, some in named.items() if some]
+    return [_series(form, some) for form, some in named.items() if some]
 
 
-def _uncounted(files: Sequence[Path]) -> tuple[Float64[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
-    return np.arange(float(len(files))), np.zeros(len(files), bool)
+def _series(form: str, files: list[Path]) -> Series:
+    cells = [_NUMBER.findall(file.stem) if form else [] for file in files]
+    columns, stamps = [], []
+    for column in zip(*cells, strict=True):
+        numbers, digits = [*map(_number, column)], max(map(len, column))
+        if stamps and stamps[-1] and len(set(columns[-1])) > 1:
+            columns[-1] = [whole + part / 10**digits for whole, part in zip(columns[-1], numbers, strict=True)]
+        else:
+            columns.append(numbers)
+            stamps.append(max(numbers) > EPOCH or any(re.fullmatch(one, column[0]) for one in _STAMPS))
+    if any(_DECIMAL.fullmatch(cell) for row in cells for cell in row):  # 0.1 comes after 0.05
+        order = sorted(range(len(files)), key=[*zip(*columns, strict=True)].__getitem__)
+        files, columns = [files[i] for i in order], [[column[i] for i in order] for column in columns]
+    return Series(form, tuple(files), *_counted(columns, stamps, len(files)))
 
 
-def _counted(files: Sequence[Path]) -> tuple[Float64[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
-    """`at` and `begins` of a series."""
-    cells = [[found[0] for found in _NUMBER.finditer(file.stem)] for file in files]
-    columns = [_numbers(column) for column in zip(*cells, strict=True)]
-    apart = [len(set(zip(*columns[: i + 1], strict=True))) == len(files) for i in range(len(columns))]
-    if len(files) < 2 or not any(apart):
-        return _uncounted(files)
+def _counted(
+    columns: list[list[float]], stamps: list[bool], count: int
+) -> tuple[Float64[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+    """`at` and `begins` of files whose names have these numbers, of which some are times."""
+    uncounted = np.arange(float(count)), np.zeros(count, bool)
+    apart = [len(set(zip(*columns[: i + 1], strict=True))) == count for i in range(len(columns))]
+    if count < 2 or not any(apart):
+        return uncounted
     *before, counts = columns[: apart.index(True) + 1]
-    anew = np.array([one != other for one, other in pairwise(zip(*before, strict=True))] or [False] * (len(files) - 1))
+    anew = np.array([one != other for one, other in pairwise(zip(*before, strict=True))] or [False] * (count - 1))
     steps = np.array([float(other - one) for one, other in pairwise(counts)])
     usual, often = Counter(steps[~anew].round(6).tolist() or [1.0]).most_common(1)[0]
-    if 2 * often >= (~anew).sum():
+    if 2 * often >= (~anew).sum() and not stamps[len(before)]:
         gap = abs(steps - usual) >= (0.5 if usual <= COUNTED and usual % 1 == 0 else usual / 2)
     else:
-        usual = float(np.median(steps[~anew]))
+        usual = float(np.median(steps[~anew])) if not anew.all() else 1.0
         gap = steps > JUMP * usual
-    if 2 * (anew | gap).sum() > len(files):
-        return _uncounted(files)
+    if 2 * (anew | gap).sum() > count:
+        return uncounted
     moved = np.where(gap & ~anew, np.maximum(1, (steps / usual).round()), 1)
     return np.concatenate([[0.0], np.cumsum(moved)]), np.concatenate([[False], anew | gap])
 
 
-def _numbers(cells: Sequence[str]) -> list[float]:
-    """One number of the name of each file."""
-    digits = max(len(cell.partition("_")[2]) for cell in cells)  # of what comes after whole seconds, often without its zeros
-
-    def one(cell: str) -> float:
-        if (found := _DATE.fullmatch(cell)) and (day := date("{}-{}-{}".format(*found.group(1, 3, 4)))) == day:
-            hour, minute, second, rest = found.group(5, 7, 8, 9)
-            return day + 3600 * int(hour or 0) + 60 * int(minute or 0) + int(second or 0) + float(f"0.{rest or 0}")
-        whole, _, rest = cell.partition("_")
-        return int(whole) + int(rest) / 10**digits if rest.isdigit() else float(cell) if "." in cell else int(cell)
-
-    return [one(cell) for cell in cells]
+def _number(cell: str) -> float:
+    """A number of a name; of dates and times of day, seconds."""
+    if found := next(filter(None, (re.fullmatch(one, cell) for one in _STAMPS)), None):
+        about = {"year": "1970", "month": "1", "day": "1"} | {name: part or "0" for name, part in found.groupdict().items()}
+        seconds = date("{year}-{month}-{day}".format(**about)) + sum(
+            int(about.get(name, 0)) * size
+            for name, size in (("hour", 3600), ("minute", 60), ("second", 1), ("thousandths", 1e-3))
+        )
+        return seconds if seconds == seconds else int(re.sub(r"\D", "", cell))
+    return float(cell) if "." in cell else int(cell)

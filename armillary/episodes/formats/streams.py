@@ -285,7 +285,7 @@ class _Reader:
 
         truth = {name: column(at)[:, None] for name, at in self.layout.truth.items()}
         done = [column(at) for at in self.layout.controls.values()]
-        actions = np.stack(done, 1).astype(np.float32) if done else np.empty((len(ticks), 0), np.float32)
+        actions = np.stack(done, 1) if done else np.empty((len(ticks), 0), np.float32)
         for start, stop in found:
             for first, last in parts(stop - start, self.longest):
                 rows = slice(start + first, start + last)

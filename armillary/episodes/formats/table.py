@@ -366,7 +366,7 @@ class _Reader:
                 self.masked[name] += len(sensors)
             else:
                 there[name] = sensors[:, [i]]
-        yield Episode(there, controls[:-1].astype(np.float32), labels, about)
+        yield Episode(there, controls[:-1], labels, about)
 
 
 def _joined(held: list[Columns]) -> Columns:

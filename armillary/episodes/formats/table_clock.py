@@ -40,9 +40,10 @@ _NAMES = {
     "s": "s sec secs second seconds",
     "min": "min mins minute minutes",
     "h": "h hr hrs hour hours",
-    "d": "d day days",
+    "d": "d day days mjd jd datenum",
 }
 _UNIT_OF_NAME = {word: unit for unit, words in _NAMES.items() for word in words.split()}
+_ALONE = [word for word in _UNIT_OF_NAME if len(word) > 1 and word != "min"]  # a column `hours` or `ms` is a clock in these
 _EPOCHS = {"ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _CLOCK_NAME = re.compile(
     r"#?\s*(?:(?:unix|utc|local|ros|system|sample|record(?:ed)?|log|header)[ _.]?)?(?:date|time|datetime|date[ _]time|"
@@ -54,7 +55,9 @@ _CLOCK_NAME = re.compile(
 
 
 def unit_in_name(column: str) -> str | None:
-    """The unit of time in a column's name, as in `time [ms]`, `time (s)`, `time_ms` or `timestampNs`, if there is one."""
+    """The unit of time in a column's name, as in `time [ms]`, `time (s)`, `time_ms`, `timestampNs` or `hours`, if any."""
+    if (word := column.strip().lower()) in _ALONE:
+        return _UNIT_OF_NAME[word]
     if unit := _UNIT_OF_NAME.get(unit_of(column).lower()):
         return unit
     last = re.search(r"(?:[_ .\-]|(?<=[a-z])(?=[A-Z]))([A-Za-zµμ]+)$", column.strip())

@@ -35,7 +35,7 @@ from armillary.episodes.formats.video_frames import (
     frame_times,
     frames_in_turn,
     frames_there,
-    has_alpha,
+    left_of,
     pictures_in_turn,
     shown_times,
     tracks_of,
@@ -215,7 +215,7 @@ def _find(path: Path) -> list[_Video]:
 
 
 def _remarks(videos: list[_Video], root: Path) -> list[str]:
-    """What the names of images tell, and which have alpha."""
+    """What the names of images tell, and what is left out of them."""
     folders = [[*some] for _, some in groupby((video for video in videos if video.images), lambda video: video.path)]
     several = [some for some in folders if len(some) > 1]
     lines = []
@@ -227,9 +227,8 @@ def _remarks(videos: list[_Video], root: Path) -> list[str]:
         video, at = jumps[0]
         where = f"{video.name(root)}: {video.files[at - 1].name}, {video.files[at].name}"
         lines.append(f"jumps in the numbers of images, where an episode ends: {len(jumps)} (the first: {where})")
-    if clear := [str(some[0].path.name) for some in folders if has_alpha(some[0].files[0])]:
-        lines.append(f"alpha is left out of the images of {len(clear)} folders ({', '.join(clear[:3])})")
-    return lines
+    left = Counter(what for some in folders for what in left_of(some[0].files[0]))
+    return lines + [f"left out of the images of {count} folders: {what}" for what, count in left.items()]
 
 
 def _tables(videos: list[_Video]) -> dict[Path, Path]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Float64
 
 from armillary.episodes.formats.table_clock import Asked, is_clock
 from armillary.episodes.formats.table_files import open_table
@@ -95,7 +95,7 @@ class ActionTable:
 
     def actions_at(
         self, file: Path, frames: Float64[np.ndarray, " f"], moments: Float64[np.ndarray, " t"]
-    ) -> tuple[Float32[np.ndarray, "t n"], float | None]:
+    ) -> tuple[Float64[np.ndarray, "t n"], float | None]:
         """The action in force at each moment, and how far apart the clocks are at the worse end.
 
         Args:
@@ -110,7 +110,7 @@ class ActionTable:
             CorruptFile: a table that cannot be read, lacks a column or a number, or does not fit the video.
         """
         log = read_log(file, self.channels, Asked((self.time,)) if self.time else None)
-        actions, clock = log.numbers.astype(np.float32), log.clock
+        actions, clock = log.numbers, log.clock
         if clock is None:
             if len(actions) not in (len(frames), len(frames) - 1):
                 what = f"{len(actions)} rows of actions for {len(frames)} frames, of which each has one, or each but the last"

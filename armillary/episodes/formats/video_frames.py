@@ -239,8 +239,9 @@ def pictures_in_turn(
         yield np.asarray(upright if size is None else upright.resize((size, size), image.Resampling.BOX))
 
 
-def has_alpha(file: Path) -> bool:
-    """Whether an image file has alpha; not if it cannot be read."""
+def left_of(file: Path) -> list[str]:
+    """What is not read of an image file, in words; nothing of one that cannot be read at all."""
     with suppress(CorruptFile), open_picture(file, PICTURES) as picture:
-        return picture.mode.endswith("A") or "transparency" in picture.info
-    return False
+        alpha = picture.mode.endswith("A") or "transparency" in picture.info
+        return ["alpha"] * alpha + ["pages after the first"] * (getattr(picture, "n_frames", 1) > 1)
+    return []
