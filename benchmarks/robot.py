@@ -4,8 +4,9 @@
 
 PATH is the LeRobot dataset of a Unitree G1, episodes 10 to 59 in the order in which they were recorded. Between sittings the
 camera and the idle arm move. Settings were chosen on episodes 40 to 49 of models that had learned from 10 to 39
-(results/unitree_g1_choice.json); episodes 50 to 59 are for the report alone. Cells: from 10 to 39 and from 10 to 49 by three
-seeds, each sense alone, and, for comparison, a random split, in which neighbours of every held-out episode are learned from.
+(results/unitree_g1_choice.json); episodes 50 to 59 are for the report alone, which was made twice. Cells: from 10 to 39 and
+from 10 to 49 by three seeds, each sense alone, and, for comparison, a random split, in which neighbours of every held-out
+episode are learned from.
 
 Each cell has error as a share of persistence's and retrieval by horizon, with 95% intervals over episodes, for model,
 untrained, persistence and chance. With `--out` cells are written as they end, and those that are there are not run again.
