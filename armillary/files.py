@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from armillary.errors import CorruptFile
+from armillary.errors import ArmillaryError, CorruptFile
 
 
 @contextmanager
@@ -39,6 +39,18 @@ def write_whole(path: str | Path, content: str | bytes) -> None:
     """Write `content` to `path`; on failure (OSError) what was there stays, and nothing half-written is left."""
     with whole_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def require_writable(path: str | Path) -> None:
+    """Find out before the work whether the file can be written that gets its result.
+
+    Raises:
+        ArmillaryError: it cannot.
+    """
+    path = Path(path).absolute()
+    there = next(parent for parent in path.parents if parent.exists())
+    if path.is_dir() or not there.is_dir() or not os.access(there, os.W_OK):
+        raise ArmillaryError(f"{path} cannot be written: it is a folder, or {there} is not one that can be written to")
 
 
 def as_json(value: Any, indent: int | None = None) -> str:

@@ -29,6 +29,7 @@ from armillary.model.world_model import WorldModel
 from armillary.planning.registry import planner_names
 from armillary.suite.tasks import SUITE
 from armillary.training.augmentation import Augmentation
+from armillary.training.folder import one_writer
 from armillary.training.latent_actions import fit_inverse
 from armillary.training.recipes import DESCRIPTIONS, RECIPES
 from armillary.training.stages import StageConfig
@@ -676,6 +677,29 @@ def test_full_disk_while_results_are_written(run, monkeypatch, refused):
     monkeypatch.setattr("os.fsync", full)
     assert "the disk is full" in refused("eval", run, "--pairs", 0)
     assert {path.name for path in run.iterdir()} == {"model.safetensors", "metrics.jsonl"}
+
+
+@pytest.mark.parametrize(
+    "arguments", ["bench diagnose run", "bench speed run --out {}", "bench monitor run --out {}", "play run --video {}"]
+)
+@pytest.mark.parametrize("place", ["folder/a.gif", "text/a.gif"])
+def test_a_result_that_cannot_be_written_is_refused_before_the_work(arguments, place, made, run, monkeypatch, refused):
+    for work in ("diagnose.diagnose", "speed.measure_speed", "play.open_run"):
+        monkeypatch.setattr(f"armillary.evaluation.{work}", None)
+    monkeypatch.setattr("armillary.monitoring.bench.bench_monitor", None)
+    (run / "diagnosis.json").mkdir()
+    (run / "folder" / "a.gif").mkdir(parents=True)
+    (run / "text").write_text("")
+    before = files(run)
+    words = [run if word == "run" else word.format(run / place) for word in arguments.split()]
+    assert "cannot be written" in refused(*words)
+    assert files(run) == before
+
+
+def test_a_run_is_evaluated_by_one_process(run, refused):
+    with one_writer(run, "evaluation.lock", "evaluates"):
+        assert "another process" in refused("eval", run, "--pairs", 0)
+    assert not (run / "results.json").exists()
 
 
 @pytest.mark.parametrize(

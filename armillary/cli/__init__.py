@@ -68,8 +68,6 @@ def main(arguments: list[str] | None = None) -> None:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     flags, arguments = set(arguments) & FLAGS, [argument for argument in arguments if argument not in FLAGS]
-    if arguments == ["--version"]:
-        return print(f"armillary {__version__}")
     try:
         with sigterm_as_sigint(), results_as_json() if "--json" in flags else nullcontext(sys.stdout) as out:
             result = _run(arguments)
@@ -90,6 +88,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> Any:
     """Call the verb that is asked for, with the arguments that follow it."""
+    if arguments == ["--version"]:
+        return print(f"armillary {__version__}")
     program, about, verbs = "armillary", ABOUT, VERBS | {name: text for name, (text, _) in GROUPS.items()}
     if arguments and arguments[0] in GROUPS:
         (about, verbs), program, arguments = GROUPS[arguments[0]], f"armillary {arguments[0]}", arguments[1:]

@@ -99,9 +99,11 @@ def diagnose(
         device: where to compute: auto (a GPU where there is one), cpu, cuda or mps.
     """
     from armillary.evaluation.diagnose import diagnose
+    from armillary.files import require_writable
 
     chosen = int(pairs) if pairs.isdigit() else Path(pairs)
     options: dict[str, Any] = {"constraints": parse_options(constraints), "seed": seed, "device": device}
+    require_writable(run / "diagnosis.json")
     found = diagnose(run, recording=recording, world=world, pairs=chosen, **options)
     found.save(run / "diagnosis.json")
     console.print(found.table())
@@ -173,8 +175,11 @@ def speed(
         captured: run encoding and planning as one recorded graph, which is faster on a GPU. Elsewhere it changes nothing.
     """
     from armillary.evaluation.speed import measure_speed
+    from armillary.files import require_writable
 
     options = {"decisions": decisions, "batch": batch, "seed": seed, "device": device, "captured": captured, "hz": hz}
+    if out is not None:
+        require_writable(out)
     found = measure_speed(run, sizes=sizes, **options)
     if out is not None:
         found.save(out)
@@ -201,10 +206,12 @@ def monitor(
         development: use only the files that settings were chosen on.
         out: JSON file to write the result to. Default: none.
     """
-    from armillary.files import as_json, write_whole
+    from armillary.files import as_json, require_writable, write_whole
     from armillary.monitoring.bench import bench_monitor
     from armillary.monitoring.bench_table import render
 
+    if out is not None:
+        require_writable(out)
     found = bench_monitor(path, protocols=protocols, seeds=seeds, development=development)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

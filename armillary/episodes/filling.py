@@ -74,9 +74,9 @@ class Filling:
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        """An interrupt says what it leaves behind."""
-        if isinstance(error, KeyboardInterrupt) and not error.args and self.store is not None:
-            error.args = (f"{self.path} is unfinished, with {len(self.store)} episodes so far; go on with --resume",)
+        """An interrupt, and an error after the first commit, say what they leave behind."""
+        if self.store is not None and (isinstance(error, KeyboardInterrupt) or len(self.store) > self.stored):
+            say_unfinished(error, self.path, len(self.store))
 
     def append(self, *episodes: Episode) -> None:
         """Add episodes in one commit; see `Episodes.append`."""
@@ -116,6 +116,13 @@ class Filling:
         store = self.begun()
         store.finish()
         return store
+
+
+def say_unfinished(error: BaseException | None, path: str | os.PathLike, episodes: int) -> None:
+    """Add to what an interrupt or an error of ours says that `path` has so many episodes, and how to go on."""
+    said = f"{path} is unfinished, with {episodes} episodes so far; go on with --resume"
+    if isinstance(error, KeyboardInterrupt | ArmillaryError) and said not in str(error):
+        error.args = ("; ".join([*map(str, error.args), said]),)
 
 
 def require_same_job(path: str | os.PathLike, was: dict[str, Any], now: dict[str, Any]) -> None:

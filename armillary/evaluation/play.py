@@ -21,7 +21,7 @@ from armillary.evaluation.control.pairs import DEVELOPMENT_SEED, TEST_SEED
 from armillary.evaluation.report.animation import GREEN, MUTED, draw_action, draw_page, gif, mp4
 from armillary.evaluation.report.imagined import Gallery, imagined_recording, make_gallery, shown_stream
 from armillary.evaluation.run import open_run, world_and_pairs
-from armillary.files import write_whole
+from armillary.files import require_writable, write_whole
 from armillary.latents import learned_from
 from armillary.model.world_model import WorldModel
 from armillary.worlds.world import names
@@ -74,8 +74,7 @@ def play(
     video = Path(video)
     if video.suffix not in ENDINGS:
         raise ArmillaryError(f"expected a video that ends in {' or '.join(ENDINGS)}, got {video.name!r}")
-    if not video.parent.is_dir():
-        raise ArmillaryError(f"expected a folder for the video, and there is no {video.parent}; make it first")
+    require_writable(video)
     if goals < 1 or not fps > 0 or not 0 <= seed < TEST_SEED - DEVELOPMENT_SEED:
         raise ArmillaryError(f"expected goals from 1, fps above 0 and a seed from 0 to 9999; got {goals}, {fps:g} and {seed}")
     model, episodes = open_run(Path(run), recording, device)
@@ -89,6 +88,7 @@ def play(
             goals = 0
         else:
             pages, held = _goals(run, model, episodes, gallery, world, goals, constraints or {}, seed, device)
+    video.parent.mkdir(parents=True, exist_ok=True)
     write_whole(video, ENDINGS[video.suffix](pages, 1000 / fps))
     return Played(video, len(pages), goals, held)
 

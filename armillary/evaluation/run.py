@@ -21,6 +21,7 @@ from armillary.evaluation.judge import RESULTS, Judgement, judge
 from armillary.evaluation.latent.prediction import fitting_horizons
 from armillary.evaluation.report.illustrate import illustrate
 from armillary.model.world_model import WorldModel, require_finished
+from armillary.training.folder import one_writer
 from armillary.worlds.world import GYM, HasScenes, Judged, make, make_named, names
 
 SCENES = 25
@@ -63,7 +64,8 @@ def evaluate_run(
         log: gets a line about each part of the evaluation.
 
     Raises:
-        ArmillaryError: no model or no recording there; pairs that cannot be drawn; a negative seed.
+        ArmillaryError: no model or no recording there; pairs that cannot be drawn; a negative seed; a folder that cannot be
+            written to, or in which another process evaluates.
         SpecMismatch: the recording is another one than the model was trained on.
     """
     if seed < 0:
@@ -85,7 +87,7 @@ def evaluate_run(
         Agent.of(model, agent, habit)  # or else it is refused before the work
         if isinstance(judged, HasScenes):
             scenes = judged.scenes(SCENES, pairs_seed, model.config.skip)
-    with one_thread(model.config.is_small):
+    with one_writer(run, "evaluation.lock", "evaluates"), one_thread(model.config.is_small):
         judgement = judge(
             model,
             episodes=episodes,
@@ -99,12 +101,12 @@ def evaluate_run(
             seed=seed,
             log=log,
         )
-    judgement.facts |= {"title": title or run.name, "lead": lead, "recording": episodes.path}
-    if chosen is not None:
-        chosen.save(run / PAIRS)
-    judgement.save(run / RESULTS)
-    title = judgement.facts["title"]
-    illustrate(run, judgement, title=title, lead=lead, model=model, episodes=episodes, world=judged, pairs=chosen)
+        judgement.facts |= {"title": title or run.name, "lead": lead, "recording": episodes.path}
+        if chosen is not None:
+            chosen.save(run / PAIRS)
+        judgement.save(run / RESULTS)
+        title = judgement.facts["title"]
+        illustrate(run, judgement, title=title, lead=lead, model=model, episodes=episodes, world=judged, pairs=chosen)
     return judgement
 
 

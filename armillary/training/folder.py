@@ -59,7 +59,8 @@ def _take(path: Path, does: str) -> int:
         try:
             if os.path.samestat(os.fstat(file), os.stat(path)):
                 os.ftruncate(file, 0)
-                os.write(file, str(os.getpid()).encode())
+                with suppress(OSError):  # a full disk
+                    os.write(file, str(os.getpid()).encode())
                 return file
         except FileNotFoundError:
             pass

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from armillary.episodes.commits import alone
-from armillary.episodes.filling import require_same_job
+from armillary.episodes.filling import require_same_job, say_unfinished
 from armillary.errors import ArmillaryError, CorruptFile
 from armillary.files import as_json, parse_json, write_whole
 from armillary.interrupts import uninterrupted
@@ -73,8 +73,8 @@ class ExportFolder:
                 if not self.rows:
                     with uninterrupted():
                         _remove(self.part, [*_sizes(self.part), MARK])
-                elif isinstance(error, KeyboardInterrupt):
-                    error.args = (f"{self.path} is unfinished, with {len(self.rows)} episodes so far; go on with --resume",)
+                else:
+                    say_unfinished(error, self.path, len(self.rows))
                 raise
             with uninterrupted():
                 self._appear()
