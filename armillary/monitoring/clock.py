@@ -9,12 +9,11 @@ was set back.
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from armillary.errors import CorruptFile, expect
+from armillary.errors import expect
 from armillary.monitoring.rows import Rows
 
 PACE, OFF = 9, 1.5
@@ -30,12 +29,10 @@ class Clock:
     Args:
         step: seconds between two rows of the recording.
         gap: seconds without a row that end an episode.
-        missing: refuse a bad stamp, or skip its row.
     """
 
     step: float
     gap: float
-    missing: Literal["refuse", "skip", "hold", "mask"]
     other: Counter[str] = field(default_factory=Counter)
     """How long steps were where the pace was another one, in s, as text."""
 
@@ -47,11 +44,7 @@ class Clock:
         self._off = False
 
     def read(self, rows: Rows) -> tuple[Bool[np.ndarray, " n"], np.ndarray]:
-        """For each row: whether an episode begins there, and why it cannot be judged ("" if it can).
-
-        Raises:
-            CorruptFile: a stamp that is missing or runs backwards, under "refuse"; the message names the line.
-        """
+        """For each row: whether an episode begins there, and why it cannot be judged ("" if it can)."""
         count = len(rows.lines)
         begins, why = np.zeros(count, bool), np.full(count, "", dtype=object)
         if rows.time is None:
@@ -75,10 +68,6 @@ class Clock:
                 steps[i] = self.step if self._last is None else time - self._last
                 self._last, self._back = time, []
                 continue
-            if self.missing == "refuse":
-                backwards = f"the clock runs backwards in line {rows.lines[i]}"
-                why_not = backwards if np.isfinite(time) else rows.why(i)
-                raise CorruptFile(f"{rows.source}: {why_not}; repair it, or judge the other rows (--missing skip)")
             if np.isfinite(time):
                 goes_on = self._back and 0 <= time - self._back[-1] <= self.gap
                 self._back = [*self._back, time] if goes_on else [time]
@@ -110,4 +99,4 @@ class Clock:
 def stretches(begins: np.ndarray, why: np.ndarray) -> list[slice]:
     """Rows that go together: an episode, or the same reason why it is none."""
     edges = np.flatnonzero(begins[1:] | (why[1:] != why[:-1])) + 1
-    return [slice(int(first), int(end)) for first, end in pairwise([0, *edges, len(why)])]
+    return [slice(int(first), int(end)) for first, end in pairwise(sorted({0, *edges, len(why)}))]

@@ -123,7 +123,7 @@ def watch(
 
     Raises:
         ArmillaryError: the run is not calibrated, its clock is unknown, or `missing` is none of the three.
-        CorruptFile: what is wrong with the table, by file and line.
+        CorruptFile: what is wrong with the table, by file and line; the rows before have been judged.
     """
     if missing not in MISSING:
         raise ArmillaryError(
@@ -139,7 +139,7 @@ def watch(
     else:
         level = alarm_level(false_alarms_per_hour, step)
     watcher = Watcher(model, calibration, level, mute)
-    clock = Clock(step, gap or calibration.gap or JUMP * step, missing)
+    clock = Clock(step, gap or calibration.gap or JUMP * step)
     time = time or calibration.time
     columns = (time,) if isinstance(time, str) else tuple(time or ())
     hold = longest_gap if missing in ("hold", "mask") else 0
@@ -158,10 +158,15 @@ def watch(
             fresh = True
             for rows in read_rows(source, names, reading, summary.notes):
                 lines = Lines(form, calibration.channels, rows.source if folder else None)
-                sensed, actions = _numbers(rows, names, len(calibration.channels), missing, watcher, summary)
+                absent = ~np.isfinite(rows.numbers)
+                absent[:, : len(watcher.muted)] &= ~watcher.muted
+                sensed, actions = np.split(rows.numbers, [len(watcher.muted)], axis=1)
                 begins, why = clock.read(rows)
+                bad = np.flatnonzero(absent.any(1) | (why == "clock")) if missing == "refuse" else ()
+                end = bad[0] if len(bad) else len(why)  # what comes before is judged first
+                summary.missing.update({name: int(n) for name, n in zip(names, absent[:end].sum(0), strict=True) if n})
                 why[(why == "") & ~np.isfinite(actions).all(1)] = "control"
-                for part in stretches(begins, why):
+                for part in stretches(begins[:end], why[:end]):
                     stamps, reason = rows.stamps[part], why[part.start]
                     summary.rows += len(stamps)
                     if reason:
@@ -177,28 +182,20 @@ def watch(
                     out.write(lines.judged(verdict, stamps))
                     _count(summary, verdict, stamps, calibration.channels)
                 out.flush()
+                if len(bad):
+                    raise CorruptFile(f"{rows.source}: {_why_refused(rows, end, bool(absent[end].any()))} (--missing skip)")
     summary.paces = clock.other
     if form == "json":
         out.write(as_json({"summary": summary.plain()}) + "\n")
     return summary
 
 
-def _numbers(
-    rows: Rows, names: Sequence[str], sensors: int, missing: str, watcher: Watcher, summary: Summary
-) -> tuple[np.ndarray, np.ndarray]:
-    """What is sensed and done in each row, NaN where a number is missing.
-
-    Raises:
-        CorruptFile: one is missing, under "refuse".
-    """
-    absent = ~np.isfinite(rows.numbers)
-    absent[:, :sensors] &= ~watcher.muted
-    if absent.any():
-        if missing == "refuse":
-            why = rows.why(int(absent.any(1).argmax()))
-            raise CorruptFile(f"{rows.source}: {why}; repair it, or judge the other sensors (--missing skip)")
-        summary.missing.update({name: int(n) for name, n in zip(names, absent.sum(0), strict=True) if n})
-    return rows.numbers[:, :sensors], rows.numbers[:, sensors:]
+def _why_refused(rows: Rows, row: int, absent: bool) -> str:
+    if absent:
+        return f"{rows.why(row)}; repair it, or judge the other sensors"
+    backwards = rows.time is not None and np.isfinite(rows.time[row])
+    why = f"the clock runs backwards in line {rows.lines[row]}" if backwards else rows.why(row)
+    return f"{why}; repair it, or judge the other rows"
 
 
 def _count(summary: Summary, verdict: Verdict, stamps: list[str], channels: tuple[str, ...]) -> None:

@@ -124,6 +124,17 @@ def test_what_is_wrong_with_a_table(run, tmp_path, change, message):
         watched(run, write(tmp_path / "bad.csv", columns))
 
 
+@pytest.mark.parametrize(("column", "row", "cell"), [(SENSORS[0], 40, ""), (SENSORS[0], 0, ""), ("t", 40, ""), ("t", 40, 3.0)])
+def test_the_rows_before_a_bad_one_are_judged(run, tmp_path, column, row, cell):
+    columns = {name: values.astype(object) for name, values in plant(60, 95).items()}
+    good, bad = io.StringIO(), io.StringIO()
+    watch(run, write(tmp_path / "good.csv", columns), good)
+    columns[column][row] = cell
+    with pytest.raises(CorruptFile, match=f"line {row + 2}"):
+        watch(run, write(tmp_path / "bad.csv", columns), bad)
+    assert bad.getvalue().splitlines() == good.getvalue().splitlines()[: row + 1]
+
+
 def test_empty_and_absent_tables(run, tmp_path):
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(CorruptFile, match="it is empty"):

@@ -241,23 +241,26 @@ def rows_of(block: Block, layout: TextLayout, name: str) -> TextRows:
     """The rows of some lines.
 
     Raises:
-        CorruptFile: a cell that is longer than any number.
+        CorruptFile: a cell that is longer than any number, or a header of the same names in another order.
     """
     texts, first = block
     if first < layout.begins:
         texts, first = texts[layout.begins - first :], layout.begins
     width = len(layout.names)
     found = _records(texts, first, layout.delimiter, name)
-    if {len(row) for _, row in found} - {width} and any('"' in text for text in texts):
+    quotes = sum(text.count('"') for text in texts)
+    if quotes % 2 or (quotes and {len(row) for _, row in found} - {width}):  # one that is never closed costs its line alone
         single = [record for i, text in enumerate(texts) for record in _records([text], first + i, layout.delimiter, name)]
-        found = min(found, single, key=lambda records: sum(len(row) != width for _, row in records))
+        found = min(single, found, key=lambda records: sum(len(row) != width for _, row in records))
     firsts = {row[0].strip().lstrip("\ufeff") for _, row in found}
-    if {len(row) for _, row in found} <= {width} and firsts.isdisjoint((*layout.header[:1], *layout.units[:1])):
+    if {len(row) for _, row in found} <= {width} and firsts.isdisjoint((*filter(None, layout.header), *layout.units[:1])):
         return TextRows([line for line, _ in found], [row for _, row in found], {}, 0)
     rows, faults, again = [], {}, 0
     for line, row in found:
         if layout.repeats(row):
             again += 1
+        elif layout.header and sorted(map(str.strip, row)) == sorted(layout.header):
+            raise CorruptFile(f"{name}: line {line}: the columns come in another order from here on; make another file of it")
         elif len(row) == width or (len(row) > width and not any(map(str.strip, row[width:]))):
             rows.append((line, row[:width]))
         elif any(map(str.strip, row)) and not row[0].lstrip().startswith("#"):
