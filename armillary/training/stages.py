@@ -25,7 +25,7 @@ from armillary.episodes.clips import Batch, Clips
 from armillary.errors import ArmillaryError
 from armillary.latents import Tracks
 from armillary.model.world_model import WorldModel
-from armillary.objectives.prediction import offset, rollout, with_map
+from armillary.objectives.prediction import offset, one_step, rollout, with_map
 from armillary.objectives.term import View
 from armillary.training.augmentation import Augmentation
 
@@ -60,6 +60,9 @@ class StageConfig:
     """In a dynamics stage: standard deviation of a random constant that is added to the latents of a clip, and of one that is
     added to its actions. The predictor, its linear path included, then learns changes, and errs less where a camera or a
     joint's zero has moved."""
+    open_loop: bool = True
+    """In a dynamics stage: imagine from the context to the window's end. False predicts each latent from the true ones before
+    it (teacher forcing), which suits a recurrent predictor that is to carry what is hidden through long windows."""
     augmentation: Augmentation = field(default_factory=Augmentation)
     """How a joint stage changes the look of images."""
 
@@ -182,14 +185,15 @@ class Latents:
 
 
 class Dynamics(Stage):
-    """The predictor alone, by open-loop rollouts on frozen latents.
+    """The predictor alone, on frozen latents: by open-loop rollouts, or step by step (`StageConfig.open_loop`).
 
-    `state["error"]` is each window's last known one-step error; half of the batch is drawn in proportion to it.
+    `state["error"]` is each window's last known error, of the step after the context or, step by step, the greatest; half of
+    the batch is drawn in proportion to it.
     """
 
     def __init__(self, model: WorldModel, latents: Latents, config: StageConfig) -> None:
         self.model, self.latents, self.batch, self.modules = model, latents, config.batch, [model.predictor.learned]
-        self.offset = config.offset
+        self.offset, self.open_loop = config.offset, config.open_loop
         whole = latents.known.all(1)[latents.starts].nonzero()[:, 0]
         if not len(whole):
             raise ArmillaryError(
@@ -213,11 +217,13 @@ class Dynamics(Stage):
         if self.model.config.map_channels:
             later = distributed.shard(torch.from_numpy(rng.random(self.batch)))
             z = with_map(z, self.latents.later(shard, later).unsqueeze(1).expand_as(z), self.model.config.latent)
-        squared = rollout(self.model.predictor.learned, *self._offset(z, actions, generator)).float()
+        error_of = rollout if self.open_loop else one_step
+        squared = error_of(self.model.predictor.learned, *self._offset(z, actions, generator)).float()
         if not self.complete:  # what is absent counts for nothing
             known = self.latents.known[self.latents.starts[shard], : squared.shape[-1]].to(squared)[:, None]
             squared = squared * known * (known.shape[-1] / known.sum(-1, keepdim=True))
-        error[chosen] = distributed.gather(squared[:, 0].detach().mean(-1)).to(error)
+        by_step = squared.detach().mean(-1)
+        error[chosen] = distributed.gather(by_step[:, 0] if self.open_loop else by_step.amax(1)).to(error)
         return {"loss": squared.mean()}
 
     def _offset(self, z: Tensor, actions: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """Stages: windows that stay in their episode, hard ones drawn more often, goals that come later."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -95,6 +95,19 @@ def test_half_of_the_windows_are_drawn_in_proportion_to_their_error(store, model
     assert not fresh.all()
     torch.testing.assert_close(stage.state["error"][fresh], now[fresh], rtol=1e-4, atol=1e-6)
     assert (stage.state["error"][~fresh] == 1e-9).all()
+
+
+def test_step_by_step_a_recurrent_predictor_sees_true_latents_and_windows_are_known_by_their_worst_step(store):
+    model = WorldModel(SPEC, replace(new_model().config, predictor="gru", context=2)).eval()
+    model.fit_scales(clips_of(store)[:])
+    stage = build_stage(model, clips_of(store, 4), StageConfig("dynamics", steps=1, batch=200, length=9, open_loop=False))
+    loss = losses_of(stage)["loss"]
+    z, actions = stage.latents.windows(torch.arange(len(stage.latents.starts)))
+    error = (model.predictor(z[:, :-1], actions) - z[:, 1:]).square().mean(-1)
+    drawn = stage.state["error"] != 1
+    torch.testing.assert_close(stage.state["error"][drawn], error.amax(1)[drawn])
+    assert drawn.sum() > 10
+    assert error.mean(1).min() < loss < error.mean(1).max()
 
 
 def test_goals_of_the_critic_are_now_or_later_in_the_same_episode(store, model, monkeypatch):
