@@ -18,6 +18,7 @@ from armillary.spec import Spec, Stream
 
 LOST, BENT = 0.01, 0.1
 """Shares of a channel's changes that float32 drops, or alters by more than a tenth, from which on there is an offset."""
+NOISE = 1e-3  # of a channel's usual change, below which others do not matter
 FLOAT64_WHOLE = 2**53  # whole numbers up to it are exact in float64
 FINER = 16  # an offset makes the numbers at least so many times smaller, or there is none
 
@@ -90,9 +91,10 @@ class Merging:
         found = [(channels_of(s), given[s.name], stored_ones[s.name]) for s in spec.streams if s.is_tabular and s.name in given]
         actions = [*spec.action.channels] or [f"action {i}" for i in range(spec.action.n)]
         for names, values, stored in [*found, (actions, episode.actions, kept.actions)]:
-            if values.dtype == stored.dtype or not len(values):
+            if values.dtype == stored.dtype or len(values) < 2:
                 continue
-            changed = _changes(values) != 0
+            moves = np.abs(_changes(values))
+            changed = moves > NOISE * np.quantile(moves, 0.9, axis=0)
             lost, steps = changed & (np.diff(stored, axis=0) == 0), np.spacing(abs(stored).max(0))
             for name, moved, gone, step in zip(names, changed.sum(0), lost.sum(0), steps, strict=True):
                 self._changes[name] += int(moved)

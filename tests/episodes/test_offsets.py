@@ -295,3 +295,11 @@ def test_actions_that_float32_merges_are_said(tmp_path):
         assert Episodes.open(tmp_path / f"store {base}").actions(0).dtype == np.float32
     summary, _ = imported(table(tmp_path / "a.csv", valve=2**40 + np.arange(400)), tmp_path / "table")
     assert "column 'valve' loses 39" in str(summary)
+
+
+def test_the_noise_of_float64_is_no_loss(tmp_path):
+    draw = np.random.default_rng(0)
+    state = np.where(np.arange(400) % 4 == 0, draw.normal(0, 1, 400), 0.5 + draw.normal(0, 1e-12, 400))
+    state[1::2] = state[::2] + draw.normal(0, 1e-12, 200)
+    np.savez(tmp_path / "a.npz", observations=state[:, None], actions=state[:, None])
+    assert not import_npz(tmp_path / "a.npz", tmp_path / "store", progress=False).doubts
