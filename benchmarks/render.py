@@ -1,9 +1,11 @@
-"""How fast a world renders and steps, on one core: `python benchmarks/render.py`, and again with `--world house`.
+"""How fast a world renders and steps, on one core: `python benchmarks/render.py`, again with `--world house`
+and with `--world physics`.
 
 Of two rooms, frames a second that `render_states` renders of trajectories of 90 states, for a fixed and a random door, and of
-a stepping batch (physics and image); of the apartment, observations a second of a stepping batch, by what is sensed. Nothing
-here uses a second core, so frames per CPU second are what an undisturbed core does, whatever else the machine is doing; wall
-time stands beside it. Medians of `repeats` runs; raw results go to --out FILE, where given.
+a stepping batch (physics and image); of the apartment, observations a second of a stepping batch, by what is sensed; of the
+physics world, states that `simulate` makes, frames that `render_states` renders of them, and a stepping batch. Nothing here
+uses a second core, so frames per CPU second are what an undisturbed core does, whatever else the machine is doing; wall time
+stands beside it. Medians of `repeats` runs; raw results go to --out FILE, where given.
 """
 
 import json
@@ -37,7 +39,7 @@ def rate(work: Callable[[], object], frames: int, repeats: int) -> dict[str, flo
 
 
 def main(
-    world: Literal["two_room", "house"] = "two_room",
+    world: Literal["two_room", "house", "physics"] = "two_room",
     out: Path | None = None,
     size: int = 64,
     episodes: int = 50,
@@ -56,7 +58,7 @@ def main(
     """
     seed = 0
     counts = (episodes, num_envs) if world == "two_room" else (num_envs,)
-    rows = {"two_room": two_room, "house": house}[world](size, *counts, repeats, seed)
+    rows = {"two_room": two_room, "house": house, "physics": physics}[world](size, *counts, repeats, seed)
     result = {
         "rows": rows,
         "size": size,
@@ -102,6 +104,20 @@ def house(size: int, num_envs: int, repeats: int, seed: int) -> dict[str, dict[s
         world = stepping("house", num_envs, seed, size=size, streams=streams)
         actions = world.action_space.sample()
         rows[f"step, {' + '.join(streams)}"] = rate(lambda w=world, a=actions: w.step(a), num_envs, repeats)
+    return rows
+
+
+def physics(size: int, num_envs: int, repeats: int, seed: int) -> dict[str, dict[str, float]]:
+    """States of scenes of 40 steps: mechanics, pictures, and both."""
+    rows = {}
+    for name, options in {"seen": {}, "held_out": {"variety": "held_out"}, "hand": {"hand": True}}.items():
+        world = stepping("physics", num_envs, seed, size=size, **{"hand": False, **options})
+        start = world.state
+        rows[f"simulate, {name}"] = rate(lambda w=world, s=start: w.simulate(s, steps=40), 40 * num_envs, 3)
+        states = world.simulate(start, steps=40).reshape(-1, start.shape[1])
+        rows[f"render_states, {name}"] = rate(lambda w=world, s=states: w.render_states(s), len(states), repeats)
+        actions = world.action_space.sample()
+        rows[f"step, {name}"] = rate(lambda w=world, a=actions: w.step(a), num_envs, repeats)
     return rows
 
 

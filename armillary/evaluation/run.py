@@ -22,7 +22,7 @@ from armillary.evaluation.latent.prediction import fitting_horizons
 from armillary.evaluation.report.illustrate import illustrate
 from armillary.model.world_model import WorldModel, require_finished
 from armillary.training.folder import one_writer
-from armillary.worlds.world import GYM, HasScenes, Judged, make, make_named, names
+from armillary.worlds.world import GYM, HasScenes, Judged, has_goals, make, make_named, names
 
 SCENES = 25
 """Of each property that can be violated."""
@@ -78,7 +78,7 @@ def evaluate_run(
     pairs_seed = DEVELOPMENT_SEED if development else TEST_SEED
     scenes: Sequence[Any] = ()
     recorded = str(episodes.info.get("world", ""))
-    if world is None and recorded and recorded not in names() and pairs != 0:
+    if world is None and recorded and not has_goals(recorded) and pairs != 0:
         print(f"no control: {why_not_judged(recorded)}; prediction alone")
     elif (world or recorded) and pairs != 0:
         recorded_under = made_from.get("recording_seed")
@@ -205,7 +205,7 @@ def judged_world(num_envs: int, name: Any, options: Any, world: str | Callable[.
     settings = {"num_envs": num_envs, "max_steps": None, "autoreset_mode": "Disabled"}
     made = make_named(name, options, **settings) if world is None else make(world, **options, **settings)
     if not isinstance(made, Judged):
-        raise ArmillaryError(f"{made.name}: {why_not_judged(made.name)}")
+        raise ArmillaryError(why_not_judged(made.name))
     return made
 
 
@@ -213,6 +213,8 @@ def why_not_judged(world: str) -> str:
     """Why nothing is judged in a world of this name."""
     if world.startswith(GYM):
         return f"{world} has no goals and no success; make it a world of your own (armillary.worlds.own)"
+    if world in names():
+        return f"{world} has no goals and no success, so that agents are not judged in it"
     return f"the recording is of {world}, which no file may import; add --world {world} to judge in it"
 
 

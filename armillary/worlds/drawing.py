@@ -118,8 +118,9 @@ def blend(
     """Paint patches of the frames of these rows, each of which is named once, in place: by the share that is covered."""
     windows = sliding_window_view(frames, cover.shape[1:], axis=(1, 2), writeable=True)
     at = rows, *corner.T[::-1]
-    under = windows[at]  # (m, 3, height, width)
-    windows[at] = np.rint(under + cover[:, None] * (colour.astype(np.float32, copy=False) - under)).astype(np.uint8)
+    pixels = windows[at].astype(np.float32, order="C")  # (m, 3, height, width), channels first, where numpy is fast
+    pixels += cover[:, None] * (colour.astype(np.float32, copy=False) - pixels)
+    windows[at] = np.rint(pixels, out=pixels).astype(np.uint8)
 
 
 def hue_colour(hue: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 3"]:

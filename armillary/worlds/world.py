@@ -213,6 +213,14 @@ def origin(env: Any) -> dict[str, Any]:
     return {} if options is None else {"world": inner.name, "options": options}
 
 
+def has_goals(name: str) -> bool:
+    """Whether agents can be judged in a world of this name, which a file may say: it is one of `names()`, and has goals."""
+    if name not in names():
+        return False
+    constructor = _constructor(name)
+    return not inspect.isclass(constructor) or hasattr(constructor, "sample_pairs")
+
+
 def _constructor(name: str) -> Callable[..., Any]:
     if name.startswith(GYM):
         return partial(importlib.import_module("armillary.worlds.gym").gym_world, name.removeprefix(GYM))

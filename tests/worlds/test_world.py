@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from armillary.errors import ArmillaryError
-from armillary.worlds.world import WORLDS, HasOracle, HasShortestPath, Judged, Recorded, make
+from armillary.evaluation.run import judged_world
+from armillary.worlds.world import WORLDS, HasOracle, HasShortestPath, Judged, Recorded, has_goals, make
 
 
 @pytest.mark.parametrize("name", WORLDS)
@@ -17,9 +18,15 @@ def test_every_world_is_a_world(name):
     world = make(name, num_envs=3)
     assert isinstance(world, Recorded)
     for judged in (Judged, HasShortestPath, HasOracle):
-        assert isinstance(world, judged) == (name != "physics")  # in which nothing has a goal
+        assert isinstance(world, judged) == has_goals(name) == (name != "physics")
     assert world.name == name
     assert world.num_envs == 3
+
+
+def test_only_worlds_that_a_file_may_name_have_goals():
+    assert not any(map(has_goals, ("gym:CartPole-v1", "somebody:make", "three_room", "")))
+    with pytest.raises(ArmillaryError, match=r"^physics has no goals and no success, so that agents are not judged in it$"):
+        judged_world(1, "physics", {})
 
 
 def test_unknown_names_and_options_list_what_there_is():

@@ -3,11 +3,12 @@
 Design choices:
 - a convex polygon covers a pixel by 1/2 less the distance of its centre from the nearest edge, between 0 and 1; a shape, by the
   greatest over its polygons. So the image is a continuous function of the pose;
-- only the patch that a shape can reach is drawn, in one of a few sizes, for all frames of a chunk at once;
+- only the patch that a shape can reach is drawn, in one of a few sizes, for all shapes of a chunk of frames at once. Their axis
+  is the last one, so that numpy's inner loops are long;
 - what a screen covers of a shape follows from the same patch: screens are products of a row and a column.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, UInt8
@@ -16,7 +17,11 @@ from armillary.worlds.drawing import CHUNK, around, blend
 from armillary.worlds.physics.shapes import EDGES, ELL, REACH, scale_of
 
 DARK = 0.45  # the second tone of a texture, by the first
-STRIPES = 0.5, 0.2  # of the shape's length: where the middle of a stripe is on each side, and half its width
+PATCHES = 9, 13, 17, 21, 27, 39  # px, or the whole image
+STRIPES = (
+    np.float32(0.5),
+    np.float32(0.2),
+)  # of half a shape's length: to the middle of a stripe, and half its width
 
 
 @dataclass
@@ -32,82 +37,91 @@ class Things:
     colour: Float[np.ndarray, "n k 3"]
     texture: Int[np.ndarray, "n k"]
 
-    def __getitem__(self, rows: slice) -> "Things":
-        return Things(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+Screens = tuple[Float32[np.ndarray, "n s size"], Float32[np.ndarray, "n s size"], Float[np.ndarray, "n s 3"]]
+"""What each covers of the columns and of the rows, and its colour."""
 
 
 def draw_things(
-    frames: UInt8[np.ndarray, "n size size 3"],
-    things: Things,
-    screens: tuple[Float32[np.ndarray, "n s size"], Float32[np.ndarray, "n s size"], Float[np.ndarray, "n s 3"]] | None = None,
-) -> Float32[np.ndarray, "n k"]:
-    """Draw things, the first at the back, and screens before them, in place.
+    base: UInt8[np.ndarray, "b size size 3"], index: Int[np.ndarray, " n"], things: Things, screens: Screens | None = None
+) -> tuple[UInt8[np.ndarray, "n size size 3"], Float32[np.ndarray, "n k"]]:
+    """Frames with things on them, and screens before those. Of things that overlap, the larger is in front.
 
     Args:
-        screens: what each covers of the columns and of the rows, and its colour.
+        base: base images.
+        index: which base image each frame has.
 
     Returns:
-        The share of each thing that no screen covers; 0 where it is not shown.
+        The frames, and the share of each thing that no screen covers; 0 where it is not shown.
     """
-    visible = np.zeros(things.shown.shape, np.float32)
+    size, visible = base.shape[1], np.zeros(things.shown.shape, np.float32)
+    frames = np.empty((len(index), size, size, 3), np.uint8)
+    scale = scale_of(things.shape, things.size, things.aspect)
+    patches = np.array([one for one in PATCHES if one < size] + [size])
+    needed = 2 * np.ceil(REACH[things.shape] * scale.max(axis=-1)) + 3
+    patch = patches[np.minimum(np.searchsorted(patches, needed), len(patches) - 1)]
+    polygons = np.where(things.shape >= ELL, 2, np.minimum(things.shape, 1))  # 0: a ball
+    group = np.where(things.shown, patch * 3 + polygons, 0)
     for begin in range(0, len(frames), CHUNK):
         part = slice(begin, begin + CHUNK)
-        some = None if screens is None else tuple(one[part] for one in screens)
-        for k in range(visible.shape[1]):
-            visible[part, k] = _draw_one(frames[part], things[part], k, some and some[:2])
-        if some:
-            _draw_screens(frames[part], *some)
-    return visible
+        np.take(base, index[part], axis=0, out=frames[part], mode="clip")
+        for number in np.unique(group[part]).tolist():
+            if number:
+                rows, k = np.nonzero(group[part] == number)
+                at = rows + begin, k
+                corner, cover, shade = _covered(things, at, scale[at].astype(np.float32), *divmod(number, 3), size)
+                colour = things.colour[at][:, :, None, None].astype(np.float32) * shade[:, None]
+                turn = np.arange(len(rows)) - np.searchsorted(rows, rows)  # several of one frame are drawn in turn
+                for now in range(turn.max() + 1):
+                    which = np.flatnonzero(turn == now)
+                    blend(frames[part], rows[which], corner[which], cover[which], colour[which])
+                visible[at] = _visible(cover, corner, screens[0][at[0]], screens[1][at[0]]) if screens else 1
+        if screens:
+            _draw_screens(frames[part], *(one[part] for one in screens))
+    return frames, visible
 
 
-def _draw_one(frames: np.ndarray, things: Things, k: int, screens: tuple[np.ndarray, ...] | None) -> np.ndarray:
-    """Draw thing k on each frame, and say what share of it is visible."""
-    visible, shape, size = np.zeros(len(frames), np.float32), things.shape[:, k], frames.shape[1]
-    scale = scale_of(shape, things.size[:, k], things.aspect[:, k])
-    patches = np.array([one for one in (9, 13, 17, 21, 27, 39) if one < size] + [size])
-    reach = REACH[shape] * scale.max(axis=1)
-    patch = patches[np.minimum(np.searchsorted(patches, 2 * np.ceil(reach) + 3), len(patches) - 1)]
-    kind = np.where(shape >= ELL, 2, np.minimum(shape, 1))  # ball, polygon, two polygons
-    group = np.where(things.shown[:, k], patch * 3 + kind, 0)
-    for number in np.unique(group[group > 0]).tolist():
-        rows = np.flatnonzero(group == number)
-        corner, dx, dy = around(things.position[rows, k], number // 3, size)
-        cosine, sine = (turn(things.angle[rows, k]).astype(np.float32)[:, None, None] for turn in (np.cos, np.sin))
-        if number % 3:
-            turned, cover = _edges(shape[rows], scale[rows], cosine, sine), np.zeros((), np.float32)
-            for edges in turned[: number % 3]:
-                out = edges[0, 0] * dx + (edges[0, 1] * dy - edges[0, 2])
-                for x, y, away in edges[1:]:
-                    np.maximum(out, x * dx + (y * dy - away), out=out)
-                cover = np.maximum(cover, np.clip(0.5 - out, 0, 1, out=out))
-        else:
-            cover = np.clip((scale[rows, :1, None].astype(np.float32) + 0.5) - np.sqrt(dx**2 + dy**2), 0, 1)
-        colour = things.colour[rows, k, :, None, None].astype(np.float32)
-        texture = things.texture[rows, k]
-        if texture.any():
-            colour = colour * _shade(texture, scale[rows, 0] * REACH[shape[rows]], cosine * dx + sine * dy)[:, None]
-        blend(frames, rows, corner, cover, colour)
-        visible[rows] = _visible(cover, corner, *(one[rows] for one in screens)) if screens else 1
-    return visible
+def _covered(
+    things: Things, at: tuple[np.ndarray, np.ndarray], scale: np.ndarray, patch: int, polygons: int, size: int
+) -> tuple[Int[np.ndarray, "m 2"], Float32[np.ndarray, "m patch patch"], Float32[np.ndarray, "_ h w"]]:
+    """Of m things of so many polygons: corners of patches, the share that is covered, and what textures multiply colours by."""
+    corner, dx, dy = around(things.position[at], patch, size)
+    dx, dy = np.ascontiguousarray(dx[:, 0].T), np.ascontiguousarray(dy[:, :, 0].T)[:, None]  # (patch, m), (patch, 1, m)
+    cosine, sine = (turn(things.angle[at]).astype(np.float32) for turn in (np.cos, np.sin))
+    if polygons:
+        covers = []
+        for edges in _edges(things.shape[at], scale, cosine, sine)[:polygons]:
+            out = edges[0, 0] * dx + (edges[0, 1] * dy - edges[0, 2])
+            for x, y, away in edges[1:]:
+                np.maximum(out, x * dx + (y * dy - away), out=out)
+            covers.append(0.5 - out)
+        cover = covers[0] if polygons == 1 else np.maximum(*covers)
+    else:
+        cover = scale[:, 0] + np.float32(0.5) - np.sqrt(dx**2 + dy**2)
+    cover, shade = np.ascontiguousarray(np.moveaxis(np.clip(cover, 0, 1, out=cover), -1, 0)), np.ones((1, 1, 1), np.float32)
+    texture = things.texture[at]
+    if texture.any():
+        half = scale[:, 0] * REACH[things.shape[at]].astype(np.float32)
+        shade = np.ascontiguousarray(np.moveaxis(_shade(texture, half, cosine * dx + sine * dy), -1, 0))
+    return corner, cover, shade
 
 
-def _edges(shape: np.ndarray, scale: np.ndarray, cosine: np.ndarray, sine: np.ndarray) -> Float32[np.ndarray, "2 5 3 m 1 1"]:
+def _edges(shape: np.ndarray, scale: np.ndarray, cosine: np.ndarray, sine: np.ndarray) -> Float32[np.ndarray, "2 5 3 m"]:
     """Outward normals (x and y in the image) and distances of the edges of m shapes."""
-    normal, away = EDGES[shape, :, :, :2] / scale[:, None, None], EDGES[shape, :, :, 2]
-    length = np.hypot(normal[..., 0], normal[..., 1])
-    x, y = (normal[..., 0] / length, -normal[..., 1] / length)  # the image's y is down
-    edges = np.stack([cosine * x - sine * y, sine * x + cosine * y, away / length], axis=-1).astype(np.float32)
-    return np.moveaxis(edges, 0, -1)[..., None, None]
+    normal, away = np.moveaxis(EDGES[shape], 0, -1)[:, :, :2] / scale.T, np.moveaxis(EDGES[shape], 0, -1)[:, :, 2]
+    length = np.hypot(normal[:, :, 0], normal[:, :, 1])
+    x, y = normal[:, :, 0] / length, -normal[:, :, 1] / length  # the image's y is down
+    return np.stack([cosine * x - sine * y, sine * x + cosine * y, away / length], axis=2).astype(np.float32)
 
 
-def _shade(texture: np.ndarray, half: np.ndarray, along: np.ndarray) -> Float32[np.ndarray, "m h w"]:
+def _shade(texture: np.ndarray, half: np.ndarray, along: np.ndarray) -> Float32[np.ndarray, "h w m"]:
     """What textures multiply the colour by, at places along the first axis of shapes of half a length."""
-    far, stripes = 1e3, texture == 1
+    far, stripes, tones = np.float32(1e3), texture == 1, texture == 2
     middle = np.where(stripes, STRIPES[0] * half, 0)  # of the stripes, on either side of the origin
-    width = np.where(stripes, STRIPES[1] * half, np.where(texture == 2, far, -1))
-    origin = np.where(texture == 2, far, 0)  # a stripe that begins in the middle and has no end is half of the shape
-    middle, width, origin = (one.astype(np.float32)[:, None, None] for one in (middle, width, origin))
-    return 1 - (1 - DARK) * np.clip(width + 0.5 - np.abs(np.abs(along - origin) - middle), 0, 1)
+    width = np.where(stripes, STRIPES[1] * half, np.where(tones, far, -1)) + np.float32(0.5)
+    origin = np.where(tones, far, 0)  # a stripe that begins in the middle and has no end is half of the shape
+    dark = width - np.abs(np.abs(along - origin) - middle)
+    return 1 - np.float32(1 - DARK) * np.clip(dark, 0, 1, out=dark)
 
 
 def _visible(cover: np.ndarray, corner: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:

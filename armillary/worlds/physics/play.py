@@ -56,13 +56,3 @@ class Pushing(Scripted):
         way *= np.minimum(1, APPROACH / np.maximum(np.hypot(*way.T), 1e-9))[:, None]
         done = np.where(pushing[:, None], action, way) + rng.normal(0, NOISE, way.shape)
         return np.clip(done, -1, 1).astype(np.float32)
-
-
-@dataclass
-class Watching(Scripted):
-    """An actor in a world without actions."""
-
-    needs_observations = needs_truth = False
-
-    def choose(self, observations: Observations, memory: dict[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
-        return np.zeros((len(memory["began"]), 0), np.float32)

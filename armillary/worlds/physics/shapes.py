@@ -45,6 +45,8 @@ for _shape, _draft in _DRAFTS.items():
     OUTLINES[_shape], PARTS[_shape] = _centred(*_draft)
 REACH = np.array([1.0, *(np.hypot(*OUTLINES[shape].T).max() for shape in range(BOX, len(SHAPES)))])
 """The farthest that each goes from its centre."""
+EXTENT = np.array([[1.0, 1.0], *([-OUTLINES[shape][:, 1].min(), OUTLINES[shape][:, 1].max()] for shape in OUTLINES)])
+"""How far each goes below and above its centre, at angle 0, where it has a flat bottom unless it is a ball."""
 BOX_HALF = float(OUTLINES[BOX].max())
 
 

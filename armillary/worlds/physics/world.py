@@ -9,7 +9,7 @@ Design choices:
   (remove, recolour, move or stop a thing) and go on with `simulate` or `reset`;
 - nothing has a goal: the world can be recorded, and not be judged.
 
-Data to learn from are scenes of several kinds (`sampling`), with a hand that pushes things about (`play`) or without actions.
+Data to learn from are scenes of several kinds (`kinds`), with a hand that pushes things about (`play`) or without actions.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,16 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from armillary.actor import Actor
+from armillary.episodes.scripted import Random
 from armillary.errors import ArmillaryError
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
 from armillary.worlds.drawing import cover, paint
 from armillary.worlds.over_base import DrawnOverBase
 from armillary.worlds.physics.arena import HAND_SPEED, STICK_ASPECT, Arena
+from armillary.worlds.physics.kinds import sample
 from armillary.worlds.physics.pictures import Things, draw_things
-from armillary.worlds.physics.play import Pushing, Watching
-from armillary.worlds.physics.sampling import VARIETIES, sample
+from armillary.worlds.physics.play import Pushing
+from armillary.worlds.physics.sampling import VARIETIES
 from armillary.worlds.physics.scenes import physics_scenes
 from armillary.worlds.physics.shapes import BOX, BOX_HALF
 from armillary.worlds.physics.state import (
@@ -38,6 +40,7 @@ from armillary.worlds.physics.state import (
     OBJECTS,
     SIDE,
     STEP,
+    TABLE,
     WALL,
     check,
     part,
@@ -111,7 +114,7 @@ class Physics(DrawnOverBase):
         if hand:
             streams.append(Stream("hand", "vector", (2,), unit=("m", "m"), channels=("x", "y"), truth=True))
             action = ActionSpace("box", 2, (-1.0,) * 2, (1.0,) * 2, unit=(f"{HAND_SPEED:g} m/s",) * 2, channels=("x", "y"))
-        bounds = {"position": (0, SIDE), "hand": (0, SIDE), "visible": (0, 1), "mass": (0, np.inf)}
+        bounds = {"position": (0, SIDE), "hand": (0, SIDE), "visible": (0, 1), "mass": (0, TABLE["mass"].high)}
         bounds["velocity"] = (-MAX_SPEED, MAX_SPEED)
         common = {"factors": factors, "max_steps": max_steps, "autoreset_mode": autoreset_mode, "render_mode": render_mode}
         spec = Spec(tuple(streams), action, rate=1 / STEP)
@@ -119,8 +122,8 @@ class Physics(DrawnOverBase):
         self._arenas: list[Arena] = [None] * num_envs  # ty: ignore[invalid-assignment]
 
     def play(self) -> Actor:
-        """Behaviour to learn from: a hand that pushes objects, or nothing at all where there is none."""
-        return Pushing(HAND_SPEED * STEP) if self.hand else Watching()
+        """Behaviour to learn from: a hand that pushes objects; where there is none, nothing is done."""
+        return Pushing(HAND_SPEED * STEP) if self.hand else Random(NO_ACTION)
 
     def simulate(self, states: np.ndarray, steps: int, actions: np.ndarray | None = None) -> np.ndarray:
         """States (n, steps + 1, S) that follow states (n, S), which are the first.
@@ -182,11 +185,10 @@ class Physics(DrawnOverBase):
             part(state, "fixture_colour"),
             np.zeros((n, FIXTURES), int),
         )
-        draw_things(base, things)
-        return base
+        return draw_things(base, np.arange(n), things)[0]
 
     def _sense_over(self, state: np.ndarray, base: np.ndarray, index: np.ndarray) -> dict[str, np.ndarray]:
-        image, hand = base[index], part(state, "hand")
+        hand = part(state, "hand")
 
         def with_hand(name: str, of_hand: np.ndarray) -> np.ndarray:
             return np.concatenate([part(state, name), of_hand[:, None]], axis=1)
@@ -205,7 +207,7 @@ class Physics(DrawnOverBase):
         bottom = self.size - FLOOR * self.scale
         columns = cover(self.size, middle - half, middle + half)
         rows = cover(self.size, bottom - screen_tops(state) * self.scale, np.full(middle.shape, bottom))
-        visible = draw_things(image, things, (columns, rows, part(state, "screen_colour")))
+        image, visible = draw_things(base, index, things, (columns, rows, part(state, "screen_colour")))
         present = part(state, "present")
         truth = {name: (part(state, name) * present[:, :, None]).reshape(-1, 2 * OBJECTS) for name in ("position", "velocity")}
         truth |= {"visible": visible[:, :OBJECTS], "mass": part(state, "mass") * present}

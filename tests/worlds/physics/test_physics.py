@@ -68,6 +68,10 @@ def test_what_is_held_out_never_occurs_in_what_is_seen():
     for variety in VARIETIES:
         world = Physics(300, variety=variety, hand=False)
         world.reset(seed=0)
+        speed = np.hypot(*np.moveaxis(of(world.state, "velocity"), -1, 0))
+        launched = speed[speed > 0].round(6)
+        ranges = VARIETIES[variety].speeds
+        assert all(any(low <= one <= high for low, high in ranges) for one in launched)
         there, screens = of(world.state, "present") > 0, of(world.state, "screen_present") > 0
 
         def hues(colours: np.ndarray) -> set[float]:
