@@ -39,6 +39,15 @@ class Puck(gymnasium.Env):
         return {"image": draw(self.place[None])[0], "place": self.place.astype(np.float32)}
 
 
+class BlindPuck(Puck):
+    """Without a camera."""
+
+    observation_space = SPACE["place"]
+
+    def see(self):
+        return self.place.astype(np.float32)
+
+
 class Pucks(VectorEnv):
     """N of them at once."""
 
@@ -125,6 +134,11 @@ def settable(num_envs=1, **settings):
 def seeded(num_envs=1, **settings):
     """The two functions alone."""
     return own_world(Puck, num_envs, sample_goal=push_to_goal, success=success, budget=8, **settings)
+
+
+def blind(num_envs=1, **settings):
+    """Nothing but a vector is sensed."""
+    return own_world(BlindPuck, num_envs, sample_goal=push_to_goal, success=success, budget=8, **settings)
 
 
 def vector(num_envs=1, max_steps=None, autoreset_mode="Disabled"):

@@ -27,6 +27,7 @@ from armillary.evaluation.diagnose import Diagnosis
 from armillary.model.config import ModelConfig
 from armillary.model.world_model import WorldModel
 from armillary.planning.registry import planner_names
+from armillary.spec import ActionSpace, Spec, Stream
 from armillary.suite.tasks import SUITE
 from armillary.training.augmentation import Augmentation
 from armillary.training.folder import one_writer
@@ -288,7 +289,8 @@ def test_every_recipe_is_described():
 )
 def test_a_recipe_and_its_options_stand_anywhere(arguments, monkeypatch):
     given = []
-    recording = SimpleNamespace(unfinished=None, spec=SimpleNamespace(rate=None))
+    spec = Spec((Stream("image", "image", (16, 16, 3)), Stream("state", "vector", (2,))), ActionSpace("box", 1))
+    recording = SimpleNamespace(unfinished=None, spec=spec)
     monkeypatch.setattr("armillary.episodes.store.Episodes.open", lambda store: given.append(store) or recording)
     monkeypatch.setattr("armillary.training.fit.fit", lambda episodes, out, recipe, *_, **more: given.append(recipe))
     call("train", *arguments)

@@ -17,7 +17,7 @@ from armillary.cli.parse import call, closest
 from armillary.cli.shared import StorePath, parse_numbers
 from armillary.errors import ArmillaryError, expect
 from armillary.training.loop import TrainConfig
-from armillary.training.recipes import DESCRIPTIONS, RECIPES, Recipe
+from armillary.training.recipes import DESCRIPTIONS, RECIPES, Recipe, advice
 
 
 def train(
@@ -74,6 +74,8 @@ def train(
     chosen = expect(recipe, "a recipe")
     chosen = chosen.sized(size) if size else chosen
     shape = model.config if model else chosen.model
+    if not model and (said := advice(chosen, episodes.spec if streams is None else episodes.spec.select(streams))):
+        print(f"armillary: {said}", file=sys.stderr)
     horizons = default_horizons(episodes.spec.rate, shape.skip)
 
     def validate(held: np.ndarray) -> Callable[[WorldModel], dict[str, float]] | None:

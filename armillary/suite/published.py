@@ -81,6 +81,20 @@ def _world(name: str, sets: Sequence[tuple[str, dict[str, Any]]]) -> list[str]:
     return [f"{name}, {label}, {len(tables)} x {tables[0]['pairs']}", *cells, _floor(tables)]
 
 
+def _vectors(results: Path) -> str:
+    """By task whose observation is a vector: the model beside its baselines."""
+    if not (results / "vectors.json").exists():
+        return "Not run yet."
+    body = []
+    for name, task in _read(results / "vectors.json").items():
+        tables = list(task["runs"].values())
+        cells = [percent([_success(table, row) for table in tables]) for row in ("model", "behaviour_cloning", "oracle")]
+        label = f"{name.replace('_', ' ')}{', tuned on' * task['tuned_on']}, {len(tables)} x {tables[0]['pairs']}"
+        body.append([label, *cells, _floor(tables)])
+    head = ["goals held, %", "**model**, planning", "behaviour cloning", "oracle", "random / untrained / shuffled"]
+    return as_table(head, body)
+
+
 def _shift(results: Path) -> str:
     """By factor of variation: the same models, judged where it is drawn anew for each pair."""
     runs = {name: some for name, some in load_runs(results / "control").items() if some[0]["shift"]}
@@ -295,5 +309,20 @@ def _r2(estimates: Mapping[str, Any] | None) -> str:
     return f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
 
 
-_ALL = (_demo, _house, _diagnose, _peer, _peer_plans, _gpu, _control, _shift, _planners, _senses, _speed, _monitoring, _robot)
-BLOCKS: Mapping[str, Callable[[Path], str]] = {block.__name__[1:]: block for block in (*_ALL, _robot_others)}
+_ALL = (
+    _demo,
+    _house,
+    _diagnose,
+    _peer,
+    _peer_plans,
+    _gpu,
+    _control,
+    _vectors,
+    _shift,
+    _planners,
+    _senses,
+    _speed,
+    _monitoring,
+    _robot,
+)
+BLOCKS: Mapping[str, Callable[[Path], str]] = {block.__name__[1:]: block for block in (*_ALL, _robot_others, _vectors)}

@@ -121,7 +121,7 @@ def run_task(
     """One run, or what is missing of it: the content of `out/NAME-SEED.json`. `bench_control` explains the arguments.
 
     Its keys: `settings`; `recording` and `training`; `methods`; `sets` and `shift`, tables by name of the evaluation set or of
-    the factor, as `ControlResult.to_json` has them, with the outcome of every pair (`_plain`); `development`, the model's table
+    the factor, as `ControlResult.to_json` has them, with the outcome of every pair (`short`); `development`, the model's table
     on the development pairs of the first set; `lax`, where a world has such a rule (`lax.py`); `complete`. Each part says of
     which commit it is, and the seconds it took. The run's folder, `runs/NAME-SEED`, is one that `armillary eval` takes.
 
@@ -185,7 +185,7 @@ def run_task(
                 table = evaluate(world, chosen, agent, others=others, seed=seed)
             else:
                 table = evaluate(world, chosen, others={"model": agent}, singles=0, seed=seed)
-        result[kind][label] = {"commit": at, **_plain(table), "rejected": chosen.rejected, **spent}
+        result[kind][label] = {"commit": at, **short(table), "rejected": chosen.rejected, **spent}
         success = table.rows["model"].success
         console.print(f"model {success.percent()}, {spent['seconds']:.0f} s" + ("" if table.ok else ", A CHECK IS RED"))
         keep()
@@ -193,7 +193,7 @@ def run_task(
         with _part(console, f"{name}, seed {seed}: development pairs", small) as spent:
             world, chosen = draw_pairs(task, first, pairs, seed, runs / "pairs", DEVELOPMENT_SEED)
             table = evaluate(world, chosen, others={"model": agent}, singles=0, seed=seed)
-        result["development"] = {"commit": at, **_plain(table), **spent}
+        result["development"] = {"commit": at, **short(table), **spent}
         keep()
     world = make(task.world, num_envs=task.batch, max_steps=None, autoreset_mode="Disabled", **task.options)
     if isinstance(world, HasFieldProtocol) and "lax" not in result:
@@ -293,7 +293,7 @@ def draw_pairs(
     return world, chosen
 
 
-def _plain(table: ControlResult) -> dict[str, Any]:
+def short(table: ControlResult) -> dict[str, Any]:
     """With each pair's outcome in few bytes: `held` as 0 or 1, and `arrival` as the step, or - where the goal was not held."""
     plain = table.to_json()
     del plain["rollouts"]

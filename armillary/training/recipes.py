@@ -20,6 +20,8 @@
   latents and actions, twelve steps ahead.
 - `sensors`: a machine's sensors and nothing else. The latent is the standardised sensors; three quarters of the prediction
   are a linear path's, and few steps leave the rest near "nothing changes" where it knows nothing.
+- `control_vectors`: positions, angles and velocities, and actions. The latent is the standardised numbers; dynamics four blocks
+  of three steps ahead, and the critic, which tells how many blocks away a goal is.
 - `lewm`: LeWM (arXiv 2603.19312), for a GPU.
 """
 
@@ -39,6 +41,7 @@ from armillary.objectives.inverse import Inverse
 from armillary.objectives.prediction import Prediction
 from armillary.objectives.sigreg import SIGReg
 from armillary.planning import CEM, ICEM, MPPI, GraphSearch, StayAtGoal
+from armillary.spec import Spec
 from armillary.training.augmentation import Augmentation
 from armillary.training.stages import StageConfig
 
@@ -278,6 +281,22 @@ RECIPES: dict[str, Recipe] = {
         ),
         (StageConfig("dynamics", steps=1000, batch=128, learning_rate=3e-3),),
     ),
+    "control_vectors": Recipe(
+        ModelConfig.sized(
+            "nano",
+            skip=3,
+            scale="channel",
+            projector=0,
+            predictor_width=128,
+            objective={"prediction": Prediction(rollout=4), "critic": Critic()},
+        ),
+        (
+            StageConfig("dynamics", steps=1500, batch=192, learning_rate=4e-3),
+            StageConfig("critic", steps=1000, batch=192, learning_rate=2e-3),
+        ),
+        # To hold takes small corrections; to park a car takes a wide search.
+        AgentConfig(ICEM(horizon=4, samples=64, sigma=1.5, floor=0.02)),
+    ),
     "lewm": Recipe(
         ModelConfig.sized("base", skip=5),
         (StageConfig("joint", steps=100_000, batch=128, learning_rate=5e-5, weight_decay=1e-3),),
@@ -295,9 +314,17 @@ DESCRIPTIONS: dict[str, str] = {
     "cube": "small images of an arm that picks up a cube.",
     "robot": "camera and joint states of a robot, at control rate.",
     "sensors": "vectors alone, such as the sensors of a machine.",
+    "control_vectors": "vectors and actions, such as the joints of an arm, to reach goals.",
     "lewm": "LeWM (arXiv 2603.19312), 18 M parameters, for a GPU.",
 }
 """For what recordings each recipe is, in a line."""
+
+
+def advice(recipe: Recipe, spec: Spec) -> str | None:
+    """Which recipe was measured on such a recording, where this one was made for others."""
+    if recipe.model.projector and spec.action.n and all(stream.is_tabular for stream in spec.observed):
+        return "all that is observed are vectors; the recipe control_vectors is made to reach goals with these"
+    return None
 
 
 def recipe_named(name: str) -> Recipe:

@@ -63,3 +63,13 @@ def test_a_table_is_of_one_machine(tmp_path):
     raw.write_text(json.dumps({"cases": {"import": case, "plan": {**case, "machine": "B"}}}))
     with pytest.raises(CorruptFile, match="several machines: A; B"):
         render("peer", tmp_path)
+
+
+def test_a_task_without_an_expert_has_no_cell_for_it(tmp_path):
+    rows = {row: {"success": {"value": 0.5, "low": 0.4, "high": 0.6}} for row in ("model", "random", "untrained", "shuffled")}
+    cloning = {"behaviour_cloning": rows["model"]}
+    car = {"tuned_on": True, "runs": {"0": {"pairs": 50, "rows": {**rows, **cloning}}}}
+    assert render("vectors", tmp_path) == "Not run yet."
+    (tmp_path / "vectors.json").write_text(json.dumps({"car": car}))
+    (line,) = render("vectors", tmp_path).splitlines()[2:]
+    assert line == "| car, tuned on, 1 x 50 | 50.0 [40, 60] | 50.0 [40, 60] |  | 50.0 / 50.0 / 50.0 |"

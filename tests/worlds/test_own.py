@@ -212,3 +212,17 @@ def test_it_is_recorded_learned_and_judged_from_the_command_line(name, tmp_path,
 def test_a_world_without_goals_is_named_with_what_is_missing():
     with pytest.raises(ArmillaryError, match="gym:CartPole-v1 has no goals and no success; make it a world of your own"):
         world_and_pairs({}, 2, {}, None, world="gym:CartPole-v1")
+
+
+def test_a_world_of_vectors_is_learned_and_other_recipes_name_the_one_for_it(tmp_path, capsys):
+    recording, run = str(tmp_path / "recording"), str(tmp_path / "run")
+    cli.main(["record", "own_fakes:blind", "--out", recording, "--episodes", "12", "--steps", "20"])
+    tiny = [f"--recipe.stages.{stage}.steps=3" for stage in (0, 1)]
+    for recipe, advised in (("two-room", True), ("control-vectors", False)):
+        capsys.readouterr()
+        cli.main(["train", recording, "--out", f"{run}-other" if advised else run, "--config.no-progress", recipe, *tiny])
+        assert ("all that is observed are vectors; the recipe control_vectors is made" in capsys.readouterr().err) == advised
+    cli.main(["eval", run, "--world", "own_fakes:blind", "--pairs", "2", "--horizons", "0.3"])
+    control = json.loads((tmp_path / "run" / "results.json").read_text())["control"]
+    assert {"untrained", "shuffled", "model"} <= set(control["rows"])
+    assert all(check["ok"] for check in control["checks"] if check["name"] in ("batch", "replay"))
