@@ -304,6 +304,17 @@ def test_one_that_was_interrupted_is_resumed(tmp_path, monkeypatch):
     assert "it was there and finished" in str(exported(store, out, resume=True))
 
 
+def test_one_that_fails_leaves_nothing_but_what_was_kept_before(tmp_path, monkeypatch):
+    store, _ = recorded(tmp_path / "store")
+    out = tmp_path / "out"
+    assert cut_short(monkeypatch, store, out, 17, ArmillaryError) == ""
+    assert not list(tmp_path.glob("out*"))
+    cut_short(monkeypatch, store, out, 17)
+    said = cut_short(monkeypatch, store, out, 6, ArmillaryError, resume=True)
+    assert said.endswith("out is unfinished, with 1 episodes so far; go on with --resume")
+    assert exported(store, out, resume=True).frames == 14
+
+
 def test_one_that_was_killed_is_not_in_the_way(tmp_path, monkeypatch):
     store, _ = recorded(tmp_path / "store")
     with monkeypatch.context() as patched:

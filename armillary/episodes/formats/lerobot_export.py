@@ -108,7 +108,7 @@ def export_lerobot(
     into = ExportFolder(path, {"command": "export lerobot", "recording": episodes.content_hash(), **how}, LAYOUT)
     with into.filled(resume=resume, overwrite=overwrite):
         if not into.done:
-            _write(into, LeRobotWriter(into.part, episodes, keys, rate, fill, crf, task, into.rows), count, progress)
+            _write(into, LeRobotWriter(into.part, episodes, keys, rate, fill, crf, task, [*into.rows]), count, progress)
     return ExportSummary(
         source=str(store),
         out=str(path),
