@@ -85,7 +85,7 @@ def hide(scene: Scene) -> None:
 
 
 KINDS = throw, drop, roll, stack, collide, hide
-SHARES = 0.18, 0.14, 0.18, 0.14, 0.14, 0.22
+SHARES = 0.14, 0.1, 0.12, 0.1, 0.12, 0.42
 
 
 def sample(state: np.ndarray, variety: Variety, hand: bool, rng: np.random.Generator) -> None:
@@ -96,8 +96,9 @@ def sample(state: np.ndarray, variety: Variety, hand: bool, rng: np.random.Gener
         scene.put(scene.anywhere(), **scene.looks())
     while not part(state, "present").any():
         scene.put(scene.anywhere(), **scene.looks())
-    for _ in range(rng.choice(3, p=(0.5, 0.35, 0.15))):
-        scene.screen(rng.uniform(0, SIDE), rng.uniform(0, 1.6))
+    places = part(state, "position")[part(state, "present") > 0, 0]
+    for _ in range(rng.choice(3, p=(0.3, 0.5, 0.2))):
+        scene.screen(rng.choice(places) + rng.normal(0, 0.5), rng.uniform(0, 1.4))
     if hand:
         part(state, "hand_size")[...] = rng.uniform(0.16, 0.24)
         part(state, "hand_angle")[...] = rng.uniform(-np.pi / 2, np.pi / 2)
