@@ -309,20 +309,5 @@ def _r2(estimates: Mapping[str, Any] | None) -> str:
     return f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
 
 
-_ALL = (
-    _demo,
-    _house,
-    _diagnose,
-    _peer,
-    _peer_plans,
-    _gpu,
-    _control,
-    _vectors,
-    _shift,
-    _planners,
-    _senses,
-    _speed,
-    _monitoring,
-    _robot,
-)
+_ALL = (_demo, _house, _diagnose, _peer, _peer_plans, _gpu, _control, _shift, _planners, _senses, _speed, _monitoring, _robot)
 BLOCKS: Mapping[str, Callable[[Path], str]] = {block.__name__[1:]: block for block in (*_ALL, _robot_others, _vectors)}
