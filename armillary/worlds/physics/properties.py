@@ -20,54 +20,14 @@ afterwards, and a straight line through the latents tells such clips apart witho
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from armillary.worlds.physics.passages import THICK, add_storey, cover, depth_of, hide, passage, place, reach_of, send, spin_of
 from armillary.worlds.physics.sampling import GAP, GRAVITY, Scene
-from armillary.worlds.physics.shapes import BALL, OUTLINES, REACH, scale_of
-from armillary.worlds.physics.state import FLOOR, SIDE, STEP, WALL, part
-
-LEAD = 4  # frames in which a thing is seen before it goes behind a screen, at least
-RISE = 2  # frames after which screens begin to rise, at least; until then, what stands behind them is seen
-RISING = 9.0  # m/s, of screens
-REACH_MOST = 0.34  # m, of things that pass: they have to come, hide and come out in one clip
-NEVER = 1e6  # s, when the screens of the exam fall
-THICK = 0.16  # m, of shelves and walls
-
-
-@dataclass(frozen=True)
-class Passage:
-    """A thing that is to go behind a screen, from one side to the other."""
-
-    looks: dict[str, float]
-    reach: float  # m, its farthest from its centre
-    side: int  # that it goes to
-    x: float  # m, of the screen
-    width: float
-    speed: float  # m/s
-    lead: float  # s, until nothing of it is seen
-
-    def start(self, bottom: float = FLOOR) -> tuple[float, float]:
-        """Where it begins, on a floor or ledge."""
-        return self.x - self.side * (self.width / 2 - self.reach + self.speed * self.lead), bottom + _below(self.looks)
-
-    @property
-    def fits(self) -> bool:
-        """Whether that is in the room."""
-        return WALL + self.reach < self.start()[0] < SIDE - WALL - self.reach
-
-
-def passage(scene: Scene, looks: dict[str, float] | None = None) -> Passage | None:
-    """A thing that goes from one side of a screen to the other, or None where there is no room for it."""
-    rng, looks = scene.rng, dict(looks or scene.looks())
-    looks["size"] *= min(1, REACH_MOST / _reach(looks))
-    reach, (slow, fast) = _reach(looks), rng.choice(scene.variety.speeds)
-    speed = slow * (fast / slow) ** rng.random()
-    side, x = scene.side(), SIDE / 2 + rng.uniform(-0.7, 0.7)
-    lead = rng.uniform(LEAD, 3 * LEAD) * STEP + 2 * reach / speed
-    found = Passage(looks, reach, side, x, rng.uniform(*scene.variety.screen_width), speed, lead)
-    return found if found.fits and found.width > 2 * reach else None
+from armillary.worlds.physics.shapes import BALL
+from armillary.worlds.physics.state import FLOOR, SIDE, WALL, part
 
 
 def permanence(scene: Scene) -> np.ndarray | None:
@@ -100,8 +60,8 @@ def constancy(scene: Scene) -> np.ndarray | None:
         part(one, "aspect")[0] = part(other, "aspect")[0] = 1
     for state in (one, other):
         looks = {name: float(part(state, name)[0]) for name in ("shape", "size", "aspect")}
-        part(state, "position")[0, 1] = FLOOR + _below(looks)
-        part(state, "spin")[0] = _spin(looks, part(state, "velocity")[0, 0])
+        part(state, "position")[0, 1] = FLOOR + depth_of(looks)
+        part(state, "spin")[0] = spin_of(looks, part(state, "velocity")[0, 0])
     return np.stack([one, other])
 
 
@@ -111,8 +71,8 @@ def continuity(scene: Scene) -> np.ndarray | None:
         return None
     shelf = FLOOR + scene.rng.uniform(1.0, 1.4)
     scene.fixture(SIDE / 2, shelf - THICK / 2, SIDE - 2 * WALL, THICK)
-    _go(scene, way)
-    _hide(scene, way, shelf + 2 * way.reach + 0.15)
+    send(scene, way)
+    hide(scene, way, shelf + 2 * way.reach + 0.15)
     one, other = _twice(scene)
     part(other, "position")[0, 1] += shelf - FLOOR
     return np.stack([one, other])
@@ -122,10 +82,10 @@ def solidity(scene: Scene) -> np.ndarray | None:
     """With a wall, and without."""
     if (way := passage(scene)) is None:
         return None
-    _go(scene, way, restitution=scene.rng.uniform(0.6, 0.9))
-    _storey(scene)
+    send(scene, way, restitution=scene.rng.uniform(0.6, 0.9))
+    add_storey(scene)
     high = 2 * way.reach + scene.rng.uniform(0.1, 0.5)
-    _hide(scene, way, high + 0.15)
+    hide(scene, way, high + 0.15)
     scene.fixture(way.x + way.side * scene.rng.uniform(0, 0.1), FLOOR + high / 2, THICK, high)
     one, other = _twice(scene)
     part(other, "fixture_present")[_last(other, "fixture_present")] = 0
@@ -142,8 +102,8 @@ def gravity(scene: Scene) -> np.ndarray | None:
     length, angle = rng.uniform(0.75, 0.9) * width, rng.uniform(0.35, 0.6)
     top = length / 2 * np.sin(angle) + THICK
     thrown = 0, rng.uniform(-2, 3)
-    _put(scene, looks, (x, rng.uniform(2.2, 2.8)), thrown, friction=0.3, restitution=rng.uniform(0.1, 0.4))
-    _cover(scene, x, width, 2 * top + 2 * _reach(looks) + 0.1)
+    place(scene, looks, (x, rng.uniform(2.2, 2.8)), thrown, friction=0.3, restitution=rng.uniform(0.1, 0.4))
+    cover(scene, x, width, 2 * top + 2 * reach_of(looks) + 0.1)
     scene.fixture(x, FLOOR + top, length, THICK, angle)
     one, other = _twice(scene)
     part(other, "fixture_angle")[_last(other, "fixture_present")] = -angle
@@ -161,9 +121,9 @@ def _arcs(scene: Scene) -> np.ndarray | None:
     heights = np.array([middle + rate * before - fall, middle - rate * before - fall])
     if heights.min() < FLOOR + way.reach + GAP or heights.max() > SIDE - WALL - way.reach - GAP:
         return None
-    _go(scene, way)
+    send(scene, way)
     part(scene.state, "spin")[0] = rng.uniform(-4, 4)
-    _hide(scene, way, SIDE - 2 * WALL)
+    hide(scene, way, SIDE - 2 * WALL)
     one, other = _twice(scene)
     for state, height, velocity in ((one, heights[0], -rate), (other, heights[1], rate)):
         part(state, "position")[0, 1] = height
@@ -178,21 +138,21 @@ def collision(scene: Scene) -> np.ndarray | None:
     looks = scene.looks(shape)
     if (way := passage(scene, {**looks, "size": rng.uniform(0.22, 0.28)})) is None:
         return None
-    _go(scene, way, restitution=0.9)
+    send(scene, way, restitution=0.9)
     struck = {**scene.looks(shape), "size": way.looks["size"] * rng.uniform(0.9, 1.1)}
     x, colour = way.x + way.side * rng.uniform(-0.1, 0.2), _another_colour(scene, part(scene.state, "colour")[0])
     if colour is None:
         return None
-    number = _put(scene, struck, (x, FLOOR + _below(struck)), (0, 0), friction=0.1, restitution=0.9, colour=colour)
-    _storey(scene)
-    _hide(scene, way, 1.4)
+    number = place(scene, struck, (x, FLOOR + depth_of(struck)), (0, 0), friction=0.1, restitution=0.9, colour=colour)
+    add_storey(scene)
+    hide(scene, way, 1.4)
     one, other = _twice(scene)
     if rng.random() < 0.5:
         part(other, "present")[number] = 0
         return np.stack([one, other])
     for state, size in ((one, 0.18), (other, 0.4)):
         part(state, "size")[number], part(state, "mass")[number] = size, 2 * np.pi * size**2
-        part(state, "position")[number, 1] = FLOOR + _below({**struck, "size": size})
+        part(state, "position")[number, 1] = FLOOR + depth_of({**struck, "size": size})
     return np.stack([one, other])
 
 
@@ -206,8 +166,8 @@ def support(scene: Scene) -> np.ndarray | None:
     for left, right in ((WALL, way.x - gap / 2), (way.x + gap / 2, SIDE - WALL), (way.x - gap / 2, way.x + gap / 2)):
         scene.fixture((left + right) / 2, ledge - THICK / 2, right - left, THICK)
     part(scene.state, "fixture_colour")[2] = part(scene.state, "fixture_colour")[1] = part(scene.state, "fixture_colour")[0]
-    _go(scene, way, bottom=ledge)
-    _hide(scene, way, ledge - FLOOR + 2 * way.reach + 0.15)
+    send(scene, way, bottom=ledge)
+    hide(scene, way, ledge - FLOOR + 2 * way.reach + 0.15)
     one, other = _twice(scene)
     part(one, "fixture_present")[2] = 0
     return np.stack([one, other])
@@ -222,13 +182,13 @@ def inertia(scene: Scene) -> np.ndarray | None:
     second = turned if scene.rng.random() < 0.5 else slower
     if not second.fits or second.speed < 0.3:
         return None
-    number = _go(scene, way)
-    _storey(scene)
-    _hide(scene, way, 2 * way.reach + scene.rng.uniform(0.15, 1))
+    number = send(scene, way)
+    add_storey(scene)
+    hide(scene, way, 2 * way.reach + scene.rng.uniform(0.15, 1))
     one, other = _twice(scene)
     velocity = second.side * second.speed
     part(other, "position")[number] = second.start()
-    part(other, "velocity")[number, 0], part(other, "spin")[number] = velocity, _spin(way.looks, velocity)
+    part(other, "velocity")[number, 0], part(other, "spin")[number] = velocity, spin_of(way.looks, velocity)
     return np.stack([one, other])
 
 
@@ -242,73 +202,16 @@ def _passes(scene: Scene) -> bool:
     """Object 0 goes behind a screen."""
     if (way := passage(scene)) is None:
         return False
-    _go(scene, way)
-    _storey(scene)
-    _hide(scene, way, 2 * way.reach + scene.rng.uniform(0.15, 1))
+    send(scene, way)
+    add_storey(scene)
+    hide(scene, way, 2 * way.reach + scene.rng.uniform(0.15, 1))
     return True
-
-
-def _go(scene: Scene, way: Passage, bottom: float = FLOOR, **given: float) -> int:
-    return _put(scene, way.looks, way.start(bottom), (way.side * way.speed, 0), **given)
-
-
-def _put(
-    scene: Scene,
-    looks: dict[str, float],
-    place: tuple[float, float],
-    velocity: tuple[float, float],
-    **given: float | np.ndarray,
-) -> int:
-    """An object that rolls, or slides with little friction; of a density of 2 kg/m^2, so that size tells its mass."""
-    spin = _spin(looks, velocity[0])
-    fixed = {"friction": 0.5 if looks["shape"] == BALL else 0.01, "mass": 2 * np.pi * looks["size"] ** 2, **given}
-    number = scene.put(place, **looks, velocity=velocity, spin=spin, **fixed)
-    assert number is not None, "the scenes of the exam leave room for what is in them"
-    return number
-
-
-def _cover(scene: Scene, x: float, width: float, high: float, rise: float = RISE * STEP) -> None:
-    """A screen that rises and stays."""
-    scene.screen(x, rise)
-    given = {"x": x, "width": width, "height": min(high, SIDE - FLOOR), "speed": RISING, "fall": NEVER}
-    for name, value in given.items():
-        part(scene.state, f"screen_{name}")[0] = value
-
-
-def _hide(scene: Scene, way: Passage, high: float) -> None:
-    """A screen that has risen when the thing comes to it, and stays."""
-    latest = way.lead - 2 * way.reach / way.speed - high / RISING
-    _cover(scene, way.x, way.width, high, scene.rng.uniform(RISE * STEP, max(latest, RISE * STEP)))
-
-
-def _storey(scene: Scene) -> None:
-    """At times, a shelf high up on which something else goes on."""
-    if scene.rng.random() < 0.5:
-        high = 2.9
-        scene.fixture(SIDE / 2, high - THICK / 2, SIDE - 2 * WALL, THICK)
-        scene.put(lambda: (scene.rng.uniform(0.6, 3.4), high + 0.42), velocity=(scene.rng.uniform(-1, 1), 0), friction=0.1)
 
 
 def _another_colour(scene: Scene, colour: np.ndarray) -> np.ndarray | None:
     """One that is easily told from the first."""
     drawn = (scene.colour() for _ in range(20))
     return next((one for one in drawn if np.abs(one - colour).max() > 100), None)
-
-
-def _reach(looks: dict[str, float]) -> float:
-    scale = scale_of(*(np.array(looks[name]) for name in ("shape", "size", "aspect")))
-    return float(REACH[int(looks["shape"])] * scale.max())
-
-
-def _below(looks: dict[str, float]) -> float:
-    """How far it goes below its centre, m, and a little more."""
-    scale = scale_of(*(np.array(looks[name]) for name in ("shape", "size", "aspect")))
-    lowest = 1.0 if looks["shape"] == BALL else -OUTLINES[int(looks["shape"])][:, 1].min()
-    return float(scale[1] * lowest) + 0.004
-
-
-def _spin(looks: dict[str, float], velocity: float) -> float:
-    return -velocity / looks["size"] if looks["shape"] == BALL else 0.0
 
 
 def _last(state: np.ndarray, flag: str) -> int:
