@@ -91,7 +91,6 @@ def _lives(name: str, used: tuple[str, ...], tolerant: bool) -> Iterator[tuple[s
         yield from ((f"{name}; {dead} dead", tuple(sense for sense in used if sense != dead)) for dead in used)
 
 
-@torch.no_grad()
 def auroc(negative: np.ndarray, positive: np.ndarray) -> float:
     """The chance that a positive scores higher than a negative; ties count half. 0.5 is chance, and 1 is perfect."""
     negative = np.sort(negative)
@@ -99,6 +98,7 @@ def auroc(negative: np.ndarray, positive: np.ndarray) -> float:
     return float(below.mean() / 2 / len(negative))
 
 
+@torch.no_grad()
 def _surprise(model: WorldModel, episodes: Episodes, dead: str) -> dict:
     """One-step surprise as it usually is, at the moment when a stream dies, and after that; medians, and AUROC of the death."""
     clips = Clips(episodes, model.config.context + 1, skip=model.config.skip, which=model.provenance["held_out"], image_size=64)
