@@ -52,6 +52,12 @@ MUTANTS = [
         "if False and not np.allclose(made, states,",
         "worlds/test_own.py",
     ),
+    # What surprises, and the exam that asks
+    Mutant("evaluation/surprise/discern.py", "right = (gap > 0)", "right = (gap < 0)", "evaluation/surprise/test_surprise.py"),
+    Mutant(
+        "worlds/physics/scenes.py", "splice(clips[None], end)", "splice(clips[None], end + 2)", "worlds/physics/test_scenes.py"
+    ),
+    Mutant("training/stages.py", "rollout if self.open_loop else one_step", "rollout", "training/test_stages.py"),
     # What is held out
     Mutant("training/fit.py", "            which=training,", "            which=None,", "training/test_fit.py"),
     Mutant(
