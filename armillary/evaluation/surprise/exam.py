@@ -42,14 +42,14 @@ class Exam:
         return [item for item in self.result.scenes if abs(self.shortcut(item)[1].value - 0.5) > SOLVED - 0.5]
 
     def table(self) -> Table:
-        """Items down; the model, an untrained network and the best shortcut across."""
-        table = Table("item", "scenes", "model, pairs", "model, AUROC", UNTRAINED, "best shortcut", box=None)
-        for item, scenes in self.result.scenes.items():
+        """Items down; shares of pairs of the model, of untrained networks and of the best shortcut across."""
+        said = f"{min(self.result.scenes.values())} scenes an item. * A shortcut knows the answers."
+        table = Table("item", "model", "AUROC", UNTRAINED, "best shortcut", box=None, caption=said, caption_justify="left")
+        for item in self.result.scenes:
             rows, (name, best) = self.result.rows, self.shortcut(item)
-            own, fresh = rows["model"][item], rows[UNTRAINED][item].relative if UNTRAINED in rows else None
-            known = f"{best.percent()} {name}" + (" (says nothing)" if item in self.solved_by_shortcut() else "")
-            auroc = f"{own.auroc.value:.2f} [{own.auroc.low:.2f}, {own.auroc.high:.2f}]"
-            table.add_row(item, str(scenes), own.relative.percent(), auroc, fresh.percent() if fresh else "-", known)
+            own, fresh = rows["model"][item], rows[UNTRAINED][item].relative.percent() if UNTRAINED in rows else "-"
+            star = " *" if item in self.solved_by_shortcut() else ""
+            table.add_row(item, own.relative.percent(), f"{own.auroc.value:.2f}", fresh, f"{best.percent()} {name}{star}")
         return table
 
     def to_json(self) -> dict[str, Any]:
