@@ -20,7 +20,7 @@ class Depth(Kind):
 
     name = "depth"
     axes = ("height", "width")
-    gaps = resizes = is_drawn = True
+    gaps = is_distance = resizes = is_drawn = True
 
     def encoder(self, stream: "Stream", config: "ModelConfig") -> "Encoder":
         from armillary.model.perception.depth import DepthEncoder

@@ -41,6 +41,8 @@ class Kind:
     augment it, and LeRobot has it as video."""
     is_tabular: ClassVar[bool] = False
     """(channels,): each number is a channel by itself, as a column of a table, which monitors watch and probes read off."""
+    is_distance: ClassVar[bool] = False
+    """Metres from the sensor."""
     resizes: ClassVar[bool] = False
     """Whether importers can take it at another height and width, see `take`."""
     may_turn: ClassVar[bool] = False

@@ -23,7 +23,7 @@ class Scan(Kind):
 
     name = "scan"
     axes = ("beams",)
-    gaps = may_turn = is_drawn = True
+    gaps = is_distance = may_turn = is_drawn = True
 
     def encoder(self, stream: "Stream", config: "ModelConfig") -> "Encoder":
         from armillary.model.perception.scan import ScanEncoder

@@ -8,6 +8,7 @@ from collections import Counter
 
 import numpy as np
 
+from armillary import kinds
 from armillary.episodes.offsets import channels_of
 from armillary.episodes.store import Episode
 from armillary.spec import Spec
@@ -37,7 +38,7 @@ class Doubts:
             if stream.is_tabular:
                 for name, channel in zip(channels_of(stream), values.T, strict=True):
                     self._add(name, channel)
-            elif stream.kind in ("depth", "scan") and stream.name not in self._far:
+            elif kinds.of(stream).is_distance and stream.name not in self._far:
                 self._far[stream.name] = float(np.nanmedian(some)) if np.isfinite(some := values[0]).any() else 0.0
 
     def _add(self, name: str, channel: np.ndarray) -> None:
