@@ -682,11 +682,18 @@ def test_full_disk_while_results_are_written(run, monkeypatch, refused):
 
 
 @pytest.mark.parametrize(
-    "arguments", ["bench diagnose run", "bench speed run --out {}", "bench monitor run --out {}", "play run --video {}"]
+    "arguments",
+    [
+        "bench diagnose run",
+        "bench physics run --out {}",
+        "bench speed run --out {}",
+        "bench monitor run --out {}",
+        "play run --video {}",
+    ],
 )
 @pytest.mark.parametrize("place", ["folder/a.gif", "text/a.gif"])
 def test_a_result_that_cannot_be_written_is_refused_before_the_work(arguments, place, made, run, monkeypatch, refused):
-    for work in ("diagnose.diagnose", "speed.measure_speed", "play.open_run"):
+    for work in ("diagnose.diagnose", "surprise.exam.examine", "speed.measure_speed", "play.open_run"):
         monkeypatch.setattr(f"armillary.evaluation.{work}", None)
     monkeypatch.setattr("armillary.monitoring.bench.bench_monitor", None)
     (run / "diagnosis.json").mkdir()

@@ -138,7 +138,10 @@ def physics(
         device: where to compute: auto (a GPU where there is one), cpu, cuda or mps.
     """
     from armillary.evaluation.surprise.exam import examine
+    from armillary.files import require_writable
 
+    if out is not None:
+        require_writable(out)
     asked: dict[str, Any] = {"scenes": scenes, "options": parse_options(options), "development": development}
     found = examine(run, recording=recording, untrained=untrained, seed=seed, device=device, **asked)
     if out is not None:

@@ -78,7 +78,7 @@ def evaluate_run(
     pairs_seed = DEVELOPMENT_SEED if development else TEST_SEED
     scenes: Sequence[Any] = ()
     recorded = str(episodes.info.get("world", ""))
-    if world is None and recorded and not has_goals(recorded) and pairs != 0:
+    if world is None and recorded and pairs != 0 and not has_goals(recorded):
         print(f"no control: {why_not_judged(recorded)}; prediction alone")
     elif (world or recorded) and pairs != 0:
         recorded_under = made_from.get("recording_seed")

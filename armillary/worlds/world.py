@@ -173,12 +173,7 @@ def make(name: str | Callable[..., Any], **options: Any) -> Any:
     """
     require("gymnasium", "worlds")
     given, name = name, name if isinstance(name, str) else f"{name.__module__}:{getattr(name, '__name__', 'make')}"
-    try:
-        constructor = _constructor(given) if isinstance(given, str) else given
-    except (AttributeError, RuntimeError) as error:
-        if name in WORLDS and WORLDS[name][1] in MUJOCO:  # not to be imported where MUJOCO_GL names what is not there
-            raise no_opengl(name, error) from error
-        raise
+    constructor = _constructor(given) if isinstance(given, str) else given
     known = inspect.signature(constructor).parameters
     anything = any(parameter.kind == parameter.VAR_KEYWORD for parameter in known.values())
     if unknown := [option for option in options if option not in known and not anything]:
@@ -226,9 +221,14 @@ def _constructor(name: str) -> Callable[..., Any]:
         return partial(importlib.import_module("armillary.worlds.gym").gym_world, name.removeprefix(GYM))
     if name in WORLDS:
         where, package, extra = WORLDS[name]
-        if package:
-            require(package, extra)
-        return _imported(where)
+        try:
+            if package:
+                require(package, extra)
+            return _imported(where)
+        except (AttributeError, RuntimeError) as error:
+            if package in MUJOCO:  # not to be imported where MUJOCO_GL names what is not there
+                raise no_opengl(name, error) from error
+            raise
     if ":" in name:
         return _yours(name)
     return plugins.find(GROUP, name, WORLDS, remedy=f"take {GYM}ID, or your own as package.module:make")

@@ -14,6 +14,7 @@ from armillary.evaluation.run import evaluate_run
 from armillary.planning import CEM
 from armillary.spec import Spec, Stream
 from armillary.suite import methods as comparing
+from armillary.worlds.world import WORLDS
 
 
 def test_habits_and_probes_learn_from_what_the_model_learned_from(tmp_path, monkeypatch):
@@ -59,3 +60,13 @@ def test_truth_that_never_changes_and_short_held_out_episodes_cost_their_numbers
             "prediction_error_share_4_steps",
         ]
         assert "no prediction 8 and 16 steps ahead is judged" in said
+
+
+def test_without_pairs_nobody_asks_for_the_world_of_the_recording(tmp_path, monkeypatch):
+    store, model = store_with_truth(tmp_path / "store", [np.ones(30)] * 5), LinearModel()
+    store.info["world"] = "cube"
+    model.provenance = {"held_out": [1], "recording": store.path, "recording_hash": store.content_hash(), "seed": 0}
+    monkeypatch.setattr("armillary.evaluation.run.open_run", lambda *_: (model, store))
+    monkeypatch.setitem(WORLDS, "cube", ("nowhere:Cube", "no_such_package", "cube"))
+    (tmp_path / "run").mkdir()
+    assert evaluate_run(tmp_path / "run", pairs=0, device="cpu").control is None

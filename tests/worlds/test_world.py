@@ -46,3 +46,13 @@ def test_without_gymnasium_the_error_names_the_extra():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "pip install 'armillary[worlds]'" in done.stdout
+
+
+@pytest.mark.parametrize("ask", [make, has_goals])
+def test_a_world_that_mujoco_cannot_draw_says_so_whoever_asks(ask, tmp_path, monkeypatch):
+    pytest.importorskip("mujoco")
+    (tmp_path / "no_gl.py").write_text("raise AttributeError('no such backend')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(WORLDS, "cube", ("no_gl:Cube", "mujoco", "cube"))
+    with pytest.raises(ArmillaryError, match=r"cube: .*no such backend.*MUJOCO_GL=egl"):
+        ask("cube")
