@@ -123,8 +123,8 @@ def physics(
 ) -> dict[str, Any]:
     """Examine what a model has understood: is it more surprised by what cannot happen than by what can?
 
-    The world of the run's recording, physics or two_room, stages the scenes. Shortcuts that need no understanding stand beside
-    the model; an item that one of them solves says nothing about it.
+    The world of the run's recording, physics, two_room or push_t, stages the scenes. Shortcuts that need no understanding stand
+    beside the model; an item that one of them solves says nothing about it.
 
     Args:
         run: the run's folder, as train wrote it.

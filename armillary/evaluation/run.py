@@ -86,7 +86,10 @@ def evaluate_run(
         habit = load_habit(run, model, agent)
         Agent.of(model, agent, habit)  # or else it is refused before the work
         if isinstance(judged, HasScenes):
-            scenes = judged.scenes(SCENES, pairs_seed, model.config.skip)
+            try:
+                scenes = judged.scenes(SCENES, pairs_seed, model.config.skip)
+            except ArmillaryError as error:
+                print(f"no scenes: {error}", file=sys.stderr)
     with one_writer(run, "evaluation.lock", "evaluates"), one_thread(model.config.is_small):
         judgement = judge(
             model,

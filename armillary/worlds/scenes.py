@@ -5,9 +5,16 @@ the event. Where it can be, the impossible clips are spliced from the possible o
 between them and the appearance of single frames gives nothing away.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+
+from armillary.errors import ArmillaryError
+
+ROUNDS = 40
+"""Draws of candidates, at most, of which those are kept that are as stated."""
 
 
 @dataclass
@@ -42,3 +49,25 @@ class Scenes:
 def splice(clips: np.ndarray, event: int) -> np.ndarray:
     """Clips A and B (n, 2, T, ...) to four (n, 4, T, ...): A, B, A then B, B then A; `event` is the first frame changed."""
     return np.concatenate([clips, np.concatenate([clips[:, :, :event], clips[:, ::-1, event:]], axis=2)], axis=1)
+
+
+def gather(n: int, draw: Callable[[], tuple[np.ndarray, ...]], what: str) -> tuple[np.ndarray, ...]:
+    """The first n of what draw after draw finds: arrays whose first axes are as long as much was found.
+
+    Raises:
+        ArmillaryError: next to nothing is found.
+    """
+    found = []
+    for _ in range(ROUNDS):
+        found.append(draw())
+        if sum(len(parts[0]) for parts in found) >= n:
+            return tuple(np.concatenate(parts)[:n] for parts in zip(*found, strict=True))
+    count = sum(len(parts[0]) for parts in found)
+    raise ArmillaryError(f"{what}: only {count} of {n} found in {ROUNDS} draws of candidates; the options may leave no room")
+
+
+def shown(world: Any, name: str, states: np.ndarray, actions: np.ndarray, skip: int) -> Scenes:
+    """Scenes of a world from states (n, 4, T, S) and the actions (n, 2, T - 1, A) of possible clips, held for `skip` steps."""
+    frames = world.render_states(states.reshape(-1, states.shape[-1]))
+    observed = {s.name: frames[s.name].reshape(*states.shape[:3], *s.shape) for s in world.stream_spec.observed}
+    return Scenes(name, observed, np.tile(actions, (1, 2, 1, skip)).astype(np.float32))

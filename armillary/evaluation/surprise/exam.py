@@ -93,7 +93,7 @@ def examine(
     name, recorded = episodes.info.get("world"), dict(episodes.info.get("options") or {})
     world = make_named(name, recorded | dict(options or {}), num_envs=1, max_steps=None, autoreset_mode="Disabled")
     if not isinstance(world, HasScenes):
-        raise ArmillaryError(f"{run}: its world is {name}, which stages no scenes; two_room and physics do")
+        raise ArmillaryError(f"{run}: its world is {name}, which stages no scenes; two_room, push_t and physics do")
     model.spec.check(world.stream_spec, "world")
     at = DEVELOPMENT_SEED if development else TEST_SEED
     with one_thread(model.config.is_small):

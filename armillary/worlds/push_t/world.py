@@ -29,7 +29,9 @@ from armillary.worlds.push_t.arena import THICK, TICK, Arena, controlled
 from armillary.worlds.push_t.boxes import draw_boxes
 from armillary.worlds.push_t.expert import expert
 from armillary.worlds.push_t.play import FacePushing
+from armillary.worlds.push_t.scenes import push_t_scenes
 from armillary.worlds.push_t.ways import MARGIN
+from armillary.worlds.scenes import Scenes
 from armillary.worlds.single import single_of
 
 VERSION = "1"  # of physics and rendering
@@ -220,6 +222,26 @@ class PushT(DrawnOverBase):
     def success(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """Whether the T is within 20 px and 20 degrees of the goal's, wherever the disc is, in states (n, 24); (n,) bool."""
         return np.asarray((self._error(*self._pair(state, goal)) < 1).all(axis=1))
+
+    def simulate(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """States (n, k + 1, 24) that follow states (n, 24), which are the first, under actions (n, k, 2).
+
+        Raises:
+            ArmillaryError: states that cannot be.
+        """
+        history = [self._checked(states)]
+        for action in np.asarray(actions, float).swapaxes(0, 1):
+            history.append(self._moved(history[-1], action))
+        return np.stack(history, axis=1)
+
+    def scenes(self, n: int, seed: int, skip: int = 1) -> list[Scenes]:
+        """n scenes of each property that can be violated (`scenes.py`).
+
+        Raises:
+            ArmillaryError: under `control="absolute"`, or where a step is too short to pass the T.
+        """
+        self._counted("scenes")
+        return push_t_scenes(self, self._new_states, n, seed, skip=skip)
 
     # What both share
 

@@ -13,13 +13,13 @@ Candidates in which the event is not as stated (a wall was in the way, the door 
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from armillary.errors import ArmillaryError
 from armillary.worlds.disc import POSITION
-from armillary.worlds.scenes import Scenes, splice
+from armillary.worlds.scenes import Scenes, gather, shown, splice
 from armillary.worlds.two_room.rooms import Rooms
 
 if TYPE_CHECKING:
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 FRAMES, EVENT = 8, 4
 OTHER_COLOUR = (40, 160, 60)
-CANDIDATES, ROUNDS = 256, 40
+CANDIDATES = 256
 
 # Of m candidates: positions (m, 2 or 4, T, 2), where two are still to be spliced; actions (m, 2, T - 1, 2) of the possible
 # clips; and whether the event is as stated (m,).
 Clips = tuple[np.ndarray, np.ndarray, np.ndarray]
+Maker = Callable[[np.ndarray, Rooms, np.random.Generator], Clips]
 
 
 def two_room_scenes(
@@ -49,7 +50,7 @@ def two_room_scenes(
         ArmillaryError: next to no candidate is as stated; for example, the wall is thicker than a block reaches.
     """
     reach = world.step_length * skip
-    makers: dict[str, Callable[[np.ndarray, Rooms, np.random.Generator], Clips]] = {
+    makers: dict[str, Maker] = {
         f"teleport {d:g} px": lambda start, rooms, rng, d=d: _teleport(start, rooms, rng, reach, d) for d in teleports
     }
     makers["wall"] = lambda start, rooms, rng: _wall(start, rooms, rng, reach)
@@ -57,28 +58,21 @@ def two_room_scenes(
     makers["colour"] = lambda start, rooms, rng: _twice(start, rooms, rng, reach)
     scenes = []
     for number, (name, make) in enumerate(makers.items()):
-        rng, kept, found = np.random.default_rng((seed, number)), [], 0
-        for _ in range(ROUNDS):
-            layout, _ = world.sample_pairs(CANDIDATES, rng)
-            positions, actions, good = make(layout[:, POSITION], world.free_space(layout), rng)
-            states = np.broadcast_to(layout[:, None, None], (*positions.shape[:3], layout.shape[1])).copy()
-            states[..., POSITION] = positions
-            if name == "colour":
-                states[:, 1, :, world.factors_of_variation["agent_colour"][0]] = OTHER_COLOUR
-            states = splice(states, EVENT) if states.shape[1] == 2 else states
-            kept.append((states[good], actions[good]))
-            found += int(good.sum())
-            if found >= n:
-                break
-        else:
-            raise ArmillaryError(
-                f"two-room scenes: only {found} of {ROUNDS * CANDIDATES} candidates for {name!r} are as stated"
-            )
-        states, actions = (np.concatenate(parts)[:n] for parts in zip(*kept, strict=True))
-        frames = world.render_states(states.reshape(-1, states.shape[-1]))
-        observed = {s.name: frames[s.name].reshape(*states.shape[:3], *s.shape) for s in world.stream_spec.observed}
-        scenes.append(Scenes(name, observed, np.tile(actions, (1, 2, 1, skip)).astype(np.float32)))
+        draw = partial(_drawn, world, name, make, np.random.default_rng((seed, number)))
+        scenes.append(shown(world, name, *gather(n, draw, f"two_room: scenes of {name}"), skip))
     return scenes
+
+
+def _drawn(world: "TwoRoom", name: str, make: Maker, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """States (m, 4, T, S) of the candidates that are as stated, and actions (m, 2, T - 1, 2) of their possible clips."""
+    layout, _ = world.sample_pairs(CANDIDATES, rng)
+    positions, actions, good = make(layout[:, POSITION], world.free_space(layout), rng)
+    states = np.broadcast_to(layout[:, None, None], (*positions.shape[:3], layout.shape[1])).copy()
+    states[..., POSITION] = positions
+    if name == "colour":
+        states[:, 1, :, world.factors_of_variation["agent_colour"][0]] = OTHER_COLOUR
+    states = splice(states, EVENT) if states.shape[1] == 2 else states
+    return states[good], actions[good]
 
 
 def _twice(start: np.ndarray, rooms: Rooms, rng: np.random.Generator, reach: float) -> Clips:
