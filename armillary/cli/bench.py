@@ -8,6 +8,7 @@ import tyro
 from tyro.conf import Positional
 
 from armillary.cli.shared import OptionalStore, Outcome, RunPath, console, parse_options
+from armillary.errors import ArmillaryError
 
 
 def control(
@@ -113,7 +114,8 @@ def diagnose(
 def physics(
     run: Positional[RunPath],
     recording: OptionalStore = None,
-    scenes: int = 60,
+    data: Path | None = None,
+    scenes: int | None = None,
     options: tuple[str, ...] = (),
     development: bool = False,
     untrained: int = 20,
@@ -123,13 +125,15 @@ def physics(
 ) -> dict[str, Any]:
     """Examine what a model has understood: is it more surprised by what cannot happen than by what can?
 
-    The world of the run's recording, physics, two_room or push_t, stages the scenes. Shortcuts that need no understanding stand
-    beside the model; an item that one of them solves says nothing about it.
+    The world of the run's recording, physics, two_room or push_t, stages the scenes; with --data, they are movies of IntPhys or
+    IntPhys 2. Shortcuts that need no understanding stand beside the model; an item that one solves says nothing about it.
 
     Args:
         run: the run's folder, as train wrote it.
         recording: where the run's recording is now, if it was moved. Default: where it was at training.
-        scenes: number of scenes, of four clips, for each property and difficulty.
+        data: folder of a published benchmark: dev of IntPhys, or Main or Debug of IntPhys 2. For models of one RGB image and a
+            known rate. Default: none.
+        scenes: number of scenes, of four clips, for each property and difficulty. Default: 60, or all of --data.
         options: options of the world as name=value, such as variety=held_out. Default: as recorded.
         development: use the scenes to choose settings by. Report on the others, once.
         untrained: number of untrained networks to compare with.
@@ -137,13 +141,19 @@ def physics(
         seed: random seed of the untrained networks.
         device: where to compute: auto (a GPU where there is one), cpu, cuda or mps.
     """
-    from armillary.evaluation.surprise.exam import examine
+    from armillary.evaluation.surprise.exam import examine, examine_movies
     from armillary.files import require_writable
 
+    if data is not None and (recording or options or development):
+        raise ArmillaryError("--recording, --options and --development are of a run's own world, not of --data; leave them out")
     if out is not None:
         require_writable(out)
-    asked: dict[str, Any] = {"scenes": scenes, "options": parse_options(options), "development": development}
-    found = examine(run, recording=recording, untrained=untrained, seed=seed, device=device, **asked)
+    common: dict[str, Any] = {"untrained": untrained, "seed": seed, "device": device}
+    if data is not None:
+        found = examine_movies(run, data, scenes=scenes, **common)
+    else:
+        asked: dict[str, Any] = {"options": parse_options(options), "development": development}
+        found = examine(run, recording=recording, scenes=60 if scenes is None else scenes, **asked, **common)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         found.save(out)

@@ -103,7 +103,7 @@ def images(folder: Path) -> None:
 
 
 def video(folder: Path) -> None:
-    from episodes.film_fakes import film
+    from film_fakes import film
 
     for kind in ("mp4", "mkv", "avi", "ts"):
         film(folder / f"film.{kind}", range(6), codec="mpeg4")

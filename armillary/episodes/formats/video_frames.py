@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
 
-from armillary.episodes.images import open_picture
+from armillary.episodes.images import PIXELS, open_picture
 from armillary.errors import ArmillaryError, CorruptFile, expect, require
 
 PICTURES = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")  # by Pillow's names
@@ -195,6 +195,8 @@ def _video(path: Path, track: int = 0) -> Generator[tuple[Any, list[Any]]]:
                 raise CorruptFile(f"{path}: there is no video in it, or none in a codec that FFmpeg knows")
             if track >= len(streams):
                 raise CorruptFile(f"{path}: there is no video stream {track} in it; it has {len(streams)}, from 0 on")
+            if (pixels := streams[track].height * streams[track].width) > PIXELS:
+                raise CorruptFile(f"{path}: a frame declares {pixels:,} pixels, and {PIXELS:,} at most are read")
             streams[track].codec_context.thread_count = 1
             yield container, streams
     except ArmillaryError:

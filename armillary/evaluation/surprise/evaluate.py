@@ -4,7 +4,7 @@ Rows: the model; untrained networks (the mean over them); each shortcut (`shortc
 on those of the first untrained network.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -37,10 +37,11 @@ class SurpriseResult:
         return asdict(self)
 
 
-def evaluate_surprise(model: WorldModel, scenes: Sequence[Scenes], *, untrained: int = 20, seed: int = 0) -> SurpriseResult:
+def evaluate_surprise(model: WorldModel, scenes: Iterable[Scenes], *, untrained: int = 20, seed: int = 0) -> SurpriseResult:
     """Score matched clips by the model's surprise and by the baselines.
 
     Args:
+        scenes: one part at a time is held. Those of a label may come in several parts, with clips of different lengths.
         untrained: networks of the untrained row; without one, there is none, nor shortcuts on its latents.
         seed: of their weights.
     """
@@ -49,20 +50,34 @@ def evaluate_surprise(model: WorldModel, scenes: Sequence[Scenes], *, untrained:
         for number in range(untrained):
             torch.manual_seed(seed + number)
             networks.append(model.untrained())
-    rows: dict[str, dict[str, Discernment]] = {}
+    scores: dict[str, dict[str, list[np.ndarray]]] = {}
+    counts: dict[str, int] = {}
     for some in scenes:
-        for name, score in _scores(model, networks, some).items():
-            rows.setdefault(name, {})[some.label] = discern(score)
-    return SurpriseResult(rows, {some.label: len(some) for some in scenes}, untrained)
+        known = counts.get(some.label, 0)
+        for name, score in _scores(model, networks, some, some.first(max(FEW - known, 0))).items():
+            scores.setdefault(name, {}).setdefault(some.label, []).append(score)
+        counts[some.label] = known + len(some)
+    rows = {name: {label: discern(_joined(parts)) for label, parts in row.items()} for name, row in scores.items()}
+    return SurpriseResult(rows, counts, untrained)
 
 
-def _scores(model: WorldModel, networks: Sequence[WorldModel], scenes: Scenes) -> dict[str, np.ndarray]:
-    """Each row's scores, (k, n, 4, s) of k networks."""
+def _joined(parts: Sequence[Float[np.ndarray, "k _ 4 _"]]) -> Float[np.ndarray, "k n 4 s"]:
+    """Scores of all parts; of a clip that is shorter than others, filled up with its mean: mean and greatest stay."""
+    longest = max(part.shape[-1] for part in parts)
+    means = [part.mean(axis=-1, keepdims=True, dtype=np.float64) for part in parts]
+    return np.concatenate(
+        [np.concatenate([p, m.repeat(longest - p.shape[-1], -1)], -1) for p, m in zip(parts, means, strict=True)], axis=1
+    )
+
+
+def _scores(model: WorldModel, networks: Sequence[WorldModel], scenes: Scenes, few: Scenes) -> dict[str, np.ndarray]:
+    """Each row's scores, (k, n, 4, s) of k networks; those of untrained ones are of `few` scenes."""
     frames, index = _distinct(scenes.observations)
     scores = {name: shortcut(scenes.observations)[None] for name, shortcut in FRAMES.items()}
     z = _latents(model, frames, index)
     found = {"model": _surprise(model, z, scenes.actions)[None]} | _shortcuts(z)
-    few = scenes.first(FEW)
+    if not (networks and len(few)):
+        return found | scores
     frames, index = _distinct(few.observations)
     surprise = []
     for number, network in enumerate(networks):
@@ -70,7 +85,7 @@ def _scores(model: WorldModel, networks: Sequence[WorldModel], scenes: Scenes) -
         surprise.append(_surprise(network, z, few.actions))
         if number == 0:
             scores |= {f"{name}, {UNTRAINED}": score for name, score in _shortcuts(z).items()}
-    return found | ({UNTRAINED: np.stack(surprise)} if surprise else {}) | scores
+    return found | {UNTRAINED: np.stack(surprise)} | scores
 
 
 def _shortcuts(z: Float[Tensor, "n 4 t d"]) -> dict[str, np.ndarray]:

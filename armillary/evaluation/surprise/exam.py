@@ -1,8 +1,9 @@
-"""The exam of a run: the scenes that its world stages, under a seed for choosing settings, or the one for reporting.
+"""The exam of a run: scenes that its world stages, under a seed for choosing settings or the one for reporting, or movies.
 
 An item that a shortcut tells apart says nothing about the model; the table names the shortcut.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,10 @@ from armillary.evaluation.control.pairs import DEVELOPMENT_SEED, TEST_SEED
 from armillary.evaluation.run import open_run
 from armillary.evaluation.statistics import Estimate
 from armillary.evaluation.surprise.evaluate import UNTRAINED, SurpriseResult, evaluate_surprise
+from armillary.evaluation.surprise.intphys import Quadruplet, find_scenes
+from armillary.evaluation.surprise.movies import MovieScenes
 from armillary.files import as_json, write_whole
+from armillary.model.world_model import WorldModel
 from armillary.provenance import commit, machine
 from armillary.worlds.world import HasScenes, make_named
 
@@ -44,6 +48,7 @@ class Exam:
     def table(self) -> Table:
         """Items down; shares of pairs of the model, of untrained networks and of the best shortcut across."""
         said = f"{min(self.result.scenes.values())} scenes an item. * A shortcut knows the answers."
+        said += f"\nMovies: {self.facts['movies']}." if "movies" in self.facts else ""
         table = Table("item", "model", "AUROC", UNTRAINED, "best shortcut", box=None, caption=said, caption_justify="left")
         for item in self.result.scenes:
             rows, (name, best) = self.result.rows, self.shortcut(item)
@@ -101,3 +106,38 @@ def examine(
     facts = {"run": Path(run).name, "world": name, "version": world.version, "options": recorded | dict(options or {})}
     facts |= {"scenes_seed": at, "seed": seed, "recording_hash": model.provenance.get("recording_hash")}
     return Exam(result, facts | {"machine": machine(), "commit": commit()})
+
+
+def examine_movies(
+    run: str | Path,
+    data: str | Path,
+    *,
+    scenes: int | None = None,
+    untrained: int = 20,
+    seed: int = 0,
+    device: str = "auto",
+    progress: bool = True,
+) -> Exam:
+    """Examine a run's model on IntPhys or IntPhys 2; arguments as of `examine`.
+
+    Args:
+        data: the folder dev of IntPhys, or Main or Debug of IntPhys 2.
+        scenes: the first ones of each property. Default: all.
+        progress: show it.
+
+    Raises:
+        ArmillaryError: the model cannot see the movies, see `MovieScenes`, or there are no such scenes, see `find_scenes`.
+    """
+    if scenes is not None and scenes < 1:
+        raise ArmillaryError(f"scenes are 1 or more of each property, not {scenes}")
+    model = WorldModel.load(run, device)
+    benchmark, found = find_scenes(Path(data))
+    by_property = defaultdict[str, list[Quadruplet]](list)
+    for scene in found:
+        by_property[scene.violated].append(scene)
+    movies = MovieScenes(model, [scene for some in by_property.values() for scene in some[:scenes]], progress=progress)
+    with one_thread(model.config.is_small):
+        result = evaluate_surprise(model, movies, untrained=untrained, seed=seed)
+    facts = {"run": Path(run).name, "benchmark": benchmark, "folder": Path(data).resolve().name, "movies": movies.shown_as}
+    made_from = {"seed": seed, "recording_hash": model.provenance.get("recording_hash")}
+    return Exam(result, {**facts, **made_from, "machine": machine(), "commit": commit()})
