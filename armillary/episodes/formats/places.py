@@ -34,14 +34,13 @@ def fill(template: str, **values: int | str) -> str:
 def inside(root: Path, place: str) -> Path:
     """The path `place` below `root`.
 
-    Links may lead elsewhere below `root`; of the Hugging Face cache (`snapshots/<commit>`), also into its `blobs`.
+    Links may lead elsewhere below `root`; in the Hugging Face cache (`snapshots/<commit>`), also into its `blobs`.
 
     Raises:
         CorruptFile: it leads out of `root`.
     """
-    path, allowed = root / place, [root.resolve()]
-    if allowed[0].parent.name == "snapshots":
-        allowed.append(allowed[0].parents[1] / "blobs")
+    path, real = root / place, root.resolve()
+    allowed = [real, *(folder.parent / "blobs" for folder in real.parents if folder.name == "snapshots")]
     try:
         found = path.resolve()
     except (OSError, RuntimeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The model's surprise at clips that a world offers (`worlds/scenes.py`), beside shortcuts and untrained networks.
+"""The model's surprise at clips that a world offers (`worlds/scenes.py`) or of movies, beside shortcuts and untrained networks.
 
 Rows: the model; untrained networks (the mean over them); each shortcut (`shortcuts.py`) on pixels, on the model's latents, and
 on those of the first untrained network.

@@ -17,6 +17,7 @@ from armillary.evaluation.surprise.movies import MovieScenes
 from armillary.model.config import ModelConfig
 from armillary.model.world_model import WorldModel
 from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
+from armillary.worlds.scenes import Scenes
 
 image = pytest.importorskip("PIL.Image", reason="images are read by Pillow: pip install 'armillary[data]'")
 pytest.importorskip("av", reason="videos are read by PyAV: pip install 'armillary[data]'")
@@ -37,7 +38,7 @@ def movie(folder, numbers, possible):
     (folder / "scene").mkdir(parents=True)
     for place, number in enumerate(numbers, start=1):
         image.fromarray(picture(number)).save(folder / "scene" / f"scene_{place:03d}.png")
-    (folder / "status.json").write_text(json.dumps({"header": {"is_possible": possible}}))
+    (folder / "status.json").write_text(json.dumps({"header": {"is_possible": possible, "camera": {}}, "frames": []}))
 
 
 def intphys(folder, order=(2, 0, 3, 1), blocks=("O1", "O3"), scenes=1):
@@ -98,6 +99,18 @@ def test_movies_of_intphys_2_are_paired_by_the_metadata(tmp_path):
     scenes = read(intphys2(tmp_path / "Main"), rate=float(FPS))
     assert [some.label for some in scenes] == ["permanence", "solidity"]
     assert seen(scenes) == [[[*range(start, start + FRAMES)] for start in (0, 10, 20, 30)]] * 2
+
+
+def test_videos_in_the_hugging_face_cache_are_links(tmp_path):
+    folder, blobs = intphys2(tmp_path / "snapshots" / "a077a2f" / "Main", rows_of("7", "solidity")), tmp_path / "blobs"
+    (folder / "Videos").rename(blobs)
+    (folder / "Videos").mkdir()
+    for video in blobs.iterdir():
+        (folder / "Videos" / video.name).symlink_to(video)
+    assert len(find_scenes(folder)[1]) == 1
+    (tmp_path / "snapshots").rename(tmp_path / "elsewhere")
+    with pytest.raises(CorruptFile, match="leads out of the dataset"):
+        find_scenes(tmp_path / "elsewhere" / "a077a2f" / "Main")
 
 
 def test_a_scene_rendered_twice_is_two_scenes(tmp_path):
@@ -237,18 +250,26 @@ def test_folders_without_labels_are_refused(tmp_path):
             find_scenes(folder)
 
 
-def test_scenes_in_parts_score_as_in_one(tmp_path):
-    """A mean and a peak over time do not change where clips of one label are of different lengths."""
-    asked, rng = model(), np.random.default_rng(0)
-    (some,) = read(intphys(tmp_path, blocks=("O1",)))
-    frames = rng.integers(0, 255, (3, 4, 9, SIZE, SIZE, 3)).astype(np.uint8)
-    whole = type(some)("noise", {"camera": frames}, np.zeros((3, 4, 8, 0), np.float32))
-    parts = [type(some)("noise", {"camera": frames[i : i + 1]}, np.zeros((1, 4, 8, 0), np.float32)) for i in range(3)]
-    assert evaluate_surprise(asked, parts, untrained=2) == evaluate_surprise(asked, [whole], untrained=2)
-    some.name = "noise"
-    result = evaluate_surprise(asked, iter([*parts, some]), untrained=2)
-    assert result.scenes == {"noise": 4}
-    assert all(0 <= row["noise"].relative.value <= 1 for row in result.rows.values())
+def test_scenes_in_parts_score_as_in_one():
+    """Also where clips of one label are of different lengths."""
+    rng = np.random.default_rng(0)
+
+    def noise(n, t):
+        frames = rng.integers(0, 255, (n, 4, t, SIZE, SIZE, 3)).astype(np.uint8)
+        return Scenes("noise", {"camera": frames}, np.zeros((n, 4, t - 1, 0), np.float32))
+
+    def score(*parts):
+        return evaluate_surprise(model(), iter(parts), untrained=0).rows["frame difference"]["noise"]
+
+    whole, longer = noise(3, 9), noise(2, 12)
+    parts = [
+        Scenes("noise", {"camera": x[None]}, a[None]) for x, a in zip(whole.observations["camera"], whole.actions, strict=True)
+    ]
+    assert score(*parts) == score(whole)
+    expected = (3 * score(whole).relative.value + 2 * score(longer).relative.value) / 5
+    assert score(*parts, longer).relative.value == pytest.approx(expected)
+    result = evaluate_surprise(model(), [whole, longer], untrained=2)
+    assert (result.scenes, set(result.rows) >= {"untrained", "angle, untrained"}) == ({"noise": 5}, True)
 
 
 def test_a_run_is_examined_on_movies(tmp_path, capsys):
