@@ -125,15 +125,18 @@ def physics(
 ) -> dict[str, Any]:
     """Examine what a model has understood: is it more surprised by what cannot happen than by what can?
 
-    The world of the run's recording, physics, two_room or push_t, stages the scenes; with --data, they are movies of IntPhys or
-    IntPhys 2. Shortcuts that need no understanding stand beside the model; an item that one solves says nothing about it.
+    The world of the run's recording stages the scenes, if it is physics, two_room or push_t. Otherwise they are made from
+    held-out episodes: time reversed, frames swapped, actions exchanged, camera delayed, an arm frozen. With --data, they are
+    movies of IntPhys or IntPhys 2. Shortcuts that need no understanding stand beside the model; an item that one solves says
+    nothing about it.
 
     Args:
         run: the run's folder, as train wrote it.
         recording: where the run's recording is now, if it was moved. Default: where it was at training.
         data: folder of a published benchmark: dev of IntPhys, or Main or Debug of IntPhys 2. For models of one RGB image and a
             known rate. Default: none.
-        scenes: number of scenes, of four clips, for each property and difficulty. Default: 60, or all of --data.
+        scenes: number of scenes, of four clips, for each property and difficulty. Default: 60, or fewer where held-out episodes
+            are too short; or all of --data.
         options: options of the world as name=value, such as variety=held_out. Default: as recorded.
         development: use the scenes to choose settings by. Report on the others, once.
         untrained: number of untrained networks to compare with.

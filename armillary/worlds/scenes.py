@@ -1,8 +1,8 @@
 """Clips of what can happen in a world, matched with clips of what cannot: what a world offers for violations of expectation.
 
-A scene is four clips: two possible ones, and two impossible ones, each of which is the same as one of the possible clips up to
-the event. Where it can be, the impossible clips are spliced from the possible ones, so that the four have the same frames
-between them and the appearance of single frames gives nothing away.
+A scene is four clips: two possible ones, and an impossible one made of each. In a world, these are the same up to the event.
+Where it can be, the impossible clips are spliced from the possible ones, so that the four have the same frames between them and
+the appearance of single frames gives nothing away.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Scenes:
 
     Args:
         name: what is violated.
-        observations: name -> (n, 4, T, *shape): two possible clips, then the impossible one that begins like each.
+        observations: name -> (n, 4, T, *shape): two possible clips, then the impossible one of each.
         actions: (n, 4, T - 1, A) raw action blocks.
         difficulty: of those that a property is asked in; "" where there is one.
     """

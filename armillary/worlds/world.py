@@ -210,10 +210,18 @@ def origin(env: Any) -> dict[str, Any]:
 
 def has_goals(name: str) -> bool:
     """Whether agents can be judged in a world of this name, which a file may say: it is one of `names()`, and has goals."""
-    if name not in names():
-        return False
-    constructor = _constructor(name)
-    return not inspect.isclass(constructor) or hasattr(constructor, "sample_pairs")
+    return _offers(name, "sample_pairs")
+
+
+def has_scenes(name: str) -> bool:
+    """Whether a world of this name, which a file may say, may stage violations of expectation."""
+    return _offers(name, "scenes")
+
+
+def _offers(name: str, method: str) -> bool:
+    """Whether it is one of `names()`, and has this method; of a function that makes a world, that is not known."""
+    constructor = _constructor(name) if name in names() else type(None)
+    return hasattr(constructor, method) if inspect.isclass(constructor) else True
 
 
 def _constructor(name: str) -> Callable[..., Any]:

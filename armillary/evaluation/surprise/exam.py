@@ -1,4 +1,4 @@
-"""The exam of a run: scenes that its world stages, under a seed for choosing settings or the one for reporting, or movies.
+"""The exam of a run: scenes that its world stages or made from its recording, for choosing or for reporting, or movies.
 
 An item that a shortcut tells apart says nothing about the model; the table names the shortcut.
 """
@@ -19,10 +19,11 @@ from armillary.evaluation.statistics import Estimate
 from armillary.evaluation.surprise.evaluate import UNTRAINED, SurpriseResult, evaluate_surprise
 from armillary.evaluation.surprise.intphys import Quadruplet, find_scenes
 from armillary.evaluation.surprise.movies import MovieScenes
+from armillary.evaluation.surprise.recorded import recorded_scenes
 from armillary.files import as_json, write_whole
 from armillary.model.world_model import WorldModel
 from armillary.provenance import commit, machine
-from armillary.worlds.world import HasScenes, make_named
+from armillary.worlds.world import HasScenes, has_scenes, make_named
 
 SOLVED = 0.6
 """A shortcut that orders more than this share of pairs, rightly or all wrongly, knows the answers."""
@@ -77,12 +78,15 @@ def examine(
     seed: int = 0,
     device: str = "auto",
 ) -> Exam:
-    """Examine a run's model on scenes of the world that it was recorded in.
+    """Examine a run's model on scenes of the world that it was recorded in, or made from episodes that it has not seen.
+
+    The latter where the world stages none, or there is no world (`recorded.py`): from every second held-out episode, and under
+    `development` from the others.
 
     Args:
         run: the run's folder.
         recording: where its recording is; by default, where it was at training.
-        scenes: of each property and difficulty.
+        scenes: of each property and difficulty; fewer where a recording is too short.
         options: of the world, over those of the recorded one, such as `variety="held_out"`.
         development: the scenes to choose settings by, not those to report on.
         untrained: networks of the untrained row.
@@ -90,22 +94,26 @@ def examine(
         device: auto, cpu, cuda or mps.
 
     Raises:
-        ArmillaryError: the recording's world stages no scenes, or has no such option.
+        ArmillaryError: the world has no such option or stages no scenes for such frames; the episodes are too short or too few.
     """
     if scenes < 1:
         raise ArmillaryError(f"scenes are 1 or more of each property, not {scenes}")
     model, episodes = open_run(Path(run), recording, device)
-    name, recorded = episodes.info.get("world"), dict(episodes.info.get("options") or {})
-    world = make_named(name, recorded | dict(options or {}), num_envs=1, max_steps=None, autoreset_mode="Disabled")
-    if not isinstance(world, HasScenes):
-        raise ArmillaryError(f"{run}: its world is {name}, which stages no scenes; two_room, push_t and physics do")
-    model.spec.check(world.stream_spec, "world")
     at = DEVELOPMENT_SEED if development else TEST_SEED
+    world = _world(episodes.info, dict(options or {}))
+    facts: dict[str, Any] = {"run": Path(run).name, "scenes_seed": at, "seed": seed}
+    if world is None:
+        held_out = model.provenance["held_out"][development::2]
+        facts |= {"episodes": [int(number) for number in held_out]}
+        staged = recorded_scenes(model, episodes, held_out, scenes, at)
+    else:
+        model.spec.check(world.stream_spec, "world")
+        facts |= {"world": world.name, "version": world.version, "options": world.made_with}
+        staged = world.scenes(scenes, at, model.config.skip)
     with one_thread(model.config.is_small):
-        result = evaluate_surprise(model, world.scenes(scenes, at, model.config.skip), untrained=untrained, seed=seed)
-    facts = {"run": Path(run).name, "world": name, "version": world.version, "options": recorded | dict(options or {})}
-    facts |= {"scenes_seed": at, "seed": seed, "recording_hash": model.provenance.get("recording_hash")}
-    return Exam(result, facts | {"machine": machine(), "commit": commit()})
+        result = evaluate_surprise(model, staged, untrained=untrained, seed=seed)
+    facts |= {"recording_hash": model.provenance.get("recording_hash"), "machine": machine(), "commit": commit()}
+    return Exam(result, facts)
 
 
 def examine_movies(
@@ -141,3 +149,24 @@ def examine_movies(
     facts = {"run": Path(run).name, "benchmark": benchmark, "folder": Path(data).resolve().name, "movies": movies.shown_as}
     made_from = {"seed": seed, "recording_hash": model.provenance.get("recording_hash")}
     return Exam(result, {**facts, **made_from, "machine": machine(), "commit": commit()})
+
+
+def _world(info: Mapping[str, Any], options: dict[str, Any]) -> Any:
+    """The world that a recording says it is of, with other options, if it stages scenes; else None.
+
+    Raises:
+        ArmillaryError: options, and no such world.
+    """
+    name = str(info.get("world", ""))
+    world = None
+    if has_scenes(name):
+        recorded = dict(info.get("options") or {})
+        world = make_named(name, recorded | options, num_envs=1, max_steps=None, autoreset_mode="Disabled")
+    if isinstance(world, HasScenes):
+        return world
+    if options:
+        raise ArmillaryError(
+            f"expected no options, got {', '.join(options)}: the recording is of {name or 'no world'}, which stages no scenes; "
+            "scenes are made from its held-out episodes"
+        )
+    return None

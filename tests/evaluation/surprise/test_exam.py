@@ -12,6 +12,7 @@ from armillary.evaluation.surprise.discern import Discernment
 from armillary.evaluation.surprise.evaluate import SurpriseResult
 from armillary.evaluation.surprise.exam import Exam, examine
 from armillary.model.config import ModelConfig
+from armillary.model.world_model import WorldModel
 from armillary.training.fit import fit
 from armillary.training.loop import TrainConfig
 from armillary.training.recipes import Recipe
@@ -19,12 +20,12 @@ from armillary.training.stages import StageConfig
 from armillary.worlds import make
 
 
-def run_in(folder, world, **options):
-    env = make(world, num_envs=4, max_steps=9, **options)
+def run_in(folder, world, steps=9, **options):
+    env = make(world, num_envs=4, max_steps=steps, **options)
     episodes = record(env, env.play(), folder / "recording", episodes=8, info={"world": world, "options": options})
     small = ModelConfig(latent=4, projector=8, predictor_width=8, width=4)
     recipe = Recipe(small, (StageConfig("joint", steps=2, batch=4),))
-    fit(episodes, folder / "run", recipe, TrainConfig(progress=False), device="cpu")
+    fit(episodes, folder / "run", recipe, TrainConfig(progress=False), held_out=3, device="cpu")
     return folder / "run"
 
 
@@ -44,9 +45,15 @@ def test_a_run_is_examined_on_scenes_of_its_own_world(tmp_path):
     assert examine(run, scenes=2, untrained=0, development=True).facts["scenes_seed"] == DEVELOPMENT_SEED
 
 
-def test_a_world_that_stages_nothing_is_an_error(tmp_path):
-    with pytest.raises(ArmillaryError, match=r"its world is maze, which stages no scenes"):
-        examine(run_in(tmp_path, "maze"), scenes=4)
+def test_a_run_of_a_world_that_stages_nothing_is_examined_on_its_held_out_episodes(tmp_path):
+    run = run_in(tmp_path, "maze", steps=24)
+    exam = examine(run, scenes=4, untrained=0)
+    assert set(exam.result.scenes) == {"time reversed", "frames swapped", "actions exchanged"}
+    held_out = WorldModel.load(run, "cpu").provenance["held_out"]
+    others = examine(run, scenes=4, untrained=0, development=True)
+    assert sorted(exam.facts["episodes"] + others.facts["episodes"]) == held_out
+    with pytest.raises(ArmillaryError, match=r"expected no options, got door: the recording is of maze"):
+        examine(run, scenes=4, options={"door": 3})
 
 
 def test_an_item_that_a_shortcut_orders_either_way_says_nothing():
