@@ -33,6 +33,7 @@ class Mutant(NamedTuple):
 
 SPLIT, CLIPS, RESUME = "episodes/test_split.py", "episodes/test_clips.py", "training/test_resume.py"
 HELD, PREDICTION = "evaluation/test_held_out.py", "evaluation/latent/test_prediction.py"
+MOVIES = "evaluation/surprise/test_movies.py"
 ROLLOUTS, STATISTICS = "evaluation/control/test_rollouts.py", "evaluation/test_statistics.py"
 
 MUTANTS = [
@@ -54,6 +55,10 @@ MUTANTS = [
     ),
     # What surprises, and the exam that asks
     Mutant("evaluation/surprise/discern.py", "right = (gap > 0)", "right = (gap < 0)", "evaluation/surprise/test_surprise.py"),
+    Mutant("evaluation/surprise/movies.py", "[[0, 1, 3, 2]] if crossed", "[[0, 1, 2, 3]] if crossed", MOVIES),
+    Mutant("evaluation/surprise/movies.py", "np.arange(rows) * every", "np.arange(rows)", MOVIES),
+    Mutant("evaluation/surprise/intphys.py", "not possible[name]", "possible[name]", MOVIES),
+    Mutant("evaluation/surprise/intphys.py", "inside(path, name)", "path / name", MOVIES),
     Mutant(
         "worlds/physics/scenes.py", "splice(clips[None], end)", "splice(clips[None], end + 2)", "worlds/physics/test_scenes.py"
     ),

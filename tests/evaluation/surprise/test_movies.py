@@ -41,7 +41,7 @@ def movie(folder, numbers, possible):
     (folder / "status.json").write_text(json.dumps({"header": {"is_possible": possible, "camera": {}}, "frames": []}))
 
 
-def intphys(folder, order=(2, 0, 3, 1), blocks=("O1", "O3"), scenes=1):
+def intphys(folder, order=(2, 1, 0, 3), blocks=("O1", "O3"), scenes=1):
     """Scenes whose movies A, B, A then B, and B then A are in the folders of this order, from 1."""
     for block in blocks:
         for scene in range(scenes):
@@ -83,7 +83,7 @@ def read(folder, **of_model):
     return list(MovieScenes(model(**of_model), find_scenes(folder)[1], progress=False))
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2, 3), (2, 0, 3, 1), (3, 1, 0, 2)])
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (2, 1, 0, 3), (3, 0, 2, 1)])
 def test_impossible_movies_of_intphys_follow_the_possible_ones_that_they_begin_like(tmp_path, order):
     scenes = read(intphys(tmp_path / "dev", order))
     assert [some.label for some in scenes] == ["O1 object permanence", "O3 continuity"]
@@ -190,7 +190,7 @@ def broken(folder, how):
         ("three possible", r"expected 2 possible movies, got 3"),
         ("no frames", r"scene: expected scene_001\.png and so on, got no images"),
         ("a gap", r"expected scene_004\.png, got scene_005\.png"),
-        ("short", r"O1/00: its movies have different lengths: 12, 12, 12, 8|different lengths: 12, 12, 8, 12"),
+        ("short", r"O1/00: its movies have different lengths: 12, 8, 12, 12 frames"),
         ("damaged", r"scene_004\.png: an image cannot be decoded"),
     ],
 )
