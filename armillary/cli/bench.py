@@ -125,10 +125,10 @@ def physics(
 ) -> dict[str, Any]:
     """Examine what a model has understood: is it more surprised by what cannot happen than by what can?
 
-    The world of the run's recording stages the scenes, if it is physics, two_room or push_t. Otherwise they are made from
-    held-out episodes: time reversed, frames swapped, actions exchanged, camera delayed, an arm frozen. With --data, they are
-    movies of IntPhys or IntPhys 2. Shortcuts that need no understanding stand beside the model; an item that one solves says
-    nothing about it.
+    The world of the run's recording stages the scenes, if it is physics, two_room, push_t or house. Otherwise they are made
+    from held-out episodes: time reversed, frames swapped, actions exchanged, camera delayed, an arm frozen. With --data, they
+    are movies of IntPhys or IntPhys 2. Shortcuts that need no understanding stand beside the model; an item that one solves
+    says nothing about it.
 
     Args:
         run: the run's folder, as train wrote it.

@@ -29,6 +29,8 @@ from armillary.worlds.house.casting import View, photograph, pixel_slopes, scan
 from armillary.worlds.house.floor import Floor
 from armillary.worlds.house.layouts import BOXES, FURNITURE, KINDS, SIZE, WALLS, draw_layout
 from armillary.worlds.house.play import Errands
+from armillary.worlds.house.scenes import house_scenes
+from armillary.worlds.scenes import Scenes
 from armillary.worlds.single import single_of
 
 VERSION = "1"  # of physics and rendering
@@ -153,7 +155,11 @@ class House(LaidOutWorld):
     # How it goes
 
     def _advance(self, actions: np.ndarray) -> None:
-        state = self._state
+        self._state = self._moved(self._state, actions)
+
+    def _moved(self, state: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """States (n, S) a step later."""
+        state = state.copy()
         turned = TURN * actions[:, 0]
         heading = state[:, HEADING] + turned
         ahead = np.stack([np.cos(heading), np.sin(heading)], axis=1)
@@ -164,6 +170,7 @@ class House(LaidOutWorld):
         state[:, COUNT] += 1
         scale, bend = state[:, DRIFTS].T
         state[:, ODOMETRY] = made * (1 + np.stack([scale, scale, bend], axis=1)) + SLIP * _noise(state, 0, 3)
+        return state
 
     # The judge's side
 
@@ -175,6 +182,21 @@ class House(LaidOutWorld):
         """
         state, goal = self._pair(state, goal)
         return self._steer(state, goal[:, POSITION])
+
+    def simulate(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        """States (n, k + 1, S) that follow states (n, S), which are the first, under actions (n, k, 2).
+
+        Raises:
+            ArmillaryError: states that cannot be.
+        """
+        history = [self._checked(states)]
+        for action in np.asarray(actions, float).swapaxes(0, 1):
+            history.append(self._moved(history[-1], action))
+        return np.stack(history, axis=1)
+
+    def scenes(self, n: int, seed: int, skip: int = 1) -> list[Scenes]:
+        """n scenes of each property that can be violated (`scenes.py`)."""
+        return house_scenes(self, self._new_states, n, seed, skip=skip)
 
     # What both share
 
