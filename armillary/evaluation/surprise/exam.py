@@ -55,7 +55,8 @@ class Exam:
             rows, (name, best) = self.result.rows, self.shortcut(item)
             own, fresh = rows["model"][item], rows[UNTRAINED][item].relative.percent() if UNTRAINED in rows else "-"
             star = " *" if item in self.solved_by_shortcut() else ""
-            table.add_row(item, own.relative.percent(), f"{own.auroc.value:.2f}", fresh, f"{best.percent()} {name}{star}")
+            auroc = f"{own.auroc.value:.2f} [{own.auroc.low:.2f}, {own.auroc.high:.2f}]"
+            table.add_row(item, own.relative.percent(), auroc, fresh, f"{best.percent()} {name}{star}")
         return table
 
     def to_json(self) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 | property | possible | and | impossible |
 | --- | --- | --- | --- |
 | wall | a drive at a wall, which stops it | the same drive through a door | through the wall; stopped in the open door |
-| vanished | turned away from a piece of furniture, and back | the same, without that piece | it is gone; it has come |
-| recoloured | turned away, and back | the same, with another colour | it has another colour |
+| vanished | away from a piece of furniture, and back | the same, without that piece | it is gone; it has come |
+| recoloured | away from it, and back | the same, with another colour | it has another colour |
 | frozen | a drive | at the event it stops acting, and stays | acts without moving; moves without acting |
 
 For wall, one clip of a pair moves and the other does not, and each is the impossible one in half of the pairs. The others are
 spliced. For what vanishes or changes colour that is done while both clips look the same in every stream, so that only the past
-says what can be seen on turning back. A scan looks all round: where one is sensed, nothing is out of view, and these two are
-not staged.
+says what can be seen on coming back. The robot turns away, and back. Where a scan looks all round, it walks to another place
+and back instead, and colours, which a scan does not see, are not changed.
 """
 
 from collections.abc import Callable
@@ -28,23 +28,27 @@ if TYPE_CHECKING:
 
 FRAMES, EVENT = 8, 4
 """Of wall and frozen; the event is the first frame changed."""
-AWAY, TURNED = np.array([0, 1, 1, 1, 0, 0, -1, -1, -1, 0, 0]), 6
-"""Turns of the clips that turn away, and the first frame changed."""
+TURNS = np.array([0, 1, 1, 1, 0, 0, -1, -1, -1, 0, 0])
+"""Away, and back."""
+WALK = 9
+"""Steps away, and as many back."""
 CANDIDATES = 128
-SEEN = 50
-"""Numbers of what is sensed that differ, at least, in the first and in the last frame of clips that turn away."""
+SEEN = 0.03
+"""Share of some stream's numbers in which possible clips differ, at least, in the first and in the last frame."""
 REACH, RADIUS = 0.5, 0.2  # m: of an action of 1, and of the robot
 HEADING, ODOMETRY, BOXES = 2, slice(3, 6), slice(-5 * (WALLS + FURNITURE), None)  # columns of a state
 
 Begin = Callable[[int, np.random.Generator], np.ndarray]
 Drawn = tuple[np.ndarray, np.ndarray]
 """States (m, 4, T, S), and actions (m, 2, T - 1, 2) of the possible clips."""
+Ways = Callable[["House", np.ndarray, np.random.Generator], np.ndarray]
+"""Of states (m, S), actions (m, T - 1, 2) that lead somewhere and back."""
 Alter = Callable[["House", np.ndarray, np.ndarray], np.ndarray]
 """Of states (m, S), the same with another piece of furniture in the place of each numbered one (m,), or none."""
 
 
 def house_scenes(world: "House", begin: Begin, n: int, seed: int, *, skip: int = 1) -> list[Scenes]:
-    """n scenes of each property that the world's streams allow.
+    """n scenes of each property that the world's streams allow; to walk away, frames are to be a step apart.
 
     Args:
         begin: draws states to begin in, as episodes do.
@@ -56,7 +60,9 @@ def house_scenes(world: "House", begin: Begin, n: int, seed: int, *, skip: int =
     """
     makers: dict[str, Callable[[House, Begin, int, np.random.Generator], Drawn]] = {"wall": _wall, "frozen": _frozen}
     if "scan" not in (stream.name for stream in world.stream_spec.observed):
-        makers |= {"vanished": partial(_away, _removed), "recoloured": partial(_away, _recoloured)}
+        makers |= {"vanished": partial(_away, _turns, _removed), "recoloured": partial(_away, _turns, _recoloured)}
+    elif skip == 1:
+        makers["vanished"] = partial(_away, _walks, _removed)
     scenes = []
     for number, (name, make) in enumerate(makers.items()):
         draw = partial(make, world, begin, skip, np.random.default_rng((seed, number)))
@@ -111,21 +117,35 @@ def _frozen(world: "House", begin: Begin, skip: int, rng: np.random.Generator) -
     return splice(states[good], EVENT), actions[good]
 
 
-def _away(alter: Alter, world: "House", begin: Begin, skip: int, rng: np.random.Generator) -> Drawn:
-    """Turn away from a piece of furniture, and back."""
+def _away(ways: Ways, alter: Alter, world: "House", begin: Begin, skip: int, rng: np.random.Generator) -> Drawn:
+    """Away from where a piece of furniture is seen to where it is not, and back."""
     state = begin(CANDIDATES, rng)
     first = np.stack([state, alter(world, state, rng.integers(FURNITURE, size=len(state)))], axis=1)
-    actions = np.zeros((len(state), 2, len(AWAY), 2))
-    actions[..., 0] = AWAY * (rng.choice([-1, 1], len(state)) * rng.uniform(0.7, 1, len(state)) / skip)[:, None, None]
+    actions = np.repeat(ways(world, state, rng)[:, None], 2, axis=1)
+    actions[..., 0] /= skip
     states = _simulated(world, first, actions, skip)
-    shown = states[:, :, [0, TURNED - 1, TURNED, -1]]
-    frames = world.render_states(shown.reshape(-1, state.shape[1]))
-    differ = np.zeros((len(state), 4), int)
+    event = states.shape[2] // 2
+    frames = states[:, :, [0, event - 1, event, -1]]
+    sensed, differ = world.render_states(frames.reshape(-1, state.shape[1])), np.zeros((len(state), 4))
     for stream in world.stream_spec.observed:
-        a, b = frames[stream.name].reshape(*shown.shape[:3], -1).swapaxes(0, 1)
-        differ += ((a != b) & ~(np.isnan(a) & np.isnan(b))).sum(axis=-1)
+        a, b = sensed[stream.name].reshape(*frames.shape[:3], -1).swapaxes(0, 1)
+        differ = np.maximum(differ, ((a != b) & ~(np.isnan(a) & np.isnan(b))).mean(axis=-1))
     good = (differ[:, [0, 3]] > SEEN).all(axis=1) & (differ[:, 1:3] == 0).all(axis=1)
-    return splice(states[good], TURNED), actions[good]
+    return splice(states[good], event), actions[good]
+
+
+def _turns(world: "House", state: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    turn = rng.choice([-1, 1], len(state)) * rng.uniform(0.7, 1, len(state))
+    return np.stack([TURNS * turn[:, None], np.zeros((len(state), len(TURNS)))], axis=-1)
+
+
+def _walks(world: "House", state: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    goal, now, actions = state.copy(), state, []
+    goal[:, POSITION] = world.free_space(state).sample(rng)
+    for step in range(2 * WALK):
+        actions.append(world.oracle(now, goal if step < WALK else state).astype(float))
+        now = world.simulate(now, actions[-1][:, None])[:, 1]
+    return np.stack(actions, axis=1)
 
 
 def _removed(world: "House", state: np.ndarray, piece: np.ndarray) -> np.ndarray:

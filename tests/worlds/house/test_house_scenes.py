@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from armillary.worlds.house.scenes import EVENT, FRAMES, TURNED
+from armillary.worlds.house.scenes import EVENT, FRAMES, TURNS, WALK
 from armillary.worlds.house.world import House
 
 STEP = 0.5  # m
+TURNED = (len(TURNS) + 1) // 2
+"""The first frame changed, in clips that turn away."""
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +53,16 @@ def test_what_changes_is_out_of_view_then_and_in_view_before_and_after(scenes):
     np.testing.assert_array_equal(a, b)
 
 
-def test_nothing_is_out_of_view_of_a_scan():
-    scenes = House(size=32, streams=("image", "scan")).scenes(2, seed=0, skip=2)
-    assert [some.name for some in scenes] == ["wall", "frozen"]
-    actions = scenes[0].actions.reshape(2, 4, FRAMES - 1, 2, 2)
+def test_a_scan_is_walked_away_from():
+    world = House(size=32, streams=("image", "scan"))
+    some = {some.name: some for some in world.scenes(2, seed=0)}
+    assert list(some) == ["wall", "frozen", "vanished"]
+    a, b, a_then_b, _ = some["vanished"].observations["scan"].swapaxes(0, 1)
+    differ = ((a != b) & ~(np.isnan(a) & np.isnan(b))).any(axis=-1)
+    assert not differ[:, WALK - 1 : WALK + 1].any()
+    np.testing.assert_array_equal(a_then_b, np.concatenate([a[:, :WALK], b[:, WALK:]], axis=1))
+    assert (some["vanished"].actions[:, 0] == some["vanished"].actions[:, 3]).all()
+    slow = world.scenes(2, seed=0, skip=2)
+    assert [some.name for some in slow] == ["wall", "frozen"]
+    actions = slow[0].actions.reshape(2, 4, FRAMES - 1, 2, 2)
     assert (actions == actions[..., :1, :]).all()
