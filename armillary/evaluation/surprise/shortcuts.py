@@ -25,10 +25,13 @@ EPSILON = 1e-8
 
 
 def frame_difference(frames: dict[str, np.ndarray]) -> Scores:
-    """Mean squared change of all numbers from frame to frame: (n, 4, T - 1) of streams (n, 4, T, *shape)."""
+    """Mean squared change of all numbers from frame to frame: (n, 4, T - 1) of streams (n, 4, T, *shape).
+
+    What one of the two frames lacks (NaN) has not changed.
+    """
     total = 0.0
     for x in frames.values():
-        change = np.square(np.diff(x.astype(np.float32), axis=2))
+        change = np.nan_to_num(np.square(np.diff(x.astype(np.float32), axis=2)))
         total = total + change.reshape(*change.shape[:3], -1).mean(axis=-1)
     return np.asarray(total)
 

@@ -47,3 +47,6 @@ def test_frame_difference_sees_change_alone():
     frames = np.zeros((1, 4, 3, 2, 2, 1), np.uint8)
     frames[:, :, 2] = 10
     assert shortcuts.frame_difference({"image": frames})[0, 0].tolist() == [0, 100]
+    scan = np.zeros((1, 4, 3, 2), np.float32)
+    scan[:, :, 1, 0], scan[:, :, 1:, 1] = np.nan, 4
+    assert shortcuts.frame_difference({"scan": scan})[0, 0].tolist() == [8, 0]
