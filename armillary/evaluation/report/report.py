@@ -201,18 +201,20 @@ def _probes(probes: ProbeResult | None, figures: list[Figure]) -> str:
 
 def _surprise(surprise: SurpriseResult, figures: list[Figure]) -> str:
     intro = (
-        "Pairs of clips that are the same up to an event, which is possible in one and impossible in the other: the share of "
-        "pairs in which the impossible clip surprises more (50% is chance), and how well single clips are told apart by their "
-        "greatest surprise (AUROC; 0.5 is chance). The other rows need no understanding: what one of them tells apart says "
-        "nothing of the model."
+        "Sets of four clips: two possible ones, and two that are the same up to an event that is impossible. The share of sets "
+        "whose impossible clips surprise more in sum, the share of pairs that begin alike in which the impossible clip does "
+        "(50% is chance in both), and how well single clips are told apart by their greatest surprise (AUROC; 0.5 is chance). "
+        "The other rows need no understanding: what one of them tells apart says nothing of the model."
     )
     count = f"{min(surprise.scenes.values())} scenes of four clips for each property."
     if surprise.networks:
         count += f" Untrained is the mean of {surprise.networks} networks."
     rows = surprise.rows.items()
-    pairs = [(scorer, [percent(row[name].relative) for name in surprise.scenes]) for scorer, row in rows]
+    sets = [(scorer, [percent(row[name].relative) for name in surprise.scenes]) for scorer, row in rows]
+    pairs = [(scorer, [percent(row[name].pairs) for name in surprise.scenes]) for scorer, row in rows]
     single = [(scorer, [number(row[name].auroc) for name in surprise.scenes]) for scorer, row in rows]
-    content = table(["pairs", *surprise.scenes], pairs) + table(["AUROC", *surprise.scenes], single)
+    measures = {"sets": sets, "pairs": pairs, "AUROC": single}
+    content = "".join(table([name, *surprise.scenes], lines) for name, lines in measures.items())
     content += f"<p class=note>{count} Brackets are 95% intervals.</p>{_glossary(surprise.rows)}"
     return section("Surprise: does it notice what cannot happen?", intro, content, figures)
 

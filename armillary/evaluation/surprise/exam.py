@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from armillary.device import one_thread
 from armillary.errors import ArmillaryError
@@ -26,7 +26,7 @@ from armillary.provenance import commit, machine
 from armillary.worlds.world import HasScenes, has_scenes, make_named
 
 SOLVED = 0.6
-"""A shortcut that orders more than this share of pairs, rightly or all wrongly, knows the answers."""
+"""A shortcut that orders more than this share of sets or of pairs, rightly or all wrongly, knows the answers."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,10 @@ class Exam:
     facts: dict[str, Any]
 
     def shortcut(self, item: str) -> tuple[str, Estimate]:
-        """The row without understanding that tells the clips of an item apart best, and its share of pairs."""
-        rows = {name: row[item].relative for name, row in self.result.rows.items() if name != "model"}
+        """The row without understanding that tells clips of an item apart best, by sets or by pairs, and its share of them."""
+        others = {name: row[item] for name, row in self.result.rows.items() if name != "model"}
+        rows = {name: told.relative for name, told in others.items()}
+        rows |= {f"{name}, pairs": told.pairs for name, told in others.items()}
         name = max(rows, key=lambda name: abs(rows[name].value - 0.5))
         return name, rows[name]
 
@@ -47,16 +49,21 @@ class Exam:
         return [item for item in self.result.scenes if abs(self.shortcut(item)[1].value - 0.5) > SOLVED - 0.5]
 
     def table(self) -> Table:
-        """Items down; shares of pairs of the model, of untrained networks and of the best shortcut across."""
+        """Items down; the model's measures, and relative accuracy of untrained networks and of the best shortcut across."""
         said = f"{min(self.result.scenes.values())} scenes an item. * A shortcut knows the answers."
         said += f"\nMovies: {self.facts['movies']}." if "movies" in self.facts else ""
-        table = Table("item", "model", "AUROC", UNTRAINED, "best shortcut", box=None, caption=said, caption_justify="left")
+        names = Column("item", no_wrap=True), "model", "pairs", "AUROC", UNTRAINED, "best shortcut"
+        table = Table(*names, box=None, caption=said, caption_justify="left")
         for item in self.result.scenes:
             rows, (name, best) = self.result.rows, self.shortcut(item)
-            own, fresh = rows["model"][item], rows[UNTRAINED][item].relative.percent() if UNTRAINED in rows else "-"
-            star = " *" if item in self.solved_by_shortcut() else ""
-            auroc = f"{own.auroc.value:.2f} [{own.auroc.low:.2f}, {own.auroc.high:.2f}]"
-            table.add_row(item, own.relative.percent(), auroc, fresh, f"{best.percent()} {name}{star}")
+            own, star = rows["model"][item], " *" if item in self.solved_by_shortcut() else ""
+            fresh = f"{100 * rows[UNTRAINED][item].relative.value:.0f}" if UNTRAINED in rows else "-"
+            measures = (
+                own.relative.percent(),
+                f"{100 * own.pairs.value:.0f}",
+                f"{own.auroc.value:.2f} [{own.auroc.low:.2f}, {own.auroc.high:.2f}]",
+            )
+            table.add_row(item, *measures, fresh, f"{100 * best.value:.0f} {name}{star}")
         return table
 
     def to_json(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def results(control):
     row = [Horizon(1.0, at, at, at), Horizon(2.0, at, at, at)]
     prediction = PredictionResult("seconds", [3], 7, dict.fromkeys(("model", "persistence"), row), 5.5, 0.25, 8)
     probes = ProbeResult({"model": {kind: {"heading": at} for kind in ("ridge", "mlp")}}, 40, 20, ["door"])
-    surprise = SurpriseResult({"model": {"wall": Discernment(at, at)}}, {"wall": 30}, 0)
+    surprise = SurpriseResult({"model": {"wall": Discernment(at, at, at)}}, {"wall": 30}, 0)
     return {"control": control, "prediction": prediction, "probes": probes, "surprise": surprise}
 
 

@@ -30,7 +30,7 @@ def run_in(folder, world, steps=9, **options):
 
 
 def at(value):
-    return Discernment(*[Estimate(value, value - 0.05, value + 0.05)] * 2)
+    return Discernment(*[Estimate(value, value - 0.05, value + 0.05)] * 3)
 
 
 def test_a_run_is_examined_on_scenes_of_its_own_world(tmp_path):

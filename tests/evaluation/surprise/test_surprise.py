@@ -96,9 +96,15 @@ def test_discernment_of_known_surprise():
     assert chance.relative.low < 0.5 < chance.relative.high
     assert chance.auroc.value == pytest.approx(0.5, abs=0.1)
     surprise[:, :, 2:, 2] += 10
-    assert discern(surprise).relative.value == discern(surprise).auroc.value == 1
+    told = discern(surprise)
+    assert told.relative.value == told.pairs.value == told.auroc.value == 1
     flat = discern(np.ones((1, 6, 4, 5)))
-    assert flat.relative.value == flat.auroc.value == 0.5
+    assert flat.relative.value == flat.pairs.value == flat.auroc.value == 0.5
+    ends = np.array([1.0, 9.0, 9.1, 1.1]).reshape(1, 1, 4, 1)  # one end is hard to predict, and what was seen counts for little
+    assert discern(ends).relative.value == 1
+    assert discern(ends).pairs.value == 0.5
+    again = np.array([0.1, 0.2, 0.3, 0.3, 0.2, 0.1]).reshape(1, 1, 2, 3).repeat(2, axis=2)[:, :, [0, 1, 3, 2]]
+    assert discern(again).relative.value == discern(again).pairs.value == 0.5  # the same numbers, in another order
     few = np.array([0.0, 1.0, 1.0, 2.0]).reshape(1, 1, 4, 1)  # 1 and 2 are above 0 and 1 in 3.5 of 4 comparisons
     assert discern(few).auroc.value == pytest.approx(3.5 / 4)
     two = np.array([[0.0, 0.0, 3.0, 3.0], [2.0, 2.0, 1.0, 1.0]]).reshape(1, 2, 4, 1)  # of two scenes, each against both
