@@ -1,11 +1,12 @@
 """The model's surprise at clips that a world offers (`worlds/scenes.py`) or of movies, beside shortcuts and untrained networks.
 
 Rows: the model; untrained networks (the mean over them); each shortcut (`shortcuts.py`) on pixels, on the model's latents, and
-on those of the first untrained network.
+on those of the first untrained network. A model of another kind is judged the same way, as a `Scorer`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,10 @@ from armillary.worlds.scenes import Scenes
 FEW = 50
 """Scenes of a property, at most, that untrained networks are asked."""
 UNTRAINED = "untrained"
-"""Row of untrained networks, and the end of the names of shortcuts on one."""
+"""Row of untrained networks, and the end of the names of other rows of one."""
+
+Scorer = Callable[[Scenes], dict[str, Float[np.ndarray, "n 4 _"]]]
+"""Scores of scenes by row: the surprise of a model at each frame but the first is the row `model`; more is less plausible."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +53,21 @@ def evaluate_surprise(model: WorldModel, scenes: Iterable[Scenes], *, untrained:
     with torch.random.fork_rng():
         for number in range(untrained):
             torch.manual_seed(seed + number)
-            networks.append(model.untrained())
+            networks.append(partial(_surprise_and_shortcuts, model.untrained()))
+    return evaluate_scorer(partial(_surprise_and_shortcuts, model), scenes, networks)
+
+
+def evaluate_scorer(scorer: Scorer, scenes: Iterable[Scenes], untrained: Sequence[Scorer] = ()) -> SurpriseResult:
+    """Score matched clips by any scorer, and by untrained ones of its kind; `scenes` are as for `evaluate_surprise`."""
     scores: dict[str, dict[str, list[np.ndarray]]] = {}
     counts: dict[str, int] = {}
     for some in scenes:
         known = counts.get(some.label, 0)
-        for name, score in _scores(model, networks, some, some.first(max(FEW - known, 0))).items():
+        for name, score in _scores(scorer, untrained, some, some.first(max(FEW - known, 0))).items():
             scores.setdefault(name, {}).setdefault(some.label, []).append(score)
         counts[some.label] = known + len(some)
     rows = {name: {label: discern(_joined(parts)) for label, parts in row.items()} for name, row in scores.items()}
-    return SurpriseResult(rows, counts, untrained)
+    return SurpriseResult(rows, counts, len(untrained))
 
 
 def _joined(parts: Sequence[Float[np.ndarray, "k _ 4 _"]]) -> Float[np.ndarray, "k n 4 s"]:
@@ -70,27 +79,22 @@ def _joined(parts: Sequence[Float[np.ndarray, "k _ 4 _"]]) -> Float[np.ndarray, 
     )
 
 
-def _scores(model: WorldModel, networks: Sequence[WorldModel], scenes: Scenes, few: Scenes) -> dict[str, np.ndarray]:
+def _scores(scorer: Scorer, untrained: Sequence[Scorer], scenes: Scenes, few: Scenes) -> dict[str, np.ndarray]:
     """Each row's scores, (k, n, 4, s) of k networks; those of untrained ones are of `few` scenes."""
+    scores = {name: score[None] for name, score in scorer(scenes).items()}
+    scores |= {name: shortcut(scenes.observations)[None] for name, shortcut in FRAMES.items()}
+    if not (untrained and len(few)):
+        return scores
+    first, *others = (network(few) for network in untrained)
+    scores[UNTRAINED] = np.stack([rows["model"] for rows in (first, *others)])
+    return scores | {f"{name}, {UNTRAINED}": score[None] for name, score in first.items() if name != "model"}
+
+
+def _surprise_and_shortcuts(model: WorldModel, scenes: Scenes) -> dict[str, np.ndarray]:
     frames, index = _distinct(scenes.observations)
-    scores = {name: shortcut(scenes.observations)[None] for name, shortcut in FRAMES.items()}
     z = _latents(model, frames, index)
-    found = {"model": _surprise(model, z, scenes.actions)[None]} | _shortcuts(z)
-    if not (networks and len(few)):
-        return found | scores
-    frames, index = _distinct(few.observations)
-    surprise = []
-    for number, network in enumerate(networks):
-        z = _latents(network, frames, index)
-        surprise.append(_surprise(network, z, few.actions))
-        if number == 0:
-            scores |= {f"{name}, {UNTRAINED}": score for name, score in _shortcuts(z).items()}
-    return found | {UNTRAINED: np.stack(surprise)} | scores
-
-
-def _shortcuts(z: Float[Tensor, "n 4 t d"]) -> dict[str, np.ndarray]:
     latents = z.cpu().numpy()
-    return {name: shortcut(latents)[None] for name, shortcut in LATENTS.items()}
+    return {"model": _surprise(model, z, scenes.actions)} | {name: shortcut(latents) for name, shortcut in LATENTS.items()}
 
 
 def _distinct(observations: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:

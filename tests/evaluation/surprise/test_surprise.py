@@ -7,7 +7,7 @@ from judging_fakes import Known
 
 from armillary.errors import ArmillaryError
 from armillary.evaluation.surprise.discern import discern
-from armillary.evaluation.surprise.evaluate import evaluate_surprise
+from armillary.evaluation.surprise.evaluate import evaluate_scorer, evaluate_surprise
 from armillary.evaluation.surprise.shortcuts import LATENTS
 from armillary.worlds.scenes import splice
 from armillary.worlds.two_room.scenes import EVENT, FRAMES, two_room_scenes
@@ -132,3 +132,18 @@ def test_splice():
 def test_without_untrained_networks_there_are_the_models_rows_alone(world, scenes):
     rows = evaluate_surprise(Known(world.stream_spec), [scenes["frozen"]], untrained=0).rows
     assert {"model", "frame difference", *LATENTS} == set(rows)
+
+
+def test_anything_that_is_surprised_is_judged_as_a_model_is(scenes):
+    def knows(some):
+        found = np.arange(4.0).repeat(FRAMES - 1).reshape(4, -1)
+        return {"model": np.tile(found, (len(some), 1, 1)), "opposite": np.tile(-found, (len(some), 1, 1))}
+
+    def knows_nothing(some):
+        return {name: np.zeros_like(score) for name, score in knows(some).items()}
+
+    result = evaluate_scorer(knows, [scenes["frozen"]], [knows_nothing, knows_nothing])
+    sets = {name: row["frozen"].relative.value for name, row in result.rows.items()}
+    known = {"model": 1, "opposite": 0, "untrained": 0.5, "opposite, untrained": 0.5, "frame difference": 0.5}
+    assert sets == known
+    assert result.networks == 2
