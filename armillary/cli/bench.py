@@ -119,6 +119,7 @@ def physics(
     options: tuple[str, ...] = (),
     development: bool = False,
     untrained: int = 20,
+    ceiling: bool = False,
     out: Path | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -140,6 +141,7 @@ def physics(
         options: options of the world as name=value, such as variety=held_out. Default: as recorded.
         development: use the scenes to choose settings by. Report on the others, once.
         untrained: number of untrained networks to compare with.
+        ceiling: compare with a particle filter on the true simulator, too. For the world physics; takes about 2 s a scene.
         out: JSON file to write the result to. Default: none.
         seed: random seed of the untrained networks.
         device: where to compute: auto (a GPU where there is one), cpu, cuda or mps.
@@ -147,15 +149,17 @@ def physics(
     from armillary.evaluation.surprise.exam import examine, examine_movies
     from armillary.files import require_writable
 
-    if data is not None and (recording or options or development):
-        raise ArmillaryError("--recording, --options and --development are of a run's own world, not of --data; leave them out")
+    if data is not None and (recording or options or development or ceiling):
+        raise ArmillaryError(
+            "--recording, --options, --development and --ceiling are of a run's own world, not of --data; leave them out"
+        )
     if out is not None:
         require_writable(out)
     common: dict[str, Any] = {"untrained": untrained, "seed": seed, "device": device}
     if data is not None:
         found = examine_movies(run, data, scenes=scenes, **common)
     else:
-        asked: dict[str, Any] = {"options": parse_options(options), "development": development}
+        asked: dict[str, Any] = {"options": parse_options(options), "development": development, "ceiling": ceiling}
         found = examine(run, recording=recording, scenes=60 if scenes is None else scenes, **asked, **common)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -26,12 +26,14 @@ class Scenes:
         observations: name -> (n, 4, T, *shape): two possible clips, then the impossible one of each.
         actions: (n, 4, T - 1, A) raw action blocks.
         difficulty: of those that a property is asked in; "" where there is one.
+        start: (n, 2, S) states of the world in which the possible clips begin, where it has a ceiling. No model sees them.
     """
 
     name: str
     observations: dict[str, np.ndarray]
     actions: np.ndarray
     difficulty: str = ""
+    start: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -43,7 +45,9 @@ class Scenes:
 
     def first(self, n: int) -> "Scenes":
         """The first n of them."""
-        return replace(self, observations={name: x[:n] for name, x in self.observations.items()}, actions=self.actions[:n])
+        observations = {name: x[:n] for name, x in self.observations.items()}
+        start = None if self.start is None else self.start[:n]
+        return replace(self, observations=observations, actions=self.actions[:n], start=start)
 
 
 def splice(clips: np.ndarray, event: int) -> np.ndarray:

@@ -1,7 +1,8 @@
 """The model's surprise at clips that a world offers (`worlds/scenes.py`) or of movies, beside shortcuts and untrained networks.
 
 Rows: the model; untrained networks (the mean over them); each shortcut (`shortcuts.py`) on pixels, on the model's latents, and
-on those of the first untrained network. A model of another kind is judged the same way, as a `Scorer`.
+on those of the first untrained network; and the ceiling, which knows how the world works, where it is asked for. A model of
+another kind is judged the same way, as a `Scorer`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +24,8 @@ FEW = 50
 """Scenes of a property, at most, that untrained networks are asked."""
 UNTRAINED = "untrained"
 """Row of untrained networks, and the end of the names of other rows of one."""
+CEILING = "ceiling"
+"""Row of a scorer that knows how the world works."""
 
 Scorer = Callable[[Scenes], dict[str, Float[np.ndarray, "n 4 _"]]]
 """Scores of scenes by row: the surprise of a model at each frame but the first is the row `model`; more is less plausible."""
@@ -41,20 +44,29 @@ class SurpriseResult:
         return asdict(self)
 
 
-def evaluate_surprise(model: WorldModel, scenes: Iterable[Scenes], *, untrained: int = 20, seed: int = 0) -> SurpriseResult:
+def evaluate_surprise(
+    model: WorldModel,
+    scenes: Iterable[Scenes],
+    *,
+    untrained: int = 20,
+    seed: int = 0,
+    ceiling: Callable[[Scenes], np.ndarray] | None = None,
+) -> SurpriseResult:
     """Score matched clips by the model's surprise and by the baselines.
 
     Args:
         scenes: one part at a time is held. Those of a label may come in several parts, with clips of different lengths.
         untrained: networks of the untrained row; without one, there is none, nor shortcuts on its latents.
         seed: of their weights.
+        ceiling: gives the surprise (n, 4, T - 1) of a scorer that knows the world, where there is one.
     """
     networks = []
     with torch.random.fork_rng():
         for number in range(untrained):
             torch.manual_seed(seed + number)
             networks.append(partial(_surprise_and_shortcuts, model.untrained()))
-    return evaluate_scorer(partial(_surprise_and_shortcuts, model), scenes, networks)
+    scorer = partial(_surprise_and_shortcuts, model)
+    return evaluate_scorer((lambda some: scorer(some) | {CEILING: ceiling(some)}) if ceiling else scorer, scenes, networks)
 
 
 def evaluate_scorer(scorer: Scorer, scenes: Iterable[Scenes], untrained: Sequence[Scorer] = ()) -> SurpriseResult:

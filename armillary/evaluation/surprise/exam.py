@@ -16,7 +16,7 @@ from armillary.errors import ArmillaryError
 from armillary.evaluation.control.pairs import DEVELOPMENT_SEED, TEST_SEED
 from armillary.evaluation.run import open_run
 from armillary.evaluation.statistics import Estimate
-from armillary.evaluation.surprise.evaluate import UNTRAINED, SurpriseResult, evaluate_surprise
+from armillary.evaluation.surprise.evaluate import CEILING, UNTRAINED, SurpriseResult, evaluate_surprise
 from armillary.evaluation.surprise.intphys import Quadruplet, find_scenes
 from armillary.evaluation.surprise.movies import MovieScenes
 from armillary.evaluation.surprise.recorded import recorded_scenes
@@ -38,7 +38,7 @@ class Exam:
 
     def shortcut(self, item: str) -> tuple[str, Estimate]:
         """The row without understanding that tells clips of an item apart best, by sets or by pairs, and its share of them."""
-        others = {name: row[item] for name, row in self.result.rows.items() if name != "model"}
+        others = {name: row[item] for name, row in self.result.rows.items() if name not in ("model", CEILING)}
         rows = {name: told.relative for name, told in others.items()}
         rows |= {f"{name}, pairs": told.pairs for name, told in others.items()}
         name = max(rows, key=lambda name: abs(rows[name].value - 0.5))
@@ -49,10 +49,11 @@ class Exam:
         return [item for item in self.result.scenes if abs(self.shortcut(item)[1].value - 0.5) > SOLVED - 0.5]
 
     def table(self) -> Table:
-        """Items down; the model's measures, and relative accuracy of untrained networks and of the best shortcut across."""
+        """Items down; the model's measures, and relative accuracy of untrained networks, best shortcut and ceiling across."""
         said = f"{min(self.result.scenes.values())} scenes an item. * A shortcut knows the answers."
         said += f"\nMovies: {self.facts['movies']}." if "movies" in self.facts else ""
         names = Column("item", no_wrap=True), "model", "pairs", "AUROC", UNTRAINED, "best shortcut"
+        names += (CEILING,) * (CEILING in self.result.rows)
         table = Table(*names, box=None, caption=said, caption_justify="left")
         for item in self.result.scenes:
             rows, (name, best) = self.result.rows, self.shortcut(item)
@@ -63,7 +64,8 @@ class Exam:
                 f"{100 * own.pairs.value:.0f}",
                 f"{own.auroc.value:.2f} [{own.auroc.low:.2f}, {own.auroc.high:.2f}]",
             )
-            table.add_row(item, *measures, fresh, f"{100 * best.value:.0f} {name}{star}")
+            known = (rows[CEILING][item].relative.percent(),) if CEILING in rows else ()
+            table.add_row(item, *measures, fresh, f"{100 * best.value:.0f} {name}{star}", *known)
         return table
 
     def to_json(self) -> dict[str, Any]:
@@ -83,6 +85,7 @@ def examine(
     options: Mapping[str, Any] | None = None,
     development: bool = False,
     untrained: int = 20,
+    ceiling: bool = False,
     seed: int = 0,
     device: str = "auto",
 ) -> Exam:
@@ -98,17 +101,21 @@ def examine(
         options: of the world, over those of the recorded one, such as `variety="held_out"`.
         development: the scenes to choose settings by, not those to report on.
         untrained: networks of the untrained row.
+        ceiling: add the row of a scorer that knows how the world works; about 2 s of CPU time a scene.
         seed: of their weights.
         device: auto, cpu, cuda or mps.
 
     Raises:
-        ArmillaryError: the world has no such option or stages no scenes for such frames; the episodes are too short or too few.
+        ArmillaryError: the world has no such option, stages no scenes for such frames, or has no ceiling; the episodes are too
+            short or too few.
     """
     if scenes < 1:
         raise ArmillaryError(f"scenes are 1 or more of each property, not {scenes}")
     model, episodes = open_run(Path(run), recording, device)
     at = DEVELOPMENT_SEED if development else TEST_SEED
     world = _world(episodes.info, dict(options or {}))
+    if ceiling and not hasattr(world, "ceiling"):
+        raise ArmillaryError("a ceiling needs the mechanics of the world, which physics alone has; leave out --ceiling")
     facts: dict[str, Any] = {"run": Path(run).name, "scenes_seed": at, "seed": seed}
     if world is None:
         held_out = model.provenance["held_out"][development::2]
@@ -119,7 +126,9 @@ def examine(
         facts |= {"world": world.name, "version": world.version, "options": world.made_with}
         staged = world.scenes(scenes, at, model.config.skip)
     with one_thread(model.config.is_small):
-        result = evaluate_surprise(model, staged, untrained=untrained, seed=seed)
+        result = evaluate_surprise(
+            model, staged, untrained=untrained, seed=seed, ceiling=world.ceiling if ceiling and world else None
+        )
     facts |= {"recording_hash": model.provenance.get("recording_hash"), "machine": machine(), "commit": commit()}
     return Exam(result, facts)
 

@@ -18,6 +18,7 @@ RISING = 9.0  # m/s, of screens
 REACH_MOST = 0.34  # m, of things that pass: they have to come, hide and come out in one clip
 NEVER = 1e6  # s, when the screens of the exam fall
 THICK = 0.16  # m, of shelves and walls
+DENSITY = 2.0  # kg/m^2, of all things
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,9 @@ def place(
     velocity: tuple[float, float],
     **given: float | np.ndarray,
 ) -> int:
-    """An object that rolls, or slides with little friction, of 2 kg/m^2; its number."""
+    """An object that rolls, or slides with little friction, of the density of all; its number."""
     spin = spin_of(looks, velocity[0])
-    fixed = {"friction": 0.5 if looks["shape"] == BALL else 0.01, "mass": 2 * np.pi * looks["size"] ** 2, **given}
+    fixed = {"friction": 0.5 if looks["shape"] == BALL else 0.01, "mass": DENSITY * np.pi * looks["size"] ** 2, **given}
     return expect(scene.put(at, **looks, velocity=velocity, spin=spin, **fixed), "room in the state for one more thing")
 
 

@@ -24,7 +24,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from armillary.worlds.physics.passages import THICK, add_storey, cover, depth_of, hide, passage, place, reach_of, send, spin_of
+from armillary.worlds.physics.passages import (
+    DENSITY,
+    THICK,
+    add_storey,
+    cover,
+    depth_of,
+    hide,
+    passage,
+    place,
+    reach_of,
+    send,
+    spin_of,
+)
 from armillary.worlds.physics.sampling import GAP, GRAVITY, Scene
 from armillary.worlds.physics.shapes import BALL
 from armillary.worlds.physics.state import FLOOR, SIDE, WALL, part
@@ -53,7 +65,7 @@ def constancy(scene: Scene) -> np.ndarray | None:
     if kind == 1:
         sizes = scene.rng.permutation([0.2, 0.36])
         part(one, "size")[0], part(other, "size")[0] = sizes
-        part(one, "mass")[0], part(other, "mass")[0] = 2 * np.pi * sizes**2
+        part(one, "mass")[0], part(other, "mass")[0] = DENSITY * np.pi * sizes**2
     else:
         shapes = scene.rng.permutation(scene.variety.shapes)[:2]
         part(one, "shape")[0], part(other, "shape")[0] = shapes
@@ -151,7 +163,7 @@ def collision(scene: Scene) -> np.ndarray | None:
         part(other, "present")[number] = 0
         return np.stack([one, other])
     for state, size in ((one, 0.18), (other, 0.4)):
-        part(state, "size")[number], part(state, "mass")[number] = size, 2 * np.pi * size**2
+        part(state, "size")[number], part(state, "mass")[number] = size, DENSITY * np.pi * size**2
         part(state, "position")[number, 1] = FLOOR + depth_of({**struck, "size": size})
     return np.stack([one, other])
 

@@ -44,29 +44,30 @@ def physics_scenes(world: "Physics", n: int, seed: int, skip: int = 1) -> list[S
         raise ArmillaryError(f"physics: the exam shows every frame, and the model takes one in {skip}; train with skip=1")
     found = []
     for number, name in enumerate(PROPERTIES):
-        for difficulty, clips in _found(world, name, n, np.random.default_rng((seed, number))).items():
+        for difficulty, (clips, start) in _found(world, name, n, np.random.default_rng((seed, number))).items():
             actions = np.zeros((n, 4, FRAMES - 1, world.stream_spec.action.n), np.float32)
-            found.append(Scenes(name, {"image": clips}, actions, difficulty))
+            found.append(Scenes(name, {"image": clips}, actions, difficulty, start))
     return found
 
 
-def _found(world: "Physics", name: str, n: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Images (n, 4, T, size, size, 3) of n scenes of each difficulty."""
-    kept: dict[str, list[np.ndarray]] = {difficulty: [] for difficulty in ASKED[world.variety]}
+def _found(world: "Physics", name: str, n: int, rng: np.random.Generator) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Of n scenes of each difficulty, images (n, 4, T, size, size, 3) and the states (n, 2, S) that possible clips begin in."""
+    kept: dict[str, tuple[list, list]] = {difficulty: ([], []) for difficulty in ASKED[world.variety]}
     for _ in range(ROUNDS):
         drawn = (PROPERTIES[name](Scene(np.zeros(world.state.shape[1]), VARIETIES[world.variety], rng)) for _ in range(BATCH))
         if pairs := [pair for pair in drawn if pair is not None]:
             states = world.simulate(np.concatenate(pairs), FRAMES - 1)
             images = world.render_states(states.reshape(-1, states.shape[-1]))["image"]
-            for clips in images.reshape(-1, 2, FRAMES, *images.shape[1:]):
+            for start, clips in zip(pairs, images.reshape(-1, 2, FRAMES, *images.shape[1:]), strict=True):
                 begin, end = alike(clips)
-                for difficulty, some in kept.items():
+                for difficulty, (some, starts) in kept.items():
                     least, most = DIFFICULTIES[difficulty]
                     if least <= end - begin <= most and len(some) < n:
                         some.append(splice(clips[None], end)[0])
-        if all(len(clips) == n for clips in kept.values()):
-            return {difficulty: np.stack(clips) for difficulty, clips in kept.items()}
-    few = ", ".join(f"{len(clips)} {difficulty}" for difficulty, clips in kept.items())
+                        starts.append(start)
+        if all(len(clips) == n for clips, _ in kept.values()):
+            return {difficulty: (np.stack(clips), np.stack(starts)) for difficulty, (clips, starts) in kept.items()}
+    few = ", ".join(f"{len(clips)} {difficulty}" for difficulty, (clips, _) in kept.items())
     raise ArmillaryError(
         f"physics: {few} scenes of {name} found, of {n} each, in {ROUNDS * BATCH} trials (variety {world.variety!r})"
     )

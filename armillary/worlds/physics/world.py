@@ -25,6 +25,7 @@ from armillary.spec import NO_ACTION, ActionSpace, Spec, Stream
 from armillary.worlds.drawing import cover, paint
 from armillary.worlds.over_base import DrawnOverBase
 from armillary.worlds.physics.arena import HAND_SPEED, STICK_ASPECT, Arena
+from armillary.worlds.physics.ceiling import ceiling
 from armillary.worlds.physics.kinds import sample
 from armillary.worlds.physics.pictures import Things, draw_things
 from armillary.worlds.physics.play import Pushing
@@ -150,6 +151,10 @@ class Physics(DrawnOverBase):
     def scenes(self, n: int, seed: int, skip: int = 1) -> list[Scenes]:
         """n scenes of each property and difficulty; see `physics_scenes`."""
         return physics_scenes(self, n, seed, skip)
+
+    def ceiling(self, scenes: Scenes) -> np.ndarray:
+        """Surprise (n, 4, T - 1) at scenes of who knows the mechanics; see the module `ceiling`."""
+        return ceiling(self, scenes)
 
     def _begun(self, mask: np.ndarray) -> None:
         super()._begun(mask)

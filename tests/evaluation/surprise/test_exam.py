@@ -52,8 +52,16 @@ def test_a_run_of_a_world_that_stages_nothing_is_examined_on_its_held_out_episod
     held_out = WorldModel.load(run, "cpu").provenance["held_out"]
     others = examine(run, scenes=4, untrained=0, development=True)
     assert sorted(exam.facts["episodes"] + others.facts["episodes"]) == held_out
+    with pytest.raises(ArmillaryError, match="leave out --ceiling"):
+        examine(run, scenes=4, ceiling=True)
     with pytest.raises(ArmillaryError, match=r"expected no options, got door: the recording is of maze"):
         examine(run, scenes=4, options={"door": 3})
+
+
+def test_a_ceiling_is_a_column_and_no_shortcut():
+    exam = Exam(SurpriseResult({"model": {"a": at(0.7)}, "angle": {"a": at(0.55)}, "ceiling": {"a": at(1.0)}}, {"a": 4}, 0), {})
+    assert exam.solved_by_shortcut() == []
+    assert exam.table().columns[-1].header == "ceiling"
 
 
 def test_an_item_that_a_shortcut_orders_either_way_says_nothing():

@@ -1,5 +1,7 @@
 """The clips of the exam: what is possible, what is spliced, and that nothing but the past tells them apart."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from armillary.errors import ArmillaryError
 from armillary.evaluation.surprise.discern import discern
 from armillary.evaluation.surprise.shortcuts import LATENTS, frame_difference
 from armillary.worlds import make
+from armillary.worlds.physics.passages import LEAD
 from armillary.worlds.physics.properties import PROPERTIES
 from armillary.worlds.physics.sampling import VARIETIES, Scene
 from armillary.worlds.physics.scenes import ASKED, DIFFICULTIES, FRAMES, alike, physics_scenes
@@ -59,6 +62,16 @@ def test_changes_from_frame_to_frame_say_nothing(scenes):
             change = score.sum(axis=-1)
             np.testing.assert_allclose(change[:, 0] + change[:, 1], change[:, 2] + change[:, 3], rtol=1e-5)
             np.testing.assert_allclose(discern(score[None]).relative.value, 0.5, atol=1e-9)
+
+
+def test_who_knows_the_mechanics_is_surprised_by_what_cannot_happen(world, scenes):
+    some = next(some for some in scenes if some.label == "permanence, long").first(1)
+    surprise = world.ceiling(some)
+    assert surprise.shape == (1, 4, FRAMES - 1)
+    np.testing.assert_array_equal(surprise[0, 2:, :LEAD], surprise[0, :2, :LEAD])
+    assert discern(surprise[None]).pairs.value == 1
+    with pytest.raises(ArmillaryError, match="in what states"):
+        world.ceiling(replace(some, start=None))
 
 
 @pytest.mark.parametrize("name", PROPERTIES)
