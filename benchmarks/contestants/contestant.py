@@ -84,8 +84,8 @@ class Training:
     seconds: float = 700
     first: float = 0.3
     frames: int = 256
-    clips: int = 64
-    moments: int = 4
+    clips: int = 32
+    moments: int = 2
     rate: float = 2e-3
 
 

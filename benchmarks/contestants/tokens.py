@@ -25,7 +25,7 @@ class Tokens(Contestant):
         blocks: of it.
     """
 
-    def __init__(self, tokenizer: nn.Module, width: int = 96, blocks: int = 3) -> None:
+    def __init__(self, tokenizer: nn.Module, width: int = 80, blocks: int = 2) -> None:
         super().__init__()
         self.tokenizer, codes, tokens = tokenizer, tokenizer.fsq.codes, tokenizer.tokens
         self.embed = nn.Embedding(codes, EMBEDDED // tokens)
