@@ -31,6 +31,9 @@ class Known(WorldModel):
     def predict(self, z, actions):
         return z + self.gain * actions
 
+    def surprise(self, z, actions):
+        return (self.predict(z[:, :-1], actions) - z[:, 1:]).square().mean(-1)
+
     def rollout(self, context, blocks):
         return Rollout(context, blocks, context.z[:, None, -1:] + self.gain * blocks.cumsum(2))
 

@@ -48,6 +48,9 @@ class Point(WorldModel):
     def predict(self, z, actions):
         return z + self._moved(actions)
 
+    def surprise(self, z, actions):
+        return (self.predict(z[:, :-1], actions) - z[:, 1:]).square().mean(-1)
+
     def rollout(self, context, actions):
         return Rollout(context, actions, context.z[:, None, -1:] + self._moved(actions).cumsum(2))
 

@@ -65,6 +65,9 @@ class ModelConfig:
     """Hidden width of the transformer's projection head; 0 makes it residual instead."""
     dropout: float = 0.0
     """Dropout of a transformer predictor."""
+    ahead: tuple[int, ...] = ()
+    """Steps ahead, beside the next one, that a GRU predictor learns to foresee, so that its state keeps what is hidden for
+    long; surprise counts them all."""
     context: int = 1
     """Kept frames that a prediction looks back on; 1 for an MLP."""
     skip: int = 1
@@ -103,7 +106,7 @@ class ModelConfig:
             AttributeError, TypeError, KeyError: it is something else.
         """
         objective = {name: objectives.get(name)(**settings) for name, settings in plain["objective"].items()}
-        fields: dict[str, Any] = {**plain, "objective": objective}
+        fields: dict[str, Any] = {**plain, "objective": objective, "ahead": tuple(plain.get("ahead", ()))}
         return cls(**fields)
 
     @classmethod

@@ -33,6 +33,8 @@ def _network(config: ModelConfig, action: int, grid: tuple[int, int, int]) -> Pr
         raise ArmillaryError(
             f"a predictor 'map' and map_channels go together; got {config.predictor!r} and {config.map_channels}"
         )
+    if config.ahead and (config.predictor != "gru" or config.linear or min(config.ahead) < 2):
+        raise ArmillaryError(f"steps ahead are 2 or more, of a predictor 'gru' without a linear path; got {config.ahead}")
     if config.predictor in ("mlp", "map") and config.context != 1:
         raise ArmillaryError(f"an MLP predictor sees one step; a context of {config.context} needs 'gru' or 'transformer'")
     if config.predictor == "map":
@@ -40,7 +42,7 @@ def _network(config: ModelConfig, action: int, grid: tuple[int, int, int]) -> Pr
     if config.predictor == "mlp":
         return MLPPredictor(config.latent, action, config.predictor_width, config.predictor_depth)
     if config.predictor == "gru":
-        return GRUPredictor(config.latent, action, config.predictor_width, config.context)
+        return GRUPredictor(config.latent, action, config.predictor_width, config.context, config.ahead)
     return TransformerPredictor(
         config.latent,
         action,

@@ -28,6 +28,7 @@ from armillary.model.header import check_config, check_provenance, check_spec, u
 from armillary.model.perception.fusion import Perception
 from armillary.model.perception.standard import Standardised
 from armillary.model.predictors import new_predictor
+from armillary.objectives.prediction import foreseen
 from armillary.objectives.term import Distance, Term, View
 from armillary.spec import Spec, Stream
 
@@ -159,8 +160,8 @@ class WorldModel(nn.Module):
         return Rollout(context, blocks, self.predictor.imagine(context.z, past, actions))
 
     def surprise(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b t-1"]:
-        """Mean squared error, over what moves, of each one-step prediction: how unexpected each latent after the first is."""
-        return (self.predict(z[:, :-1], actions) - z[:, 1:])[..., : self.predictor.moving].square().mean(-1)
+        """How unexpected each latent after the first is: mean squared error, over what moves, of what was foreseen of it."""
+        return foreseen(self.predictor, z, self.actions.standardise(actions)).mean(-1)
 
     def losses(self, batch: Batch, generator: torch.Generator | None = None) -> dict[str, Float[Tensor, ""]]:
         """The named terms of the objective, and their weighted sum as `loss`.

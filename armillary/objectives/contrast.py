@@ -23,11 +23,12 @@ class TemporalContrast(Distance):
         latent: width of the latent.
         embedding: width of the space in which moments are compared.
         gap: steps between a moment and its match.
+        dense: match every moment of a clip, not its first alone.
     """
 
-    def __init__(self, latent: int, embedding: int = 32, gap: int = 2) -> None:
+    def __init__(self, latent: int, embedding: int = 32, gap: int = 2, dense: bool = False) -> None:
         super().__init__()
-        self.gap = gap
+        self.gap, self.dense = gap, dense
         self.head = nn.Linear(latent, embedding)
         self.log_sharpness = nn.Parameter(torch.zeros(()))
 
@@ -40,15 +41,16 @@ class TemporalContrast(Distance):
         return self.head(z)
 
     def loss(self, view: View) -> dict[str, Float[Tensor, ""]]:
-        """Cross-entropy of finding the match among the clips of this process, both ways; log(b) is chance.
+        """Cross-entropy of finding the match among all that are compared in this process, both ways; log(count) is chance.
 
-        Of each clip, its first latent and the one `gap` steps later are compared.
+        Of each clip, its first latent and the one `gap` steps later are compared; if dense, each latent and that.
         """
         z = view.moving
-        embedded = self.embed(z[:, [0, self.gap]]).float()
-        distance = torch.cdist(embedded[:, 0], embedded[:, 1]).square()
-        logits = -self.log_sharpness.exp() * distance
-        matches = torch.arange(len(z), device=z.device)
+        count = z.shape[1] - self.gap if self.dense else 1
+        embedded = self.embed(z).float()
+        now, later = embedded[:, :count].flatten(0, 1), embedded[:, self.gap : self.gap + count].flatten(0, 1)
+        logits = -self.log_sharpness.exp() * torch.cdist(now, later).square()
+        matches = torch.arange(len(now), device=z.device)
         return {"contrast": (F.cross_entropy(logits, matches) + F.cross_entropy(logits.T, matches)) / 2}
 
 
@@ -60,9 +62,12 @@ class Contrast(TermConfig):
     """Width of the space in which moments are compared."""
     gap: int = 2
     """Kept frames between the moments that are matched."""
+    dense: bool = False
+    """Match every moment of a clip among all moments of the batch, not the first of each clip alone: what tells two moments of
+    one clip apart, such as where a thing is, counts then beside what tells clips apart."""
 
     def frames(self, context: int) -> int:
         return self.gap + 1
 
     def build(self, latent: int, action: int) -> TemporalContrast:
-        return TemporalContrast(latent, self.embedding, self.gap)
+        return TemporalContrast(latent, self.embedding, self.gap, self.dense)

@@ -8,6 +8,7 @@ moves and whose other part stays (`Predictor.moving`), the first alone is compar
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -20,6 +21,19 @@ from armillary.objectives.term import Term, TermConfig, View
 def one_step(predictor: Predictor, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b t-1 m"]:
     """Squared error of each prediction from true latents."""
     return (predictor(z[:, :-1], actions) - z[:, 1:])[..., : predictor.moving].square()
+
+
+def foreseen(predictor: Predictor, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b t-1 m"]:
+    """Squared error of what was foreseen of each latent from true ones: the mean over the predictor's horizons.
+
+    A horizon that reaches back to before the first latent counts as right.
+    """
+    predictions, total = predictor.foresee(z[:, :-1], actions), torch.zeros(())
+    for steps, predicted in zip(predictor.horizons, predictions, strict=True):
+        if steps < z.shape[1]:
+            error = (predicted[:, : z.shape[1] - steps] - z[:, steps:])[..., : predictor.moving].square()
+            total = total + F.pad(error, (0, 0, steps - 1, 0))
+    return total / len(predictions)
 
 
 def rollout(predictor: Predictor, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t-1 a"]) -> Float[Tensor, "b h m"]:

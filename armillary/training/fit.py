@@ -68,7 +68,8 @@ def fit(
     config, where = config or TrainConfig(), pick_device(device)
     if config.seed < 0:
         raise ArmillaryError(f"seed {config.seed}: take 0 or more")
-    length, odometry = recipe.model.frames, recipe.model.odometry
+    lengths = [stage.length or 0 for stage in recipe.stages if stage.kind == "joint"]
+    length, odometry = max([recipe.model.frames, *lengths]), recipe.model.odometry
     before = start.provenance.get("trained", []) if start is not None else []
     how = {"gap": (length - 1) * recipe.model.skip + 1, "seen": was_seen(episodes, before)}
     if isinstance(held_out, Sequence):

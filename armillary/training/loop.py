@@ -194,8 +194,7 @@ def _run_stage(
         seed, prepared = data.take(at.step)
         torch.manual_seed(seed + distributed.rank())  # dropout
         rate = budget.learning_rate * _schedule(done, budget.warmup)
-        # Small networks on cached latents gain nothing from bfloat16, and lose precision that holding a goal needs.
-        with autocast(model.device, enabled=budget.kind == "joint"):
+        with autocast(model.device, enabled=stage.low_precision):
             losses = stage.losses(prepared, torch.Generator().manual_seed(seed))
         norm = optimiser.step(losses["loss"], rate)
         at.step += 1

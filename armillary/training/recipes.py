@@ -15,6 +15,8 @@
 - `push_t`: temporal contrast keeps the pose of the block in the latent, which the prediction loss alone would drop.
 - `cube`: patches of 4 px for a small object in dark images; contrast keeps the cube in the latent beside the arm. A habit
   learned on top picks up and places.
+- `physics`: many things at once, hidden for long. SIGReg on what changes within a clip keeps each of them in the latent; a
+  state that is carried through whole episodes, and looks up to twelve steps ahead, keeps what is hidden.
 - `robot`: camera and joint states at control rate, kept every few frames. A session later, the camera and the idle joints have
   moved: images shift by some pixels while the encoder learns, and dynamics, half of them linear, are learned with offsets on
   latents and actions, twelve steps ahead.
@@ -252,6 +254,26 @@ RECIPES: dict[str, Recipe] = {
                 batch=256,
                 learning_rate=3e-3,
             ),
+        ),
+    ),
+    "physics": Recipe(
+        ModelConfig.sized(
+            "nano",
+            stem=4,
+            latent=192,
+            predictor="gru",
+            predictor_width=512,
+            ahead=(3, 6, 12),
+            context=2,
+            objective={
+                "prediction": Prediction(rollout=1),
+                "sigreg": SIGReg(5.0, episode_dims=96),
+                "contrast": Contrast(0.3, dense=True),
+            },
+        ),
+        (
+            StageConfig("joint", steps=1000, batch=24, learning_rate=2e-3, length=12),
+            StageConfig("dynamics", steps=3000, batch=64, learning_rate=2e-3, length=48, open_loop=False),
         ),
     ),
     "robot": Recipe(

@@ -25,7 +25,7 @@ from armillary.episodes.clips import Batch, Clips
 from armillary.errors import ArmillaryError
 from armillary.latents import Tracks
 from armillary.model.world_model import WorldModel
-from armillary.objectives.prediction import offset, one_step, rollout, with_map
+from armillary.objectives.prediction import foreseen, offset, rollout, with_map
 from armillary.objectives.term import View
 from armillary.training.augmentation import Augmentation
 
@@ -54,8 +54,8 @@ class StageConfig:
     clip: float = 1.0
     """Gradients are scaled down to this norm."""
     length: int | None = None
-    """Frames of a window of frozen latents; None takes as many as the clips of the objective have. A joint stage takes the
-    clips as they are."""
+    """Frames of a joint stage's clips, if more than the objective needs; those of a window of frozen latents, where None takes
+    as many as the objective needs."""
     offset: float = 0.0
     """In a dynamics stage: standard deviation of a random constant that is added to the latents of a clip, and of one that is
     added to its actions. The predictor, its linear path included, then learns changes, and errs less where a camera or a
@@ -83,13 +83,14 @@ class StageConfig:
 class Stage:
     """Base class. `modules` are trained; the rest of the model is in eval mode and stays as it is.
 
-    `state` names the tensors beyond the weights that a resumed run needs, and `ahead` says whether it helps to `prepare` a step
-    in the background, during the one before.
+    `state` names the tensors beyond the weights that a resumed run needs, `ahead` says whether it helps to `prepare` a step in
+    the background, during the one before, and `low_precision` whether to use bfloat16 where the device is fast in it.
     """
 
     modules: Sequence[nn.Module]
     state: dict[str, Tensor]
     ahead = False
+    low_precision = False
 
     def prepare(self, rng: np.random.Generator) -> Any:
         """What `losses` needs and weights have no part in. Every process has an equal generator and takes its own shard."""
@@ -102,6 +103,8 @@ class Stage:
 
 class Joint(Stage):
     """All of the model on raw clips."""
+
+    low_precision = True
 
     def __init__(self, model: WorldModel, clips: Clips, config: StageConfig) -> None:
         needed, per_episode = model.config.frames, model.config.clips_per_episode
@@ -194,6 +197,8 @@ class Dynamics(Stage):
     def __init__(self, model: WorldModel, latents: Latents, config: StageConfig) -> None:
         self.model, self.latents, self.batch, self.modules = model, latents, config.batch, [model.predictor.learned]
         self.offset, self.open_loop = config.offset, config.open_loop
+        # Short rollouts of a small predictor gain nothing from bfloat16, and lose precision that holding a goal needs.
+        self.low_precision = not config.open_loop
         whole = latents.known.all(1)[latents.starts].nonzero()[:, 0]
         if not len(whole):
             raise ArmillaryError(
@@ -217,7 +222,7 @@ class Dynamics(Stage):
         if self.model.config.map_channels:
             later = distributed.shard(torch.from_numpy(rng.random(self.batch)))
             z = with_map(z, self.latents.later(shard, later).unsqueeze(1).expand_as(z), self.model.config.latent)
-        error_of = rollout if self.open_loop else one_step
+        error_of = rollout if self.open_loop else foreseen
         squared = error_of(self.model.predictor.learned, *self._offset(z, actions, generator)).float()
         if not self.complete:  # what is absent counts for nothing
             known = self.latents.known[self.latents.starts[shard], : squared.shape[-1]].to(squared)[:, None]

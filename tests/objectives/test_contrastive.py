@@ -31,6 +31,14 @@ def test_only_the_first_moment_and_its_match_count():
     assert loss(contrast, z) == loss(contrast, changed)
 
 
+def test_dense_matches_every_moment_among_all():
+    contrast, z = TemporalContrast(4, gap=2, dense=True), torch.randn(8, 5, 4)
+    now, later = z[:, :3].flatten(0, 1), z[:, 2:].flatten(0, 1)
+    pairs = TemporalContrast(4, gap=1)
+    pairs.load_state_dict(contrast.state_dict())
+    torch.testing.assert_close(loss(contrast, z), loss(pairs, torch.stack([now, later], 1)))
+
+
 def test_its_distance_is_what_the_loss_compares():
     contrast, z = TemporalContrast(4, gap=1), torch.randn(8, 2, 4)
     logits = -contrast(z[:, None, 0], z[None, :, 1])

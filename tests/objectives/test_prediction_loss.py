@@ -4,7 +4,7 @@ from torch import nn
 
 from armillary.model.actions import ActionBlocks
 from armillary.model.dynamics.predictor import Predictor
-from armillary.objectives.prediction import offset, one_step, rollout
+from armillary.objectives.prediction import foreseen, offset, one_step, rollout
 from armillary.spec import ActionSpace
 
 
@@ -43,8 +43,26 @@ def test_errors_add_up_in_open_loop_alone():
     torch.testing.assert_close(rollout(Adder(0.9), z, actions)[..., 0], (0.1 * moved[:, 1:].cumsum(1)).square())
 
 
+class Seer(Predictor):
+    """Foresees that nothing changes, one step and three steps ahead."""
+
+    horizons = 1, 3
+
+    def foresee(self, z: torch.Tensor, actions: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return z, z
+
+
+def test_what_was_foreseen_of_a_latent_counts_from_all_horizons():
+    z, actions = torch.tensor([0.0, 1, 3, 6, 10]).view(1, 5, 1), torch.zeros(1, 4, 0)
+    errors = foreseen(Seer(), z, actions)
+    assert (2 * errors).flatten().tolist() == [1, 4, 9 + 36, 16 + 81]
+    assert (2 * foreseen(Seer(), z[:, :3], actions[:, :2])).flatten().tolist() == [1, 4]  # too short for three steps
+    steps = world(6)
+    torch.testing.assert_close(foreseen(Adder(0.9), *steps), one_step(Adder(0.9), *steps))
+
+
 def test_gradients_reach_what_predicts_and_what_is_predicted():
-    for objective in (one_step, rollout):
+    for objective in (one_step, foreseen, rollout):
         z, actions = world(5)
         z.requires_grad_()
         predictor = Adder(0.9)

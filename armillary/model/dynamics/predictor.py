@@ -16,11 +16,13 @@ class Predictor(nn.Module):
     """Base class.
 
     `context` is the number of steps that a prediction looks back on, the present one included. Of a latent, the first `moving`
-    numbers are predicted (None: all), and the others are taken to stay as they are.
+    numbers are predicted (None: all), and the others are taken to stay as they are. `horizons` are the steps that `foresee`
+    looks ahead, the first of which is 1.
     """
 
     context: int = 1
     moving: int | None = None
+    horizons: tuple[int, ...] = (1,)
 
     @property
     def learned(self) -> "Predictor":
@@ -33,6 +35,10 @@ class Predictor(nn.Module):
     def forward(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> Float[Tensor, "b t d"]:
         """z[:, t] and actions[:, t], and those before, to the latent at t + 1."""
         raise NotImplementedError
+
+    def foresee(self, z: Float[Tensor, "b t d"], actions: Float[Tensor, "b t a"]) -> tuple[Float[Tensor, "b t d"], ...]:
+        """At each t, the latents that come the `horizons` later, whatever is done after actions[:, t]."""
+        return (self(z, actions),)
 
     def rollout(
         self, z: Float[Tensor, "n c d"], past: Float[Tensor, "n c-1 a"], actions: Float[Tensor, "n h a"]

@@ -1,10 +1,14 @@
-"""Scenes of the physics world that a recording is of: a few kinds, a function each, and what else may be there."""
+"""Scenes of the physics world that a recording is of: a few kinds, a function each, and what else may be there.
+
+Half of them are possible scenes of the kind that the exam asks about (`properties`), in which something passes behind a screen.
+"""
 
 import numpy as np
 
+from armillary.worlds.physics.properties import PROPERTIES
 from armillary.worlds.physics.sampling import Scene, Variety
 from armillary.worlds.physics.shapes import BALL, BOX, EXTENT
-from armillary.worlds.physics.state import FLOOR, OBJECTS, SIDE, part
+from armillary.worlds.physics.state import FLOOR, LAYOUT, OBJECTS, SIDE, part
 
 HAND_COLOUR = 40.0, 40.0, 46.0
 
@@ -86,11 +90,36 @@ def hide(scene: Scene) -> None:
 
 KINDS = throw, drop, roll, stack, collide, hide
 SHARES = 0.14, 0.1, 0.12, 0.1, 0.12, 0.42
+PASSAGES = 0.5  # the share of scenes of the exam's kind
 
 
 def sample(state: np.ndarray, variety: Variety, hand: bool, rng: np.random.Generator) -> None:
     """Write a scene into a state (S,) of zeros."""
     scene = Scene(state, variety, rng)
+    if rng.random() < PASSAGES:
+        state[...] = _passage(variety, rng)
+    else:
+        _play(scene)
+    if hand:
+        part(state, "hand_size")[...] = rng.uniform(0.16, 0.24)
+        part(state, "hand_angle")[...] = rng.uniform(-np.pi / 2, np.pi / 2)
+        part(state, "hand_colour")[...] = HAND_COLOUR
+        if place := scene.free(scene.anywhere(), 0.6):
+            part(state, "hand")[...] = rng.integers(1, 3)
+            part(state, "hand_position")[...] = place
+
+
+def _passage(variety: Variety, rng: np.random.Generator) -> np.ndarray:
+    """One of a pair of scenes of the exam, as they begin."""
+    draw = list(PROPERTIES.values())[rng.integers(len(PROPERTIES))]
+    while (pair := draw(Scene(np.zeros(LAYOUT.stop), variety, rng))) is None:
+        pass
+    return pair[rng.integers(2)]
+
+
+def _play(scene: Scene) -> None:
+    """A scene of one of the kinds, and what else may be there."""
+    state, rng = scene.state, scene.rng
     KINDS[int(rng.choice(len(KINDS), p=SHARES))](scene)
     if rng.random() < 0.3:
         scene.put(scene.anywhere(), **scene.looks())
@@ -99,13 +128,6 @@ def sample(state: np.ndarray, variety: Variety, hand: bool, rng: np.random.Gener
     places = part(state, "position")[part(state, "present") > 0, 0]
     for _ in range(rng.choice(3, p=(0.3, 0.5, 0.2))):
         scene.screen(rng.choice(places) + rng.normal(0, 0.5), rng.uniform(0, 1.4))
-    if hand:
-        part(state, "hand_size")[...] = rng.uniform(0.16, 0.24)
-        part(state, "hand_angle")[...] = rng.uniform(-np.pi / 2, np.pi / 2)
-        part(state, "hand_colour")[...] = HAND_COLOUR
-        if place := scene.free(scene.anywhere(), 0.6):
-            part(state, "hand")[...] = rng.integers(1, 3)
-            part(state, "hand_position")[...] = place
 
 
 def _clutter(scene: Scene, most: int) -> None:

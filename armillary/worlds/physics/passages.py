@@ -92,7 +92,7 @@ def add_storey(scene: Scene) -> None:
     if scene.rng.random() < 0.5:
         high = 2.9
         scene.fixture(SIDE / 2, high - THICK / 2, SIDE - 2 * WALL, THICK)
-        scene.put(lambda: (scene.rng.uniform(0.6, 3.4), high + 0.42), velocity=(scene.rng.uniform(-1, 1), 0), friction=0.1)
+        scene.put(lambda: (scene.rng.uniform(0.6, 3.4), high + 0.42), velocity=(scene.side() * scene.speed(), 0), friction=0.1)
 
 
 def reach_of(looks: dict[str, float]) -> float:

@@ -113,7 +113,7 @@ def gravity(scene: Scene) -> np.ndarray | None:
     x, width = SIDE / 2 + rng.uniform(-0.5, 0.5), rng.uniform(*scene.variety.screen_width)
     length, angle = rng.uniform(0.75, 0.9) * width, rng.uniform(0.35, 0.6)
     top = length / 2 * np.sin(angle) + THICK
-    thrown = 0, rng.uniform(-2, 3)
+    thrown = 0, -scene.speed() if rng.random() < 0.5 else 0
     place(scene, looks, (x, rng.uniform(2.2, 2.8)), thrown, friction=0.3, restitution=rng.uniform(0.1, 0.4))
     cover(scene, x, width, 2 * top + 2 * reach_of(looks) + 0.1)
     scene.fixture(x, FLOOR + top, length, THICK, angle)
@@ -131,15 +131,16 @@ def _arcs(scene: Scene) -> np.ndarray | None:
     middle, rate = rng.uniform(1.6, 2.6), rng.uniform(0.6, 1.4)
     fall = GRAVITY * before**2 / 2
     heights = np.array([middle + rate * before - fall, middle - rate * before - fall])
+    rates = np.array([-rate, rate]) + GRAVITY * before
     if heights.min() < FLOOR + way.reach + GAP or heights.max() > SIDE - WALL - way.reach - GAP:
         return None
     send(scene, way)
     part(scene.state, "spin")[0] = rng.uniform(-4, 4)
     hide(scene, way, SIDE - 2 * WALL)
     one, other = _twice(scene)
-    for state, height, velocity in ((one, heights[0], -rate), (other, heights[1], rate)):
+    for state, height, velocity in zip((one, other), heights, rates, strict=True):
         part(state, "position")[0, 1] = height
-        part(state, "velocity")[0, 1] = velocity + GRAVITY * before
+        part(state, "velocity")[0, 1] = velocity
     return np.stack([one, other])
 
 
@@ -189,10 +190,13 @@ def inertia(scene: Scene) -> np.ndarray | None:
     """From the left and from the right, or slowly and fast."""
     if (way := passage(scene)) is None:
         return None
-    slower = replace(way, speed=way.speed / scene.rng.uniform(1.5, 2.5))
-    turned = replace(way, side=-way.side)
-    second = turned if scene.rng.random() < 0.5 else slower
-    if not second.fits or second.speed < 0.3:
+    second = replace(way, side=-way.side)
+    if scene.rng.random() < 0.5:
+        slow, fast = sorted((way.speed, scene.speed()))
+        way, second = replace(way, speed=fast), replace(way, speed=slow)
+        if fast < 1.5 * slow or not way.fits:
+            return None
+    if not second.fits:
         return None
     number = send(scene, way)
     add_storey(scene)

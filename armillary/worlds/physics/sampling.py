@@ -9,6 +9,8 @@ What an object or a screen looks like and how fast it is launched is drawn, wher
 | width of a screen, m              | 0.7 to 1.3          | 1.45 to 1.9                 |
 | time between its rise and fall, s | 0.5 to 1.3          | 1.5 to 2.3                  |
 | speed at launch, m/s              | 1 to 3              | 0.75 to 0.95, or 3.4 to 4.6 |
+
+The speed is that along the floor where two arcs are to cross behind a screen; the exam's screens stay up.
 """
 
 from collections.abc import Callable

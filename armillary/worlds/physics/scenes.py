@@ -27,7 +27,8 @@ ASKED = {"seen": tuple(DIFFICULTIES), "held_out": ("long",)}
 """Difficulties of each variety: the held-out screens are wide, and hide things for long."""
 TOLD_BY = 8
 """Pixels that differ, at least, in three frames before that and in three after it."""
-BATCH, ROUNDS = 64, 200
+BATCH, ROUNDS, MORE = 64, 200, 20
+"""Pairs drawn at a time; how many times, at least; and how many times for each scene that is asked for, if that is more."""
 
 
 def physics_scenes(world: "Physics", n: int, seed: int, skip: int = 1) -> list[Scenes]:
@@ -53,7 +54,8 @@ def physics_scenes(world: "Physics", n: int, seed: int, skip: int = 1) -> list[S
 def _found(world: "Physics", name: str, n: int, rng: np.random.Generator) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Of n scenes of each difficulty, images (n, 4, T, size, size, 3) and the states (n, 2, S) that possible clips begin in."""
     kept: dict[str, tuple[list, list]] = {difficulty: ([], []) for difficulty in ASKED[world.variety]}
-    for _ in range(ROUNDS):
+    rounds = max(ROUNDS, MORE * n)
+    for _ in range(rounds):
         drawn = (PROPERTIES[name](Scene(np.zeros(world.state.shape[1]), VARIETIES[world.variety], rng)) for _ in range(BATCH))
         if pairs := [pair for pair in drawn if pair is not None]:
             states = world.simulate(np.concatenate(pairs), FRAMES - 1)
@@ -69,7 +71,7 @@ def _found(world: "Physics", name: str, n: int, rng: np.random.Generator) -> dic
             return {difficulty: (np.stack(clips), np.stack(starts)) for difficulty, (clips, starts) in kept.items()}
     few = ", ".join(f"{len(clips)} {difficulty}" for difficulty, (clips, _) in kept.items())
     raise ArmillaryError(
-        f"physics: {few} scenes of {name} found, of {n} each, in {ROUNDS * BATCH} trials (variety {world.variety!r})"
+        f"physics: {few} scenes of {name} found, of {n} each, in {rounds * BATCH} trials (variety {world.variety!r})"
     )
 
 

@@ -50,7 +50,7 @@ from armillary.worlds.physics.state import (
 from armillary.worlds.scenes import Scenes
 from armillary.worlds.single import single_of
 
-VERSION = "1"  # of physics and rendering
+VERSION = "2"  # of physics and rendering
 
 # factor -> the columns that it draws, uniformly from low to high
 FACTORS: dict[str, tuple[int | slice, Any, Any]] = {

@@ -56,6 +56,15 @@ def test_the_future_changes_nothing_before_it_and_the_present_does(kind):
             assert (after[:, step] - predicted[:, step]).abs().max() > 1e-3
 
 
+def test_a_state_foresees_by_a_head_for_each_horizon_the_first_of_which_is_the_prediction():
+    model, (z, actions) = GRUPredictor(LATENT, ACTION, 16, ahead=(3, 6)), clip()
+    shake(model)
+    following, *later = model.foresee(z, actions)
+    torch.testing.assert_close(following, model(z, actions))
+    assert (model.horizons, len(later), predictor("mlp").horizons) == ((1, 3, 6), 2, (1,))
+    assert (later[0] - later[1]).abs().min() > 0
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_imagined_step_is_the_prediction_at_the_last_step_of_any_context(kind):
     model, (z, actions) = predictor(kind), clip()

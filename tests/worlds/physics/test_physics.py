@@ -9,6 +9,7 @@ from world_checks import assert_same, digest
 
 from armillary.episodes.record import record
 from armillary.errors import ArmillaryError
+from armillary.worlds.physics.passages import NEVER
 from armillary.worlds.physics.sampling import VARIETIES
 from armillary.worlds.physics.shapes import SHAPES
 from armillary.worlds.physics.state import COLUMNS, FLOOR, LAYOUT, part
@@ -68,11 +69,13 @@ def test_what_is_held_out_never_occurs_in_what_is_seen():
     for variety in VARIETIES:
         world = Physics(300, variety=variety, hand=False)
         world.reset(seed=0)
-        speed = np.hypot(*np.moveaxis(of(world.state, "velocity"), -1, 0))
-        launched = speed[speed > 0].round(6)
+        across, up = np.moveaxis(of(world.state, "velocity"), -1, 0)
+        launched = abs(across)[(across != 0) & (up == 0)].round(6)
         ranges = VARIETIES[variety].speeds
+        assert len(launched) > 50
         assert all(any(low <= one <= high for low, high in ranges) for one in launched)
         there, screens = of(world.state, "present") > 0, of(world.state, "screen_present") > 0
+        stays = (of(world.state, "screen_fall") - of(world.state, "screen_rise"))[screens].round(6)
 
         def hues(colours: np.ndarray) -> set[float]:
             return {round(colorsys.rgb_to_hsv(*colour)[0], 3) for colour in colours.tolist()}
@@ -81,10 +84,10 @@ def test_what_is_held_out_never_occurs_in_what_is_seen():
             "shape": set(of(world.state, "shape")[there].tolist()),
             "hue": hues(of(world.state, "colour")[there]) | hues(of(world.state, "screen_colour")[screens]),
             "width": set(of(world.state, "screen_width")[screens].tolist()),
-            "time": set((of(world.state, "screen_fall") - of(world.state, "screen_rise"))[screens].round(6).tolist()),
+            "time": set(stays[stays < NEVER / 2].tolist()),
         }
         assert screens.any(axis=1).mean() > 0.3
-        assert there.sum(axis=1).min() == 1
+        assert there.any(axis=1).mean() > 0.9  # there is nothing behind some screens
         assert there.all(axis=1).any()
     for name, seen in drawn["seen"].items():
         other = drawn["held_out"][name]
@@ -120,8 +123,8 @@ def test_play_pushes_objects():
         observation = world.step(actions)[0]
         still.step(0 * actions)
     moved = np.abs(of(world.state, "position") - of(still.state, "position")).max(axis=-1)
-    assert (moved.max(axis=1) > 0.2).mean() > 0.5
-    assert (of(world.state, "hand") > 0).mean() > 0.9
+    assert (moved.max(axis=1) > 0.2).mean() > 0.4
+    assert (of(world.state, "hand") > 0).mean() > 0.8
     assert str(play) == "Pushing(reach=0.2, wander=0.3)"
 
 
@@ -154,7 +157,7 @@ def test_golden_trajectory_and_frames():
     for t in range(20):
         actions = np.array([[(t * 37 + i * 59) % 41 - 20, (t * 23 + i * 31) % 41 - 20] for i in range(2)]) / 20
         frames.append(world.step(actions)[0]["image"])
-    assert world.version == "1/64px"
+    assert world.version == "2/64px"
     assert digest(np.round(world.state[:, : LAYOUT.start], 4)) == "7e9b1591c2648e33"
     assert digest(*frames) == "fa65435852558d06"
 

@@ -77,7 +77,7 @@ def test_who_knows_the_mechanics_is_surprised_by_what_cannot_happen(world, scene
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_the_scenes_of_a_pair_are_possible_states(world, name):
     rng = np.random.default_rng(1)
-    drawn = [PROPERTIES[name](Scene(np.zeros(world.state.shape[1]), VARIETIES[world.variety], rng)) for _ in range(60)]
+    drawn = [PROPERTIES[name](Scene(np.zeros(world.state.shape[1]), VARIETIES[world.variety], rng)) for _ in range(600)]
     pairs = np.concatenate([pair for pair in drawn if pair is not None])
     assert len(pairs) > 4
     assert world.simulate(pairs[:8], 2).shape[:2] == (8, 3)
