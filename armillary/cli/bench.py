@@ -141,7 +141,7 @@ def physics(
         options: options of the world as name=value, such as variety=held_out. Default: as recorded.
         development: use the scenes to choose settings by. Report on the others, once.
         untrained: number of untrained networks to compare with.
-        ceiling: compare with a particle filter on the true simulator, too. For the world physics; takes about 2 s a scene.
+        ceiling: compare with a particle filter on the true simulator, too. For the world physics; takes 2 to 4 s a scene.
         out: JSON file to write the result to. Default: none.
         seed: random seed of the untrained networks.
         device: where to compute: auto (a GPU where there is one), cpu, cuda or mps.
