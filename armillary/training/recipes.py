@@ -334,6 +334,7 @@ DESCRIPTIONS: dict[str, str] = {
     "reacher": "small images of an arm; velocity matters, which a single image does not show.",
     "push_t": "small images of an object that is pushed.",
     "cube": "small images of an arm that picks up a cube.",
+    "physics": "small images of things that fall, collide and pass behind screens, without actions.",
     "robot": "camera and joint states of a robot, at control rate.",
     "sensors": "vectors alone, such as the sensors of a machine.",
     "control_vectors": "vectors and actions, such as the joints of an arm, to reach goals.",
