@@ -112,7 +112,7 @@ def diagnose(
 
 
 def physics(
-    run: Positional[RunPath],
+    run: Positional[Annotated[Path | None, tyro.conf.arg(metavar="RUN")]] = None,
     recording: OptionalStore = None,
     data: Path | None = None,
     scenes: int | None = None,
@@ -120,6 +120,7 @@ def physics(
     development: bool = False,
     untrained: int = 20,
     ceiling: bool = False,
+    human: Path | None = None,
     out: Path | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -132,7 +133,7 @@ def physics(
     says nothing about it.
 
     Args:
-        run: the run's folder, as train wrote it.
+        run: the run's folder, as train wrote it. Default: none, with --human FOLDER.
         recording: where the run's recording is now, if it was moved. Default: where it was at training.
         data: folder of a published benchmark: dev of IntPhys, or Main or Debug of IntPhys 2. For models of one RGB image and a
             known rate. Default: none.
@@ -142,24 +143,35 @@ def physics(
         development: use the scenes to choose settings by. Report on the others, once.
         untrained: number of untrained networks to compare with.
         ceiling: compare with a particle filter on the true simulator, too. For the world physics; takes 2 to 4 s a scene.
+        human: without RUN, the folder to write a page to on which a person takes the exam of the world physics, in 40 clips.
+            With RUN, the answers that the page saved, to add to the table. Default: none.
         out: JSON file to write the result to. Default: none.
-        seed: random seed of the untrained networks.
+        seed: random seed of the untrained networks, or of the clips of a page.
         device: where to compute: auto (a GPU where there is one), cpu, cuda or mps.
     """
-    from armillary.evaluation.surprise.exam import examine, examine_movies
+    from armillary.evaluation.surprise.exam import examine, examine_movies, write_human_page
     from armillary.files import require_writable
 
-    if data is not None and (recording or options or development or ceiling):
-        raise ArmillaryError(
-            "--recording, --options, --development and --ceiling are of a run's own world, not of --data; leave them out"
-        )
+    if run is None:
+        if human is None:
+            raise ArmillaryError("expected RUN, the folder of a run; or --human FOLDER, to write a page for a person")
+        page = write_human_page(human, options=parse_options(options), development=development, seed=seed)
+        print(f"{page} written; open it in a browser")
+        return {"page": str(page)}
+    if data is not None and (recording or options or development or ceiling or human):
+        raise ArmillaryError("--recording, --options, --development, --ceiling and --human are not for --data; leave them out")
     if out is not None:
         require_writable(out)
     common: dict[str, Any] = {"untrained": untrained, "seed": seed, "device": device}
     if data is not None:
         found = examine_movies(run, data, scenes=scenes, **common)
     else:
-        asked: dict[str, Any] = {"options": parse_options(options), "development": development, "ceiling": ceiling}
+        asked: dict[str, Any] = {
+            "options": parse_options(options),
+            "development": development,
+            "ceiling": ceiling,
+            "human": human,
+        }
         found = examine(run, recording=recording, scenes=60 if scenes is None else scenes, **asked, **common)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ An item that a shortcut tells apart says nothing about the model; the table name
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from armillary.evaluation.control.pairs import DEVELOPMENT_SEED, TEST_SEED
 from armillary.evaluation.run import open_run
 from armillary.evaluation.statistics import Estimate
 from armillary.evaluation.surprise.evaluate import CEILING, UNTRAINED, SurpriseResult, evaluate_surprise
+from armillary.evaluation.surprise.human import Human, read_answers, write_page
 from armillary.evaluation.surprise.intphys import Quadruplet, find_scenes
 from armillary.evaluation.surprise.movies import MovieScenes
 from armillary.evaluation.surprise.recorded import recorded_scenes
@@ -35,6 +36,7 @@ class Exam:
 
     result: SurpriseResult
     facts: dict[str, Any]
+    human: Human | None = None
 
     def shortcut(self, item: str) -> tuple[str, Estimate]:
         """The row without understanding that tells clips of an item apart best, by sets or by pairs, and its share of them."""
@@ -54,6 +56,10 @@ class Exam:
         said += f"\nMovies: {self.facts['movies']}." if "movies" in self.facts else ""
         names = Column("item", no_wrap=True), "model", "pairs", "AUROC", UNTRAINED, "best shortcut"
         names += (CEILING,) * (CEILING in self.result.rows)
+        if self.human:
+            names += ("person",)
+            asked = sum(self.human.asked.values())
+            said += f"\nA person was right about {self.human.share.percent()} of {asked} single clips; half is chance."
         table = Table(*names, box=None, caption=said, caption_justify="left")
         for item in self.result.scenes:
             rows, (name, best) = self.result.rows, self.shortcut(item)
@@ -65,12 +71,14 @@ class Exam:
                 f"{own.auroc.value:.2f} [{own.auroc.low:.2f}, {own.auroc.high:.2f}]",
             )
             known = (rows[CEILING][item].relative.percent(),) if CEILING in rows else ()
-            table.add_row(item, *measures, fresh, f"{100 * best.value:.0f} {name}{star}", *known)
+            person = (f"{self.human.right[item]} of {self.human.asked[item]}",) if self.human else ()
+            table.add_row(item, *measures, fresh, f"{100 * best.value:.0f} {name}{star}", *known, *person)
         return table
 
     def to_json(self) -> dict[str, Any]:
         """Ready for `json.dumps`."""
-        return {**self.facts, **self.result.to_json(), "solved_by_shortcut": self.solved_by_shortcut()}
+        person = {"human": asdict(self.human) | {"share": asdict(self.human.share)}} if self.human else {}
+        return {**self.facts, **self.result.to_json(), "solved_by_shortcut": self.solved_by_shortcut(), **person}
 
     def save(self, path: str | Path) -> None:
         """Write it as JSON."""
@@ -86,6 +94,7 @@ def examine(
     development: bool = False,
     untrained: int = 20,
     ceiling: bool = False,
+    human: str | Path | None = None,
     seed: int = 0,
     device: str = "auto",
 ) -> Exam:
@@ -102,6 +111,7 @@ def examine(
         development: the scenes to choose settings by, not those to report on.
         untrained: networks of the untrained row.
         ceiling: add the row of a scorer that knows how the world works; about 2 s of CPU time a scene.
+        human: answers of a person, as the page of `human.write_page` saved them.
         seed: of their weights.
         device: auto, cpu, cuda or mps.
 
@@ -125,12 +135,19 @@ def examine(
         model.spec.check(world.stream_spec, "world")
         facts |= {"world": world.name, "version": world.version, "options": world.made_with}
         staged = world.scenes(scenes, at, model.config.skip)
+    person = None if human is None else read_answers(Path(human), staged, facts)
     with one_thread(model.config.is_small):
         result = evaluate_surprise(
             model, staged, untrained=untrained, seed=seed, ceiling=world.ceiling if ceiling and world else None
         )
     facts |= {"recording_hash": model.provenance.get("recording_hash"), "machine": machine(), "commit": commit()}
-    return Exam(result, facts)
+    return Exam(result, facts, person)
+
+
+def write_human_page(folder: str | Path, *, options: Mapping[str, Any], development: bool = False, seed: int = 0) -> Path:
+    """Write a page on which a person takes the exam of the world physics; see `human`."""
+    world = make_named("physics", {"hand": False, **options}, num_envs=1, max_steps=None, autoreset_mode="Disabled")
+    return write_page(Path(folder), world, DEVELOPMENT_SEED if development else TEST_SEED, seed)
 
 
 def examine_movies(

@@ -292,4 +292,4 @@ def test_a_run_is_examined_on_movies(tmp_path, capsys):
 def test_options_of_a_world_do_not_go_with_movies(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["bench", "physics", str(tmp_path), "--data", str(tmp_path), "--development"])
-    assert "--ceiling are of a run's own world" in capsys.readouterr().err
+    assert "--human are not for --data" in capsys.readouterr().err
