@@ -32,6 +32,7 @@ from armillary.worlds.house.play import Errands
 from armillary.worlds.house.scenes import house_scenes
 from armillary.worlds.scenes import Scenes
 from armillary.worlds.single import single_of
+from armillary.worlds.transition import TransitionWorld
 
 VERSION = "1"  # of physics and rendering
 
@@ -68,7 +69,7 @@ FACTORS: dict[str, tuple[int | slice, Any, Any]] = {
 }
 
 
-class House(LaidOutWorld):
+class House(TransitionWorld, LaidOutWorld):
     """The apartment, a native Gymnasium vector environment and a `World`.
 
     Actions are (N, 2): the turn in [-1, 1], as a share of 60 degrees to the left, then the way ahead in [0, 1], as a share of
@@ -154,11 +155,7 @@ class House(LaidOutWorld):
 
     # How it goes
 
-    def _advance(self, actions: np.ndarray) -> None:
-        self._state = self._moved(self._state, actions)
-
     def _moved(self, state: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """States (n, S) a step later."""
         state = state.copy()
         turned = TURN * actions[:, 0]
         heading = state[:, HEADING] + turned
@@ -182,17 +179,6 @@ class House(LaidOutWorld):
         """
         state, goal = self._pair(state, goal)
         return self._steer(state, goal[:, POSITION])
-
-    def simulate(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """States (n, k + 1, S) that follow states (n, S), which are the first, under actions (n, k, 2).
-
-        Raises:
-            ArmillaryError: states that cannot be.
-        """
-        history = [self._checked(states)]
-        for action in np.asarray(actions, float).swapaxes(0, 1):
-            history.append(self._moved(history[-1], action))
-        return np.stack(history, axis=1)
 
     def scenes(self, n: int, seed: int, skip: int = 1) -> list[Scenes]:
         """n scenes of each property that can be violated (`scenes.py`)."""

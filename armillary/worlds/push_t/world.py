@@ -33,6 +33,7 @@ from armillary.worlds.push_t.scenes import push_t_scenes
 from armillary.worlds.push_t.ways import MARGIN
 from armillary.worlds.scenes import Scenes
 from armillary.worlds.single import single_of
+from armillary.worlds.transition import TransitionWorld
 
 VERSION = "1"  # of physics and rendering
 
@@ -59,7 +60,7 @@ FACTORS: dict[str, tuple[int | slice, Any, Any]] = {
 }
 
 
-class PushT(DrawnOverBase):
+class PushT(TransitionWorld, DrawnOverBase):
     """The Push-T world, a native Gymnasium vector environment and a `World`.
 
     Actions are (N, 2) in [-1, 1], along x and y (down), clipped: the share of the greatest displacement.
@@ -126,12 +127,8 @@ class PushT(DrawnOverBase):
 
     # How it goes
 
-    def _advance(self, actions: np.ndarray) -> None:
-        self._state = self._moved(self._state, actions)
-
-    def _moved(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """States (n, 24) a step later."""
-        states, busy = states.copy(), np.ones(len(states), bool)
+    def _moved(self, state: np.ndarray, actions: np.ndarray) -> np.ndarray:
+        states, busy = state.copy(), np.ones(len(state), bool)
         if self.control == "velocity":
             target = np.clip(states[:, AGENT] + actions * self.reach, *tee.REACHABLE)
             way = target - states[:, AGENT]
@@ -222,17 +219,6 @@ class PushT(DrawnOverBase):
     def success(self, state: np.ndarray, goal: np.ndarray) -> np.ndarray:
         """Whether the T is within 20 px and 20 degrees of the goal's, wherever the disc is, in states (n, 24); (n,) bool."""
         return np.asarray((self._error(*self._pair(state, goal)) < 1).all(axis=1))
-
-    def simulate(self, states: np.ndarray, actions: np.ndarray) -> np.ndarray:
-        """States (n, k + 1, 24) that follow states (n, 24), which are the first, under actions (n, k, 2).
-
-        Raises:
-            ArmillaryError: states that cannot be.
-        """
-        history = [self._checked(states)]
-        for action in np.asarray(actions, float).swapaxes(0, 1):
-            history.append(self._moved(history[-1], action))
-        return np.stack(history, axis=1)
 
     def scenes(self, n: int, seed: int, skip: int = 1) -> list[Scenes]:
         """n scenes of each property that can be violated (`scenes.py`).
