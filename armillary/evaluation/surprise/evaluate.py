@@ -64,13 +64,16 @@ def evaluate_surprise(
     with torch.random.fork_rng():
         for number in range(untrained):
             torch.manual_seed(seed + number)
-            networks.append(partial(_surprise_and_shortcuts, model.untrained()))
+            networks.append(partial(_surprise_and_shortcuts if number == 0 else _surprise_alone, model.untrained()))
     scorer = partial(_surprise_and_shortcuts, model)
     return evaluate_scorer((lambda some: scorer(some) | {CEILING: ceiling(some)}) if ceiling else scorer, scenes, networks)
 
 
 def evaluate_scorer(scorer: Scorer, scenes: Iterable[Scenes], untrained: Sequence[Scorer] = ()) -> SurpriseResult:
-    """Score matched clips by any scorer, and by untrained ones of its kind; `scenes` are as for `evaluate_surprise`."""
+    """Score matched clips by any scorer, and by untrained ones of its kind; `scenes` are as for `evaluate_surprise`.
+
+    Of the untrained ones, the first alone is asked for rows other than `model`.
+    """
     scores: dict[str, dict[str, list[np.ndarray]]] = {}
     counts: dict[str, int] = {}
     for some in scenes:
@@ -103,10 +106,13 @@ def _scores(scorer: Scorer, untrained: Sequence[Scorer], scenes: Scenes, few: Sc
 
 
 def _surprise_and_shortcuts(model: WorldModel, scenes: Scenes) -> dict[str, np.ndarray]:
-    frames, index = _distinct(scenes.observations)
-    z = _latents(model, frames, index)
+    z = _latents(model, scenes)
     latents = z.cpu().numpy()
     return {"model": _surprise(model, z, scenes.actions)} | {name: shortcut(latents) for name, shortcut in LATENTS.items()}
+
+
+def _surprise_alone(model: WorldModel, scenes: Scenes) -> dict[str, np.ndarray]:
+    return {"model": _surprise(model, _latents(model, scenes), scenes.actions)}
 
 
 def _distinct(observations: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -119,7 +125,8 @@ def _distinct(observations: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray
 
 
 @torch.inference_mode()
-def _latents(model: WorldModel, frames: dict[str, np.ndarray], index: np.ndarray) -> Float[Tensor, "n 4 t d"]:
+def _latents(model: WorldModel, scenes: Scenes) -> Float[Tensor, "n 4 t d"]:
+    frames, index = _distinct(scenes.observations)
     count, z = len(next(iter(frames.values()))), []
     for i in range(0, count, 256):
         z.append(model.encode({n: torch.from_numpy(x[i : i + 256])[None].to(model.device) for n, x in frames.items()})[0])
