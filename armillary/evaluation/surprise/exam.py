@@ -93,9 +93,9 @@ def examine(
     options: Mapping[str, Any] | None = None,
     development: bool = False,
     untrained: int = 20,
+    seed: int = 0,
     ceiling: bool = False,
     human: str | Path | None = None,
-    seed: int = 0,
     device: str = "auto",
 ) -> Exam:
     """Examine a run's model on scenes of the world that it was recorded in, or made from episodes that it has not seen.
@@ -110,9 +110,9 @@ def examine(
         options: of the world, over those of the recorded one, such as `variety="held_out"`.
         development: the scenes to choose settings by, not those to report on.
         untrained: networks of the untrained row.
-        ceiling: add the row of a scorer that knows how the world works; about 2 s of CPU time a scene.
-        human: answers of a person, as the page of `human.write_page` saved them.
         seed: of their weights.
+        ceiling: add the row of a scorer that knows how the world works; 2 to 4 s of CPU time a scene.
+        human: answers of a person, as the page of `human.write_page` saved them.
         device: auto, cpu, cuda or mps.
 
     Raises:
