@@ -44,7 +44,7 @@ class MovieScenes:
     def __init__(self, model: WorldModel, scenes: Sequence[Quadruplet], *, progress: bool = True) -> None:
         spec, config = model.spec, model.config
         stream, action = spec.observed[0], spec.action
-        if len(spec.observed) > 1 or stream.kind != "image" or stream.shape[2] != 3:
+        if len(spec.observed) > 1 or not stream.is_picture or stream.shape[2] != 3:
             have = ", ".join(f"{one.name} ({one.kind} {one.shape})" for one in spec.observed)
             raise ArmillaryError(f"expected a model of one RGB image, got {have}; train one on the camera alone (--streams)")
         if spec.rate is None:
